@@ -1,0 +1,75 @@
+"""What a probe is: a name, an options record, a facts record and one function. No I/O here, no registry, no base class.
+
+`measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe and
+is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be decided is
+None. Where a fact needs words - who dropped a packet, which address answered what - they stand in `Facts.evidence` under
+the fact's name, as one sentence with the numbers in it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gosip_check.records import Failure, FailureKind, Link, Record
+
+
+class Options(Record):
+    """Base of every probe's options. A field is filled from the requirement, the settings of the run, or the trunk's data."""
+
+
+class Facts(Record):
+    """Base of every probe's facts."""
+
+    evidence: dict[str, str] = {}
+    "Fact name -> one sentence that tells what was seen, with its numbers."
+
+
+class ProbeFailed(Exception):
+    """The probe could not bring facts. `failure` is what the measurement will carry."""
+
+    def __init__(self, kind: FailureKind, message: str, culprit: str | None = None) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind=kind, message=message, culprit=culprit)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a probe may know beside its options.
+
+    link: the internet line to measure on; bind sockets to `link.source`.
+    stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
+    seen: facts that earlier probes brought on this link, by probe name; holds only what `Probe.after` asked for.
+    say: one short line of progress for a person; costs nothing when nobody looks.
+    """
+
+    link: Link
+    stop: threading.Event = field(default_factory=threading.Event)
+    seen: Mapping[str, Facts] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda _: None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but wake at once and raise ProbeFailed(interrupted) when the run is stopped."""
+        if self.stop.wait(max(0.0, seconds)):
+            raise ProbeFailed(FailureKind.INTERRUPTED, "The run was stopped before this was measured.")
+
+    def check(self) -> None:
+        """Raise ProbeFailed(interrupted) when the run is stopped."""
+        self.wait(0)
+
+    def wait_until(self, monotonic_s: float) -> None:
+        """`wait()` to an absolute time of `time.monotonic()`."""
+        self.wait(monotonic_s - time.monotonic())
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question. `after` names probes whose facts it needs; `alone` probes load or time the path and run one at a time."""
+
+    name: str
+    options: type[Options]
+    facts: type[Facts]
+    measure: Callable[[Any, Context], Facts]
+    after: tuple[str, ...] = ()
+    alone: bool = False

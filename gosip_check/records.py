@@ -1,0 +1,212 @@
+"""Every record that crosses a layer. Frozen data: no I/O, no clock, no behaviour beyond properties.
+
+A probe fills a `Measurement`, the judge turns it into a `Verdict`, a report carries both. Units stand in the names
+(`rtt_ms`, `loss_pct`); wall-clock times say when, `elapsed_s` (monotonic) says how long. The JSON of a `Report` is the
+public, versioned format: `gosip-check schema` prints its JSON Schema.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every record: immutable, by keyword only, and strict when decoded."""
+
+
+class FailureKind(StrEnum):
+    """Why a probe brought no facts. Closed: a new kind is a new meaning, and the judge must know it."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    PROHIBITED = "prohibited"
+    MALFORMED = "malformed"
+    PERMISSION = "permission"
+    UNSUPPORTED = "unsupported"
+    INTERRUPTED = "interrupted"
+    BUG = "bug"
+
+    @property
+    def says_nothing_about_the_site(self) -> bool:
+        """True where the trouble is ours or this machine's: such a failure can only be judged `unknown`."""
+        return self in (FailureKind.PERMISSION, FailureKind.UNSUPPORTED, FailureKind.INTERRUPTED, FailureKind.BUG)
+
+
+class Outcome(StrEnum):
+    """What a verdict says. `unknown`: we looked and could not tell; `skipped`: we did not look."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+class Readiness(StrEnum):
+    """What a whole report says."""
+
+    READY = "ready"
+    NOT_READY = "not-ready"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Level(StrEnum):
+    """How much a requirement weighs: only a `must` decides whether a site is ready."""
+
+    MUST = "must"
+    SHOULD = "should"
+    INFO = "info"
+
+
+class Operator(StrEnum):
+    """How an expectation compares a fact with its value."""
+
+    IS = "is"
+    ONE_OF = "one_of"
+    MIN = "min"
+    MAX = "max"
+    INCLUDES = "includes"
+
+
+class Expectation(Record):
+    """One comparison: `fact` (a dotted name into the facts) `operator` `value`."""
+
+    fact: str
+    operator: Operator
+    value: Any
+
+
+class Requirement(Record):
+    """One demand on a site. `title` is a sentence that is true of a ready site; `hint` says what to do when it is not."""
+
+    id: str
+    title: str
+    level: Level
+    probe: str
+    expect: list[Expectation]
+    hint: str
+    source: str
+    options: dict[str, Any] = {}
+    needs: list[str] = []
+
+    @property
+    def group(self) -> str:
+        """The part of the id before its dot: `dns` of `dns.ttl`."""
+        return self.id.partition(".")[0]
+
+
+class Failure(Record):
+    """Why there are no facts: the kind, a sentence, and who caused it (an address) where that is known."""
+
+    kind: FailureKind
+    message: str
+    culprit: str | None = None
+
+
+class Measurement(Record):
+    """What one probe saw on one link: either facts or a failure, never both."""
+
+    id: str
+    probe: str
+    link: str
+    subject: str
+    started: Annotated[datetime, msgspec.Meta(tz=True)]
+    elapsed_s: float
+    facts: dict[str, Any] | None = None
+    failure: Failure | None = None
+
+
+class Verdict(Record):
+    """One requirement judged on one link. `facts` holds the expected facts as they were found, nothing else."""
+
+    id: str
+    group: str
+    title: str
+    link: str
+    level: Level
+    outcome: Outcome
+    reason: str
+    facts: dict[str, Any]
+    expected: list[Expectation]
+    measurement: str | None
+    hint: str
+    source: str
+
+
+class Link(Record):
+    """One internet line of the site. `source` is the local address that probes are bound to; None lets the system choose."""
+
+    name: str
+    source: str | None = None
+    interface: str | None = None
+
+
+class LinkReport(Record):
+    """A link as the report shows it. `trouble` says why nothing could be measured on it, if that is so."""
+
+    name: str
+    source: str | None
+    interface: str | None
+    public_address: str | None
+    trouble: str | None
+    outcome: Readiness
+
+
+class ChecklistIdentity(Record):
+    """Which checklist judged: enough to find the very same file again."""
+
+    id: str
+    title: str
+    version: str
+    sha256: str
+
+
+class Equipment(Record):
+    """One device on the Customer Compliance Form."""
+
+    vendor: str = ""
+    model: str = ""
+    release: str = ""
+
+
+class InternetLine(Record):
+    """One internet service on the Customer Compliance Form. `speed` is free text, as on the paper form."""
+
+    service_identifier: str = ""
+    speed: str = ""
+    comments: str = ""
+
+
+class Form(Record):
+    """The provider's Customer Compliance Form. Empty text means: not filled in."""
+
+    company_name: str = ""
+    contact: str = ""
+    contact_number: str = ""
+    comments: str = ""
+    pbx: Equipment = Equipment()
+    router: Equipment = Equipment()
+    firewall: Equipment = Equipment()
+    internet_1: InternetLine = InternetLine()
+    internet_2: InternetLine = InternetLine()
+
+
+class Report(Record):
+    """One run: what was asked, measured and judged. The JSON document that is attached to an order."""
+
+    schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
+    id: str
+    tool_version: str
+    command: str
+    started: Annotated[datetime, msgspec.Meta(tz=True)]
+    elapsed_s: float
+    outcome: Readiness
+    counts: dict[Outcome, int]
+    checklist: ChecklistIdentity
+    form: Form | None
+    links: list[LinkReport]
+    verdicts: list[Verdict]
+    measurements: list[Measurement]
