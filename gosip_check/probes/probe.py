@@ -1,9 +1,9 @@
 """What a probe is: a name, an options record, a facts record and one function. No I/O here, no registry, no base class.
 
-`measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe and
-is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be decided is
-None. Where a fact needs words - who dropped a packet, which address answered what - they stand in `Facts.evidence` under
-the fact's name, as one sentence with the numbers in it.
+`measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe
+and is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be
+decided is None. Where a fact needs words - who dropped a packet, which address answered what - they stand in
+`Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
 import threading
@@ -15,14 +15,14 @@ from typing import Any
 from gosip_check.records import Failure, FailureKind, Link, Record
 
 
-class Options(Record):
-    """Base of every probe's options. A field is filled from the requirement, the settings of the run, or the trunk's data."""
+class Options(Record, frozen=True):
+    """Base of every probe's options. A field comes from the requirement, the settings of the run, or the trunk."""
 
 
-class Facts(Record):
+class Facts(Record, frozen=True):
     """Base of every probe's facts."""
 
-    evidence: dict[str, str] = {}
+    evidence: dict[str, str]
     "Fact name -> one sentence that tells what was seen, with its numbers."
 
 
@@ -65,7 +65,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Probe:
-    """One question. `after` names probes whose facts it needs; `alone` probes load or time the path and run one at a time."""
+    """One question. `after`: probes whose facts it needs. `alone`: it loads or times the path, so it runs by itself."""
 
     name: str
     options: type[Options]
