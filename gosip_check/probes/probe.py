@@ -16,7 +16,6 @@ import msgspec
 
 from gosip_check.records import Failure, FailureKind, Link, Record
 
-
 STOPPED = "The run was stopped before this was measured."
 
 
