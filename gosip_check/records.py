@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every record: immutable, by keyword only, and strict when decoded."""
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every record: immutable, and strict when decoded."""
 
 
 class FailureKind(StrEnum):
@@ -71,7 +71,7 @@ class Operator(StrEnum):
     INCLUDES = "includes"
 
 
-class Expectation(Record):
+class Expectation(Record, frozen=True):
     """One comparison: `fact` (a dotted name into the facts) `operator` `value`."""
 
     fact: str
@@ -79,8 +79,8 @@ class Expectation(Record):
     value: Any
 
 
-class Requirement(Record):
-    """One demand on a site. `title` is a sentence that is true of a ready site; `hint` says what to do when it is not."""
+class Requirement(Record, frozen=True):
+    """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not."""
 
     id: str
     title: str
@@ -98,7 +98,55 @@ class Requirement(Record):
         return self.id.partition(".")[0]
 
 
-class Failure(Record):
+class Trunk(Record, frozen=True):
+    """A trunk product as data. Probe options of the same name are filled from here.
+
+    rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    """
+
+    domain: str
+    service: str
+    transport: Literal["udp", "tcp"]
+    port: int
+    networks: list[str]
+    rtp_ports: tuple[int, int]
+    codec: str
+    dtmf: str
+    reregistration_s: int
+    kbps_per_channel: int
+    session_timer_s: int | None = None
+
+
+class ChecklistIdentity(Record, frozen=True):
+    """Which checklist judged: enough to find the very same file again."""
+
+    id: str
+    title: str
+    version: str
+    sha256: str
+
+
+class Checklist(Record, frozen=True):
+    """What a provider demands of a site. `source` and `date` say which document it was taken from, and when."""
+
+    identity: ChecklistIdentity
+    source: str
+    date: str
+    trunk: Trunk
+    requirements: list[Requirement]
+
+
+class Settings(Record, frozen=True):
+    """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
+
+    dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
+    """
+
+    dns_servers: list[str] = []
+    system_resolvers: bool = True
+
+
+class Failure(Record, frozen=True):
     """Why there are no facts: the kind, a sentence, and who caused it (an address) where that is known."""
 
     kind: FailureKind
@@ -106,7 +154,7 @@ class Failure(Record):
     culprit: str | None = None
 
 
-class Measurement(Record):
+class Measurement(Record, frozen=True):
     """What one probe saw on one link: either facts or a failure, never both."""
 
     id: str
@@ -119,7 +167,7 @@ class Measurement(Record):
     failure: Failure | None = None
 
 
-class Verdict(Record):
+class Verdict(Record, frozen=True):
     """One requirement judged on one link. `facts` holds the expected facts as they were found, nothing else."""
 
     id: str
@@ -136,15 +184,15 @@ class Verdict(Record):
     source: str
 
 
-class Link(Record):
-    """One internet line of the site. `source` is the local address that probes are bound to; None lets the system choose."""
+class Link(Record, frozen=True):
+    """One internet line of the site. `source`: the local address to bind to; None lets the system choose."""
 
     name: str
     source: str | None = None
     interface: str | None = None
 
 
-class LinkReport(Record):
+class LinkReport(Record, frozen=True):
     """A link as the report shows it. `trouble` says why nothing could be measured on it, if that is so."""
 
     name: str
@@ -155,16 +203,7 @@ class LinkReport(Record):
     outcome: Readiness
 
 
-class ChecklistIdentity(Record):
-    """Which checklist judged: enough to find the very same file again."""
-
-    id: str
-    title: str
-    version: str
-    sha256: str
-
-
-class Equipment(Record):
+class Equipment(Record, frozen=True):
     """One device on the Customer Compliance Form."""
 
     vendor: str = ""
@@ -172,7 +211,7 @@ class Equipment(Record):
     release: str = ""
 
 
-class InternetLine(Record):
+class InternetLine(Record, frozen=True):
     """One internet service on the Customer Compliance Form. `speed` is free text, as on the paper form."""
 
     service_identifier: str = ""
@@ -180,7 +219,7 @@ class InternetLine(Record):
     comments: str = ""
 
 
-class Form(Record):
+class Form(Record, frozen=True):
     """The provider's Customer Compliance Form. Empty text means: not filled in."""
 
     company_name: str = ""
@@ -194,7 +233,7 @@ class Form(Record):
     internet_2: InternetLine = InternetLine()
 
 
-class Report(Record):
+class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order."""
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"

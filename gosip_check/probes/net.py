@@ -1,8 +1,8 @@
-"""Sockets: the only file that opens them. Sends and receives bytes, reads ICMP errors; never judges, never parses payloads.
+"""Sockets: the only file that opens them. Sends and receives bytes, reads ICMP errors; never judges or parses payloads.
 
-On Linux every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives
-with its sender, type, code and the quoted part of our own packet. Where the system has none, `HAS_ERROR_QUEUE` is False
-and ICMP errors show only as refused connections.
+On Linux every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then
+arrives with its sender, type, code and the quoted part of our own packet. Where the system has none, `HAS_ERROR_QUEUE`
+is False and ICMP errors show only as refused connections.
 """
 
 import contextlib
@@ -31,13 +31,27 @@ _SO_EE_ORIGIN_ICMP = 2
 _SO_EE_ORIGIN_ICMP6 = 3
 _SOCK_EXTENDED_ERR = struct.Struct("=IBBBBIHBB")
 
+# What a pending ICMP error makes the next call on its socket say; the call has then not been carried out.
+_ICMP_ERRNOS = {
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EACCES,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EMSGSIZE,
+    errno.EHOSTDOWN,
+    errno.ENONET,
+    errno.EOPNOTSUPP,
+}
+
 _LARGEST_DATAGRAM = 65535
 _STOP_LATENCY_S = 0.1
 
 
 @dataclass(frozen=True)
 class Datagram:
-    """A received UDP payload. `at_s` is time.monotonic() when it was read; `ttl` is None where the system does not tell."""
+    """A received UDP payload. `at_s`: time.monotonic() when it was read; `ttl`: None where the system is silent."""
 
     data: bytes
     address: str
@@ -55,6 +69,7 @@ class IcmpError:
     """
 
     kind: FailureKind
+    version: int
     type: int
     code: int
     sender: str
@@ -66,25 +81,35 @@ class IcmpError:
     @property
     def name(self) -> str:
         """The error in words, e.g. `administratively prohibited`."""
-        return _NAMES.get((self.type, self.code)) or _NAMES.get((self.type, -1)) or f"type {self.type} code {self.code}"
+        kinds = _ICMP if self.version == 4 else _ICMP6
+        words, _ = kinds.get((self.type, self.code), ("", None))
+        return words or f"ICMP type {self.type} code {self.code}"
 
 
-# ICMPv4 types and codes: RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1. Code -1 stands for every other code of the type.
-_NAMES = {
-    (3, 0): "network unreachable",
-    (3, 1): "host unreachable",
-    (3, 2): "protocol unreachable",
-    (3, 3): "port unreachable",
-    (3, 4): "fragmentation needed",
-    (3, 9): "network administratively prohibited",
-    (3, 10): "host administratively prohibited",
-    (3, 13): "administratively prohibited",
-    (3, -1): "destination unreachable",
-    (11, 0): "time exceeded in transit",
-    (11, 1): "fragment reassembly time exceeded",
+# (type, code) -> words, and what it means for the packet. RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1.
+_ICMP = {
+    (3, 0): ("network unreachable", FailureKind.UNREACHABLE),
+    (3, 1): ("host unreachable", FailureKind.UNREACHABLE),
+    (3, 2): ("protocol unreachable", FailureKind.REFUSED),
+    (3, 3): ("port unreachable", FailureKind.REFUSED),
+    (3, 4): ("fragmentation needed", FailureKind.UNREACHABLE),
+    (3, 9): ("network administratively prohibited", FailureKind.PROHIBITED),
+    (3, 10): ("host administratively prohibited", FailureKind.PROHIBITED),
+    (3, 13): ("administratively prohibited", FailureKind.PROHIBITED),
+    (11, 0): ("time exceeded in transit", FailureKind.UNREACHABLE),
+    (11, 1): ("fragment reassembly time exceeded", FailureKind.UNREACHABLE),
 }
-_PROHIBITED = {(3, 9), (3, 10), (3, 13)}
-_REFUSED = {(3, 2), (3, 3)}
+# RFC 4443 3.
+_ICMP6 = {
+    (1, 0): ("no route to destination", FailureKind.UNREACHABLE),
+    (1, 1): ("administratively prohibited", FailureKind.PROHIBITED),
+    (1, 3): ("address unreachable", FailureKind.UNREACHABLE),
+    (1, 4): ("port unreachable", FailureKind.REFUSED),
+    (1, 5): ("source address failed ingress/egress policy", FailureKind.PROHIBITED),
+    (1, 6): ("reject route to destination", FailureKind.PROHIBITED),
+    (2, 0): ("packet too big", FailureKind.UNREACHABLE),
+    (3, 0): ("hop limit exceeded in transit", FailureKind.UNREACHABLE),
+}
 
 
 class ConnectFailed(ProbeFailed):
@@ -103,9 +128,9 @@ def family_of(address: str) -> socket.AddressFamily:
 def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: int = 0) -> socket.socket:
     """A non-blocking UDP socket, bound to the link's address and to `port` (0: a fresh one), not connected.
 
-    Raises ProbeFailed: permission or unsupported for what this machine refuses, unreachable when the link has no address.
+    Raises ProbeFailed: permission or unsupported for what this machine refuses, unreachable without an address.
     """
-    sock = _open(family, socket.SOCK_DGRAM)
+    sock = _open(link, family, socket.SOCK_DGRAM)
     try:
         sock.bind((_source(link, family), port))
     except OSError as error:
@@ -121,7 +146,7 @@ def tcp_connect(
 
     Raises ConnectFailed: refused (a reset, or ICMP port unreachable), prohibited, unreachable, timeout.
     """
-    sock = _open(family_of(address), socket.SOCK_STREAM)
+    sock = _open(context.link, family_of(address), socket.SOCK_STREAM)
     try:
         sock.bind((_source(context.link, sock.family), 0))
         if ttl is not None:
@@ -149,7 +174,7 @@ def source_address(link: Link, towards: str) -> str:
     """
     if link.source is not None:
         return link.source
-    with _open(family_of(towards), socket.SOCK_DGRAM) as sock:
+    with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.connect((towards, 9))
         except OSError as error:
@@ -200,14 +225,16 @@ def wait_readable(context: Context, socks: Sequence[socket.socket], until_s: flo
 
 def read_datagrams(sock: socket.socket) -> list[Datagram]:
     """Every datagram that waits on the socket."""
-    found = []
+    found: list[Datagram] = []
     while True:
         try:
             data, ancillary, _, sender = sock.recvmsg(_LARGEST_DATAGRAM, 64)
         except BlockingIOError:
             return found
-        except OSError:  # an ICMP error, which `read_icmp_errors` tells in full
-            continue
+        except OSError as error:
+            if error.errno not in _ICMP_ERRNOS:
+                raise
+            continue  # an ICMP error, which `read_icmp_errors` tells in full; reading it here has cleared it
         found.append(Datagram(data, str(sender[0]), int(sender[1]), time.monotonic(), _ttl(ancillary)))
 
 
@@ -228,11 +255,14 @@ def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
                     found.append(error)
 
 
-def _open(family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+    """Where the link names an interface, nothing leaves through another one (Linux, unprivileged since 5.7)."""
     try:
         sock = socket.socket(family, kind)
+        if link.interface is not None and hasattr(socket, "SO_BINDTODEVICE"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
     except OSError as error:
-        raise _local_trouble(error, "opening a socket") from error
+        raise _local_trouble(error, f"opening a socket{f' on {link.interface}' if link.interface else ''}") from error
     sock.setblocking(False)
     if HAS_ERROR_QUEUE:
         if family == socket.AF_INET6:
@@ -290,19 +320,14 @@ def _icmp_error(data: bytes, value: bytes, destination: object) -> IcmpError | N
     _, origin, kind, code, _, _, length, _, _ = _SOCK_EXTENDED_ERR.unpack_from(value)
     offender = value[_SOCK_EXTENDED_ERR.size :]
     if origin == _SO_EE_ORIGIN_ICMP and len(offender) >= 8:
-        sender = socket.inet_ntop(socket.AF_INET, offender[4:8])
+        version, meanings, sender = 4, _ICMP, socket.inet_ntop(socket.AF_INET, offender[4:8])
     elif origin == _SO_EE_ORIGIN_ICMP6 and len(offender) >= 24:
-        sender = socket.inet_ntop(socket.AF_INET6, offender[8:24])
+        version, meanings, sender = 6, _ICMP6, socket.inet_ntop(socket.AF_INET6, offender[8:24])
     else:
         return None
-    if (kind, code) in _PROHIBITED:
-        failure = FailureKind.PROHIBITED
-    elif (kind, code) in _REFUSED:
-        failure = FailureKind.REFUSED
-    else:
-        failure = FailureKind.UNREACHABLE
+    _, failure = meanings.get((kind, code), ("", FailureKind.UNREACHABLE))
     place = (str(destination[0]), int(destination[1])) if isinstance(destination, tuple) else None
-    return IcmpError(failure, kind, code, sender, place, data, length, time.monotonic())
+    return IcmpError(failure, version, kind, code, sender, place, data, length, time.monotonic())
 
 
 def _local_trouble(error: OSError, doing: str) -> ProbeFailed:

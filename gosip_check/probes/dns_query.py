@@ -1,0 +1,174 @@
+"""Ask one resolver one DNS question, and keep apart all the ways in which it can fail to answer.
+
+Not a resolver: no cache, no search list, no second server. A time-out is never turned into "no such record".
+"""
+
+import struct
+import time
+from enum import StrEnum
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from gosip_check.probes import net
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import FailureKind, Record
+
+RESOLVER_TIMEOUT_S = 1.0
+"The most that one try at one resolver may take."
+
+_UDP_RESEND_S = 0.5
+
+
+class DnsStatus(StrEnum):
+    """How a resolver dealt with a question."""
+
+    ANSWERED = "answered"
+    NO_RECORDS = "no-records"
+    NXDOMAIN = "nxdomain"
+    SERVFAIL = "servfail"
+    REFUSED = "refused"
+    LAME = "lame"
+    OTHER_ERROR = "other-error"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    MALFORMED = "malformed"
+
+    @property
+    def is_denial(self) -> bool:
+        """The resolver says that there is no such record; everything else but an answer leaves the question open."""
+        return self in (DnsStatus.NO_RECORDS, DnsStatus.NXDOMAIN)
+
+
+class Resolver(Record, frozen=True):
+    """A DNS server by address and port, as a person would write it: `192.168.1.1` or `127.0.0.1:5353`."""
+
+    address: str
+    port: int = 53
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address and self.port != 53 else self.address
+        return host if self.port == 53 else f"{host}:{self.port}"
+
+
+class Reply:
+    """What came of a question. `message` is there whenever a well-formed response came.
+
+    rtt_ms: from the first copy sent to the response, None without one. truncated: the UDP response had TC set, and the
+    question was asked again over TCP. detail: words for a failure, such as who sent an ICMP error.
+    """
+
+    def __init__(self, status: DnsStatus, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail
+        self.message: dns.message.Message | None = None
+        self.rtt_ms: float | None = None
+        self.truncated = False
+        self.tcp_retry_worked: bool | None = None
+
+
+def ask(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
+    """Ask `resolver` for the `kind` records of `name`: UDP, and TCP when the response is truncated (RFC 7766 5).
+
+    A question that timed out is asked once more: by then a resolver with a cold cache has the answer.
+    Raises ProbeFailed only when this machine itself cannot send, or the run was stopped.
+    """
+    reply = _ask_once(context, resolver, name, kind)
+    return _ask_once(context, resolver, name, kind) if reply.status is DnsStatus.TIMEOUT else reply
+
+
+def _ask_once(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
+    question = dns.message.make_query(dns.name.from_text(name), kind)
+    reply = _over_udp(context, resolver, question)
+    if reply.message is not None and reply.message.flags & dns.flags.TC:
+        retried = _over_tcp(context, resolver, question)
+        retried.truncated, retried.tcp_retry_worked = True, retried.message is not None
+        return retried
+    return reply
+
+
+def _over_udp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
+    """One try of at most RESOLVER_TIMEOUT_S. Garbage is noted and waited past, as resolvers do."""
+    wire = question.to_wire()
+    trouble = Reply(DnsStatus.TIMEOUT, f"no answer within {RESOLVER_TIMEOUT_S:g} s")
+    with net.udp_socket(context.link, net.family_of(resolver.address)) as sock:
+        started_s = time.monotonic()
+        for resend_s in (0.0, _UDP_RESEND_S):
+            try:
+                net.send_to(sock, wire, resolver.address, resolver.port)
+            except ProbeFailed as failed:
+                if failed.failure.kind is not FailureKind.UNREACHABLE:
+                    raise
+                return Reply(DnsStatus.UNREACHABLE, failed.failure.message)
+            until_s = started_s + (_UDP_RESEND_S if resend_s == 0.0 else RESOLVER_TIMEOUT_S)
+            while net.wait_readable(context, [sock], until_s):
+                for datagram in net.read_datagrams(sock):
+                    if datagram.address != resolver.address or datagram.port != resolver.port:
+                        continue
+                    reply = _read(datagram.data, question)
+                    if reply.status is DnsStatus.MALFORMED:
+                        trouble = reply
+                        continue
+                    reply.rtt_ms = (datagram.at_s - started_s) * 1000
+                    return reply
+                for icmp in net.read_icmp_errors(sock):
+                    return Reply(DnsStatus.UNREACHABLE, f"{icmp.sender} says {icmp.name}")
+    return trouble
+
+
+def _over_tcp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
+    """RFC 1035 4.2.2: each message is preceded by its length in two octets."""
+    wire = question.to_wire()
+    started_s = time.monotonic()
+    until_s = started_s + RESOLVER_TIMEOUT_S
+    try:
+        with net.tcp_connect(context, resolver.address, resolver.port, RESOLVER_TIMEOUT_S) as sock:
+            sock.sendall(struct.pack("!H", len(wire)) + wire)
+            received = b""
+            while len(received) < 2 or len(received) < 2 + struct.unpack_from("!H", received)[0]:
+                if not net.wait_readable(context, [sock], until_s):
+                    return Reply(DnsStatus.TIMEOUT, f"no answer over TCP within {RESOLVER_TIMEOUT_S:g} s")
+                chunk = sock.recv(65537)
+                if not chunk:
+                    return Reply(DnsStatus.MALFORMED, "closed the TCP connection in the middle of its answer")
+                received += chunk
+    except ProbeFailed as failed:
+        if failed.failure.kind.says_nothing_about_the_site:
+            raise
+        return Reply(DnsStatus.UNREACHABLE, failed.failure.message)
+    except OSError as error:
+        return Reply(DnsStatus.UNREACHABLE, f"the TCP connection broke: {error.strerror}")
+    reply = _read(received[2:], question)
+    reply.rtt_ms = (time.monotonic() - started_s) * 1000
+    return reply
+
+
+def _read(wire: bytes, question: dns.message.Message) -> Reply:
+    try:
+        message = dns.message.from_wire(wire)
+    except (dns.exception.DNSException, ValueError) as error:
+        return Reply(DnsStatus.MALFORMED, f"its answer is not DNS ({type(error).__name__})")
+    if not question.is_response(message):
+        return Reply(DnsStatus.MALFORMED, "its answer belongs to another question")
+    reply = Reply(_status(message))
+    reply.message = message
+    return reply
+
+
+def _status(message: dns.message.Message) -> DnsStatus:
+    rcode = message.rcode()
+    if rcode == dns.rcode.NOERROR:
+        if message.answer:
+            return DnsStatus.ANSWERED
+        # Neither an authority for the name nor willing to find one: a referral, or nothing at all.
+        lame = not message.flags & (dns.flags.AA | dns.flags.RA)
+        return DnsStatus.LAME if lame else DnsStatus.NO_RECORDS
+    return {
+        dns.rcode.NXDOMAIN: DnsStatus.NXDOMAIN,
+        dns.rcode.SERVFAIL: DnsStatus.SERVFAIL,
+        dns.rcode.REFUSED: DnsStatus.REFUSED,
+    }.get(rcode, DnsStatus.OTHER_ERROR)
