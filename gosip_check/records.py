@@ -98,6 +98,54 @@ class Requirement(Record, frozen=True):
         return self.id.partition(".")[0]
 
 
+class Trunk(Record, frozen=True):
+    """A trunk product as data. Probe options of the same name are filled from here.
+
+    rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    """
+
+    domain: str
+    service: str
+    transport: Literal["udp", "tcp"]
+    port: int
+    networks: list[str]
+    rtp_ports: tuple[int, int]
+    codec: str
+    dtmf: str
+    reregistration_s: int
+    kbps_per_channel: int
+    session_timer_s: int | None = None
+
+
+class ChecklistIdentity(Record, frozen=True):
+    """Which checklist judged: enough to find the very same file again."""
+
+    id: str
+    title: str
+    version: str
+    sha256: str
+
+
+class Checklist(Record, frozen=True):
+    """What a provider demands of a site. `source` and `date` say which document it was taken from, and when."""
+
+    identity: ChecklistIdentity
+    source: str
+    date: str
+    trunk: Trunk
+    requirements: list[Requirement]
+
+
+class Settings(Record, frozen=True):
+    """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
+
+    dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
+    """
+
+    dns_servers: list[str] = []
+    system_resolvers: bool = True
+
+
 class Failure(Record, frozen=True):
     """Why there are no facts: the kind, a sentence, and who caused it (an address) where that is known."""
 
@@ -153,15 +201,6 @@ class LinkReport(Record, frozen=True):
     public_address: str | None
     trouble: str | None
     outcome: Readiness
-
-
-class ChecklistIdentity(Record, frozen=True):
-    """Which checklist judged: enough to find the very same file again."""
-
-    id: str
-    title: str
-    version: str
-    sha256: str
 
 
 class Equipment(Record, frozen=True):

@@ -130,7 +130,7 @@ def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: 
 
     Raises ProbeFailed: permission or unsupported for what this machine refuses, unreachable without an address.
     """
-    sock = _open(family, socket.SOCK_DGRAM)
+    sock = _open(link, family, socket.SOCK_DGRAM)
     try:
         sock.bind((_source(link, family), port))
     except OSError as error:
@@ -146,7 +146,7 @@ def tcp_connect(
 
     Raises ConnectFailed: refused (a reset, or ICMP port unreachable), prohibited, unreachable, timeout.
     """
-    sock = _open(family_of(address), socket.SOCK_STREAM)
+    sock = _open(context.link, family_of(address), socket.SOCK_STREAM)
     try:
         sock.bind((_source(context.link, sock.family), 0))
         if ttl is not None:
@@ -174,7 +174,7 @@ def source_address(link: Link, towards: str) -> str:
     """
     if link.source is not None:
         return link.source
-    with _open(family_of(towards), socket.SOCK_DGRAM) as sock:
+    with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.connect((towards, 9))
         except OSError as error:
@@ -245,11 +245,14 @@ def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
                     found.append(error)
 
 
-def _open(family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+    """Where the link names an interface, nothing leaves through another one (Linux, unprivileged since 5.7)."""
     try:
         sock = socket.socket(family, kind)
+        if link.interface is not None and hasattr(socket, "SO_BINDTODEVICE"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
     except OSError as error:
-        raise _local_trouble(error, "opening a socket") from error
+        raise _local_trouble(error, f"opening a socket{f' on {link.interface}' if link.interface else ''}") from error
     sock.setblocking(False)
     if HAS_ERROR_QUEUE:
         if family == socket.AF_INET6:

@@ -12,7 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from gosip_check.records import Failure, FailureKind, Link, Record
+
+STOPPED = "The run was stopped before this was measured."
 
 
 class Options(Record, frozen=True):
@@ -52,7 +56,7 @@ class Context:
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise ProbeFailed(interrupted) when the run is stopped."""
         if self.stop.wait(max(0.0, seconds)):
-            raise ProbeFailed(FailureKind.INTERRUPTED, "The run was stopped before this was measured.")
+            raise ProbeFailed(FailureKind.INTERRUPTED, STOPPED)
 
     def check(self) -> None:
         """Raise ProbeFailed(interrupted) when the run is stopped."""
@@ -65,11 +69,32 @@ class Context:
 
 @dataclass(frozen=True)
 class Probe:
-    """One question. `after`: probes whose facts it needs. `alone`: it loads or times the path, so it runs by itself."""
+    """One question.
+
+    subject: what a measurement with these options is about, in a few words.
+    after: probes whose facts it needs. alone: it loads or times the path, so it runs by itself.
+    local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
+    """
 
     name: str
     options: type[Options]
     facts: type[Facts]
     measure: Callable[[Any, Context], Facts]
+    subject: Callable[[Any], str] = lambda _: "this machine"
     after: tuple[str, ...] = ()
     alone: bool = False
+    local: bool = False
+    deadline_s: float = 60.0
+
+
+def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str, Any]) -> Options:
+    """The probe's options: what the requirement chose, and each other field from the first source that has its name.
+
+    Raises msgspec.ValidationError when a value does not fit its field.
+    """
+    values = dict(chosen)
+    for name in probe.options.__struct_fields__:
+        for source in sources:
+            if name not in values and name in source:
+                values[name] = source[name]
+    return msgspec.convert(values, probe.options)

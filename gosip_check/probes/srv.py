@@ -93,7 +93,7 @@ def measure(options: Options, context: Context) -> Facts:
             FailureKind.UNREACHABLE,
             "This machine has no DNS resolver configured; name one with --dns-server.",
         )
-    name = f"_{options.service}._{options.transport}.{options.domain}"
+    name = _name(options)
     context.say(f"SRV {name}")
     with ThreadPoolExecutor(len(resolvers)) as pool:
         replies = list(pool.map(lambda resolver: ask(context, resolver, name, "SRV"), resolvers))
@@ -343,4 +343,8 @@ def _without_srv(options: Options, fallback: list[str]) -> str:
     )
 
 
-PROBE = Probe("srv", Options, Facts, measure)
+def _name(options: Options) -> str:
+    return f"_{options.service}._{options.transport}.{options.domain}"
+
+
+PROBE = Probe("srv", Options, Facts, measure, subject=_name)

@@ -1,0 +1,130 @@
+"""(Requirement, Measurement) -> Verdict. Pure: no network, no clock, no probe. Judges and never measures.
+
+Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
+not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gosip_check.records import (
+    Expectation,
+    Level,
+    Measurement,
+    Operator,
+    Outcome,
+    Readiness,
+    Requirement,
+    Verdict,
+)
+
+# Last part of a fact's name -> the unit a person reads.
+_UNITS = {"ms": "ms", "s": "s", "pct": "%", "kbps": "kb/s", "mbps": "Mb/s", "mb": "MiB"}
+
+
+def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
+    """The verdict on one requirement. Facts that the measurement does not have are `unknown`, as in an old report."""
+    if measurement.failure is not None:
+        failure = measurement.failure
+        outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)
+        return verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
+    facts = measurement.facts or {}
+    found = {expectation.fact: _look_up(facts, expectation.fact) for expectation in requirement.expect}
+    misses = [e for e in requirement.expect if found[e.fact] is not None and not _holds(e, found[e.fact])]
+    undecided = [e for e in requirement.expect if found[e.fact] is None]
+    if misses:
+        outcome, telling = missed(requirement.level), misses
+    elif undecided:
+        outcome, telling = Outcome.UNKNOWN, undecided
+    else:
+        outcome, telling = Outcome.PASS, requirement.expect
+    evidence = facts.get("evidence") or {}
+    words = dict.fromkeys(evidence.get(e.fact) or _reason(e, found[e.fact]) for e in telling)
+    return verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
+
+
+def skipped(requirement: Requirement, link: str, reason: str) -> Verdict:
+    """A verdict on what was not looked at; the reason says why."""
+    return verdict(requirement, link, Outcome.SKIPPED, reason)
+
+
+def verdict(
+    requirement: Requirement,
+    link: str,
+    outcome: Outcome,
+    reason: str,
+    facts: dict[str, Any] | None = None,
+    measurement: str | None = None,
+) -> Verdict:
+    """A verdict that carries what the requirement says of itself."""
+    return Verdict(
+        id=requirement.id,
+        group=requirement.group,
+        title=requirement.title,
+        link=link,
+        level=requirement.level,
+        outcome=outcome,
+        reason=reason,
+        facts=facts or {},
+        expected=requirement.expect,
+        measurement=measurement,
+        hint=requirement.hint,
+        source=requirement.source,
+    )
+
+
+def missed(level: Level) -> Outcome:
+    """What missing a requirement of this level amounts to."""
+    return Outcome.FAIL if level is Level.MUST else Outcome.WARN
+
+
+def readiness(verdicts: Iterable[Verdict]) -> Readiness:
+    """Not ready when a `must` failed; inconclusive when one is unknown or was skipped; else ready."""
+    musts = [verdict.outcome for verdict in verdicts if verdict.level is Level.MUST]
+    if Outcome.FAIL in musts:
+        return Readiness.NOT_READY
+    return Readiness.INCONCLUSIVE if {Outcome.UNKNOWN, Outcome.SKIPPED} & set(musts) else Readiness.READY
+
+
+def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
+    value: Any = facts
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _holds(expectation: Expectation, found: Any) -> bool:
+    value = expectation.value
+    match expectation.operator:
+        case Operator.IS:
+            return bool(found == value)
+        case Operator.ONE_OF:
+            return found in value
+        case Operator.MIN:
+            return bool(found >= value)
+        case Operator.MAX:
+            return bool(found <= value)
+        case Operator.INCLUDES:
+            return value in found
+
+
+def _reason(expectation: Expectation, found: Any) -> str:
+    """A plain sentence for a fact whose probe wrote none: `RTT p95 is 12.3 ms (at most 100 wanted).`"""
+    *name, unit = expectation.fact.replace(".", "_").split("_")
+    words, unit = (" ".join(name), _UNITS[unit]) if unit in _UNITS and name else (" ".join([*name, unit]), "")
+    if found is None:
+        return f"{words}: looked for, and could not be decided."
+    wanted = {Operator.MIN: "at least ", Operator.MAX: "at most "}.get(expectation.operator, "")
+    return f"{words} is {_shown(found)}{f' {unit}' if unit else ''} ({wanted}{_shown(expectation.value)} wanted)."
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case list():
+            return ", ".join(_shown(item) for item in value) or "none"
+        case _:
+            return str(value)

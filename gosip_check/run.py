@@ -1,0 +1,282 @@
+"""Order, concurrency, deadlines: measures what a checklist asks and has it judged. Whatever happens becomes a record.
+
+Requirements that ask the same thing share one measurement. Independent probes run side by side; probes that load or
+time the path run alone, after the others. This is the only place that catches every exception: a bug in a probe is
+recorded as one, says nothing about the site, and stops nothing.
+"""
+
+import fnmatch
+import itertools
+import queue
+import secrets
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import msgspec
+
+from gosip_check import __version__
+from gosip_check.judge import judge, readiness, skipped, verdict
+from gosip_check.probes import PROBES, net
+from gosip_check.probes.probe import STOPPED, Context, Facts, Options, Probe, ProbeFailed, fill_options
+from gosip_check.records import (
+    Checklist,
+    Failure,
+    FailureKind,
+    Form,
+    Link,
+    LinkReport,
+    Measurement,
+    Outcome,
+    Report,
+    Requirement,
+    Settings,
+    Verdict,
+)
+
+_STOP_GRACE_S = 3.0
+"How long a probe may take to notice that the run was stopped, before it is left behind."
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who watches a run. `say`: a line of progress, from any thread; `judged`: a verdict as it falls."""
+
+    say: Callable[[str], None] = lambda _: None
+    judged: Callable[[Verdict], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
+
+    checklist: Checklist
+    requirements: Sequence[Requirement]
+    links: Sequence[Link]
+    settings: Settings
+    skip: Sequence[str] = ()
+    form: Form | None = None
+    command: str = "run"
+
+
+def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
+    """The requirements whose id matches a glob, and whatever they need, in checklist order."""
+    wanted = {r.id for r in checklist.requirements for pattern in patterns if fnmatch.fnmatchcase(r.id, pattern)}
+    for requirement in reversed(checklist.requirements):
+        if requirement.id in wanted:
+            wanted.update(requirement.needs)
+    return [requirement for requirement in checklist.requirements if requirement.id in wanted]
+
+
+def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
+    """Measure and judge every requirement on every link. Set `stop` to end early: what was measured is reported."""
+    started, start_s = datetime.now(UTC), time.monotonic()
+    ids = (f"m{number}" for number in itertools.count(1))
+    links: list[LinkReport] = []
+    verdicts: list[Verdict] = []
+    measurements: list[Measurement] = []
+    for link in plan.links:
+        source, trouble = _route(plan, link)
+        judged, measured = _on_link(plan, link, trouble, stop, observer, ids)
+        links.append(_link_report(link, source, trouble, judged, measured))
+        verdicts += judged
+        measurements += measured
+    return Report(
+        id=report_id(started),
+        tool_version=__version__,
+        command=plan.command,
+        started=started,
+        elapsed_s=round(time.monotonic() - start_s, 3),
+        outcome=readiness(verdicts),
+        counts={outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome},
+        checklist=plan.checklist.identity,
+        form=plan.form,
+        links=links,
+        verdicts=verdicts,
+        measurements=measurements,
+    )
+
+
+def report_id(now: datetime) -> str:
+    """A ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32, so that ids sort by time."""
+    number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
+    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
+    """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
+    towards = str(ip_network(plan.checklist.trunk.networks[0])[1])
+    try:
+        return net.source_address(link, towards), None
+    except ProbeFailed as failed:
+        return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
+
+
+def _on_link(
+    plan: Plan, link: Link, trouble: str | None, stop: threading.Event, observer: Observer, ids: Iterator[str]
+) -> tuple[list[Verdict], list[Measurement]]:
+    """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
+    verdicts: dict[str, Verdict] = {}
+    measurements: dict[_Key, Measurement] = {}
+    facts: dict[str, Facts] = {}
+
+    def judged(verdict: Verdict) -> None:
+        verdicts[verdict.id] = verdict
+        observer.judged(verdict)
+
+    pending = list(plan.requirements)
+    while pending:
+        asks: dict[_Key, _Ask] = {}
+        for requirement in pending:
+            if not all(need in verdicts for need in requirement.needs):
+                continue
+            reason = _reason_to_skip(plan, requirement, trouble, verdicts)
+            if reason:
+                judged(skipped(requirement, link.name, reason))
+            elif stop.is_set():
+                judged(verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED))
+            else:
+                ask = _ask(plan, requirement)
+                if ask.key in measurements:
+                    judged(judge(requirement, measurements[ask.key]))
+                else:
+                    asks[ask.key] = ask
+        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, stop, observer, ids):
+            measurements[ask.key] = measurement
+            if brought is not None:
+                facts[ask.probe.name] = brought
+        pending = [requirement for requirement in pending if requirement.id not in verdicts]
+    return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
+
+
+def _reason_to_skip(
+    plan: Plan, requirement: Requirement, trouble: str | None, verdicts: dict[str, Verdict]
+) -> str | None:
+    for pattern in plan.skip:
+        if fnmatch.fnmatchcase(requirement.id, pattern):
+            return f"Skipped on request (--skip {pattern})."
+    if trouble is not None and not PROBES[requirement.probe].local:
+        return "There is no network towards the provider."
+    for need in requirement.needs:
+        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
+            return None  # the run was stopped; this one is as unknown as what it needs
+        if verdicts[need].outcome is not Outcome.PASS:
+            return f"Not looked at, because {need} did not pass."
+    return None
+
+
+_Key = tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One measurement to make. Asks with the same key are the same exchange."""
+
+    probe: Probe
+    options: Options
+
+    @property
+    def key(self) -> _Key:
+        return self.probe.name, msgspec.json.encode(self.options)
+
+
+def _ask(plan: Plan, requirement: Requirement) -> _Ask:
+    probe = PROBES[requirement.probe]
+    settings, trunk = msgspec.structs.asdict(plan.settings), msgspec.structs.asdict(plan.checklist.trunk)
+    return _Ask(probe, fill_options(probe, requirement.options, settings, trunk))
+
+
+def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
+    """What to measure next: everything that may run side by side, else one of those that run alone."""
+    together = [ask for ask in asks if not ask.probe.alone]
+    return together or list(itertools.islice(asks, 1))
+
+
+def _measure(
+    asks: list[_Ask],
+    link: Link,
+    facts: dict[str, Facts],
+    stop: threading.Event,
+    observer: Observer,
+    ids: Iterator[str],
+) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
+    """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
+    ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
+    began_s = time.monotonic()
+
+    def work(ask: _Ask) -> None:
+        started, start_s = datetime.now(UTC), time.monotonic()
+        seen = {name: facts[name] for name in ask.probe.after if name in facts}
+        context = Context(link, stop, seen, observer.say)
+        ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
+
+    running = {ask.key: ask for ask in asks}
+    for ask in asks:
+        threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True).start()
+    stopped_s: float | None = None
+    while running:
+        try:
+            ask, result, started, elapsed_s = ended.get(timeout=0.1)
+        except queue.Empty:
+            now_s = time.monotonic()
+            stopped_s = stopped_s or (now_s if stop.is_set() else None)
+            late = [a for a in running.values() if now_s - began_s > a.probe.deadline_s]
+            if stopped_s is not None and now_s - stopped_s > _STOP_GRACE_S:
+                late = list(running.values())
+            for ask in late:
+                del running[ask.key]
+                failure = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED if stopped_s else _OVERDUE)
+                yield ask, _measurement(next(ids), ask, link, datetime.now(UTC), now_s - began_s, failure), None
+            continue
+        if running.pop(ask.key, None) is not None:
+            brought = result if isinstance(result, Facts) else None
+            yield ask, _measurement(next(ids), ask, link, started, elapsed_s, result), brought
+
+
+_OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
+
+
+def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
+    try:
+        return ask.probe.measure(ask.options, context)
+    except ProbeFailed as failed:
+        return failed.failure
+    except Exception as error:  # a bug of ours must neither end the run nor count as a finding
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+        return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
+
+
+def _measurement(
+    measurement_id: str, ask: _Ask, link: Link, started: datetime, elapsed_s: float, result: Facts | Failure
+) -> Measurement:
+    return Measurement(
+        id=measurement_id,
+        probe=ask.probe.name,
+        link=link.name,
+        subject=ask.probe.subject(ask.options),
+        started=started,
+        elapsed_s=round(elapsed_s, 3),
+        facts=msgspec.to_builtins(result) if isinstance(result, Facts) else None,
+        failure=result if isinstance(result, Failure) else None,
+    )
+
+
+def _link_report(
+    link: Link, source: str | None, trouble: str | None, verdicts: list[Verdict], measurements: list[Measurement]
+) -> LinkReport:
+    def first(name: str) -> str | None:
+        return next((m.facts[name] for m in measurements if m.facts and m.facts.get(name)), None)
+
+    return LinkReport(
+        name=link.name,
+        source=source,
+        interface=link.interface or first("interface"),
+        public_address=first("public_address"),
+        trouble=trouble,
+        outcome=readiness(verdicts),
+    )
