@@ -1,0 +1,122 @@
+"""What do the hops on the way quote of our SIP? Method one of the ALG probe: the ALG's own handwriting.
+
+SIP requests to the signalling port die at one hop after the other, and each hop quotes what reached it. Behind the site's
+edge any difference from what was sent is the edge's doing. Requests that would matter to a server are only sent as far
+as a harmless one is known to have died on the way.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gosip_check.probes import path
+from gosip_check.probes.probe import Context
+from gosip_check.probes.quotes import Fate, Shot, Told, tell
+from gosip_check.wire import bait
+from gosip_check.wire.rewriting import Comparison, compare
+
+_MOST_HOPS = 5
+_SHORT_QUOTE = 130
+"A hop that quotes no more than this gets the short OPTIONS as well."
+
+_BUDGET_S = 12.0
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One request at one hop. `hop`: who quoted or answered. `comparison`: of what was quoted with what was sent."""
+
+    message: str
+    ttl: int
+    port: int
+    fate: Fate
+    hop: str | None
+    local: tuple[str, int]
+    sent: bytes
+    comparison: Comparison | None
+    tries: int
+
+
+@dataclass(frozen=True)
+class Walk:
+    """All sightings. `elsewhere`: the same requests, to a port that is not SIP's, where the first ones told of an ALG."""
+
+    sightings: list[Sighting]
+    elsewhere: list[Sighting]
+
+
+def walk(context: Context, ways: path.Facts, domain: str, port: int) -> Walk:
+    """Raises ProbeFailed as `tell` does. Takes 1 to 2 seconds where every hop quotes, up to 25 where they are rationed."""
+    until_s = time.monotonic() + _BUDGET_S
+    ttls = _ttls(ways)
+    baits = [(bait.OPTIONS, ttl) for ttl in ttls]
+    baits += [(bait.SHORT, hop.ttl) for hop in _beyond(ways) if hop.quoted_bytes <= _SHORT_QUOTE]
+
+    def neutral(shot: Shot) -> Shot | None:
+        known = ways.hop_at(shot.ttl) is not None and ways.control_port is not None
+        return path.control(shot.address, shot.ttl, ways.control_port or 0) if known else None
+
+    first = tell(context, [_shot(ways, domain, port, *one) for one in baits], neutral, until_s)
+    sightings = [_sighting(message, told) for (message, _), told in zip(baits, first, strict=True)]
+    safe = {one.ttl for one in sightings if one.message == bait.OPTIONS and one.fate is Fate.PASSED}
+    safe &= {hop.ttl for hop in ways.hops}
+    baits = [(message, ttl) for ttl in sorted(safe) for message in (bait.INVITE, bait.REGISTER)]
+    baits += [(bait.TRAP, hop.ttl) for hop in _beyond(ways)[:1] if hop.ttl in safe]
+
+    def same_port(shot: Shot) -> Shot:
+        return _shot(ways, domain, port, bait.OPTIONS, shot.ttl)
+
+    second = tell(context, [_shot(ways, domain, port, *one) for one in baits], same_port, until_s)
+    sightings += [_sighting(message, told) for (message, _), told in zip(baits, second, strict=True)]
+    suspicious = [(one.message, one.ttl) for one in sightings if _is_suspicious(one)]
+    elsewhere: list[Sighting] = []
+    if suspicious and ways.control_port is not None:
+        suspicious = list(dict.fromkeys(suspicious))[:4]
+        shots = [_shot(ways, domain, ways.control_port, *one) for one in suspicious]
+        third = tell(context, shots, neutral, until_s + _BUDGET_S)
+        elsewhere = [_sighting(message, told) for (message, _), told in zip(suspicious, third, strict=True)]
+    return Walk(sightings, elsewhere)
+
+
+def _is_suspicious(one: Sighting) -> bool:
+    changed = one.comparison is not None and not one.comparison.identical
+    return changed or (one.fate is Fate.DROPPED and one.message != bait.OPTIONS)
+
+
+def _beyond(ways: path.Facts) -> list[path.Hop]:
+    return ways.beyond_the_edge()[:3]
+
+
+def _ttls(ways: path.Facts) -> list[int]:
+    """The first hop, every hop up to the edge and the first few behind it; guesses where no hop answered a control."""
+    known = [hop.ttl for hop in ways.hops if hop.ttl <= ways.edge_ttl] + [hop.ttl for hop in _beyond(ways)]
+    return known[:_MOST_HOPS] if known else [1, 2, 3]
+
+
+def _shot(ways: path.Facts, domain: str, port: int, message: str, ttl: int) -> Shot:
+    ids = bait.Ids(f"z9hG4bK{secrets.token_hex(6)}", secrets.token_hex(4), secrets.token_hex(3))
+
+    def payload(host: str, own_port: int) -> bytes:
+        return bait.bait(message, domain, host, own_port, ids)
+
+    return Shot(payload, ways.destination, port, ttl)
+
+
+def _sighting(message: str, told: Told) -> Sighting:
+    heard = told.heard
+    quoted = heard.quoted if told.fate is Fate.PASSED else b""
+    who = heard.icmp.sender if heard.icmp else heard.reply.address if heard.reply else None
+    comparison = compare(heard.sent, quoted) if quoted else None
+    return Sighting(
+        message, told.shot.ttl, told.shot.port, told.fate, who, heard.local, heard.sent, comparison, told.tries
+    )
+
+
+def covered(sightings: Sequence[Sighting], message: str) -> set[str]:
+    """The lines of a kind of request that some hop quoted in full and unchanged."""
+    lines: set[str] = set()
+    for one in sightings:
+        if one.message == message and one.comparison is not None and one.comparison.identical:
+            lines.update(one.comparison.covered)
+    return lines
