@@ -1,8 +1,8 @@
 """What do the hops on the way quote of our SIP? Method one of the ALG probe: the ALG's own handwriting.
 
-SIP requests to the signalling port die at one hop after the other, and each hop quotes what reached it. Behind the site's
-edge any difference from what was sent is the edge's doing. Requests that would matter to a server are only sent as far
-as a harmless one is known to have died on the way.
+SIP requests to the signalling port die at one hop after the other, and each hop quotes what reached it. Behind the
+site's edge any difference from what was sent is the edge's doing. Requests that would matter to a server are only sent
+as far as a harmless one is known to have died on the way.
 """
 
 import secrets
@@ -40,14 +40,14 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Walk:
-    """All sightings. `elsewhere`: the same requests, to a port that is not SIP's, where the first ones told of an ALG."""
+    """All sightings. `elsewhere`: the suspicious ones once more, to a port that is not SIP's."""
 
     sightings: list[Sighting]
     elsewhere: list[Sighting]
 
 
 def walk(context: Context, ways: path.Facts, domain: str, port: int) -> Walk:
-    """Raises ProbeFailed as `tell` does. Takes 1 to 2 seconds where every hop quotes, up to 25 where they are rationed."""
+    """Raises ProbeFailed as `tell` does. Takes a second or two where hops quote freely, up to 25 where they ration."""
     until_s = time.monotonic() + _BUDGET_S
     ttls = _ttls(ways)
     baits = [(bait.OPTIONS, ttl) for ttl in ttls]

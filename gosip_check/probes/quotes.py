@@ -224,7 +224,7 @@ class _Asking:
         return [one for one in self.asked if one.fate is Fate.UNDECIDED]
 
     def next_round(self, hop: tuple[str, int]) -> list[_Entry]:
-        """Some of a hop's pending shots in random order, between two controls; at a rationed hop before a single one."""
+        """Some of a hop's pending shots in random order, between two controls; at a rationed hop before one."""
         own = [one for one in self.pending if one.hop == hop]
         size = self.hops[hop].size
         chosen = [_Entry(one, one.shot) for one in random.sample(own, min(size, len(own)))]

@@ -57,7 +57,9 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is no server to ask, this machine cannot send, or the run was stopped."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[:_MOST_SERVERS]
+    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[
+        :_MOST_SERVERS
+    ]
     if not places:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")

@@ -1,8 +1,8 @@
 """SIP requests that are made to be looked at by a SIP ALG, and to die before any server sees them. Bytes only.
 
 Each is complete and correct SIP (but for TRAP), at most 520 octets, so that an ICMP error can quote all of it, and has
-the socket's own address wherever an ALG may like to write another one. Never send them with a TTL that reaches a server:
-a REGISTER without credentials counts as a failed one, and an INVITE rings.
+the socket's own address wherever an ALG may like to write another one. Never send them with a TTL that reaches a
+server: a REGISTER without credentials counts as a failed one, and an INVITE rings.
 """
 
 from dataclasses import dataclass

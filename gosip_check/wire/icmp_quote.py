@@ -18,7 +18,7 @@ def payload_of(quoted: bytes, quoted_length: int = 0) -> bytes:
     """The part of `quoted` that is ours: without ICMP extensions behind it (RFC 4884) and without zero padding.
 
     quoted: what the error queue gave, from the first octet behind the UDP header on; any bytes at all.
-    quoted_length: the length that the ICMP message stated for it, in octets behind the UDP header; 0 where it stated none.
+    quoted_length: what the ICMP message stated as its length, in octets behind the UDP header; 0 where nothing.
     Trailing zeros are taken for padding, so a payload that ends in zeros is shortened too; SIP never ends so.
     """
     if 0 < quoted_length <= len(quoted):
@@ -29,7 +29,7 @@ def payload_of(quoted: bytes, quoted_length: int = 0) -> bytes:
 
 
 def _extensions_begin_at(quoted: bytes, offset: int) -> bool:
-    """RFC 4884 5: routers older than the length field put extensions at octet 128, which version and checksum betray."""
+    """RFC 4884 5: routers older than the length field put extensions at octet 128; version and checksum tell."""
     extensions = quoted[offset:]
     if len(extensions) < _EXTENSION_HEADER_SIZE or len(extensions) % 4 or extensions[0] >> 4 != _EXTENSION_VERSION:
         return False

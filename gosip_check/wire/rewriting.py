@@ -1,7 +1,7 @@
-"""What was changed between a SIP message as it was sent and as somebody further on saw it. Pure; names lines, judges nothing.
+"""What was changed between a SIP message as it was sent and as somebody further on saw it. Pure; judges nothing.
 
-The later view may be whole (a mirror's answer) or cut off (a router's quote): then only what it covers is compared. Lines
-are matched by header name and count, SDP lines by their letter, so that a line put in, taken out or moved does not make
+The later view may be whole (a mirror's answer) or cut off (a router's quote): then only what it covers is compared.
+Lines are matched by header name, SDP lines by their letter, so that a line put in, taken out or moved does not make
 every line behind it look changed. Nothing here trusts either message to be SIP.
 """
 
