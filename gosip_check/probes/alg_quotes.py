@@ -61,27 +61,32 @@ def walk(context: Context, ways: path.Facts, domain: str, port: int) -> Walk:
     sightings = [_sighting(message, told) for (message, _), told in zip(baits, first, strict=True)]
     safe = {one.ttl for one in sightings if one.message == bait.OPTIONS and one.fate is Fate.PASSED}
     safe &= {hop.ttl for hop in ways.hops}
-    baits = [(message, ttl) for ttl in sorted(safe) for message in (bait.INVITE, bait.REGISTER)]
-    baits += [(bait.TRAP, hop.ttl) for hop in _beyond(ways)[:1] if hop.ttl in safe]
 
     def same_port(shot: Shot) -> Shot:
         return _shot(ways, domain, port, bait.OPTIONS, shot.ttl)
 
-    second = tell(context, [_shot(ways, domain, port, *one) for one in baits], same_port, until_s)
-    sightings += [_sighting(message, told) for (message, _), told in zip(baits, second, strict=True)]
-    suspicious = [(one.message, one.ttl) for one in sightings if _is_suspicious(one)]
+    for messages in ((bait.INVITE, bait.REGISTER), (bait.TRAP,)):
+        if messages == (bait.TRAP,) and _suspicious(sightings):
+            break  # what already shows itself need not be provoked
+        ttls = sorted(safe) if messages != (bait.TRAP,) else [hop.ttl for hop in _beyond(ways) if hop.ttl in safe][:1]
+        baits = [(message, ttl) for ttl in ttls for message in messages]
+        told = tell(context, [_shot(ways, domain, port, *one) for one in baits], same_port, until_s)
+        sightings += [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
     elsewhere: list[Sighting] = []
-    if suspicious and ways.control_port is not None:
-        suspicious = list(dict.fromkeys(suspicious))[:4]
-        shots = [_shot(ways, domain, ways.control_port, *one) for one in suspicious]
-        third = tell(context, shots, neutral, until_s + _BUDGET_S)
-        elsewhere = [_sighting(message, told) for (message, _), told in zip(suspicious, third, strict=True)]
+    if ways.control_port is not None:
+        baits = _suspicious(sightings)
+        shots = [_shot(ways, domain, ways.control_port, *one) for one in baits]
+        told = tell(context, shots, neutral, until_s + _BUDGET_S)
+        elsewhere = [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
     return Walk(sightings, elsewhere)
 
 
-def _is_suspicious(one: Sighting) -> bool:
-    changed = one.comparison is not None and not one.comparison.identical
-    return changed or (one.fate is Fate.DROPPED and one.message != bait.OPTIONS)
+def _suspicious(sightings: Sequence[Sighting]) -> list[tuple[str, int]]:
+    """(request, TTL) of what was lost, and of what was first seen changed: to be tried at another port as well."""
+    changed = [one for one in sightings if one.comparison is not None and not one.comparison.identical]
+    nearest = min((one.ttl for one in changed), default=0)
+    lost = [one for one in sightings if one.fate is Fate.DROPPED and one.message != bait.OPTIONS]
+    return list(dict.fromkeys((one.message, one.ttl) for one in [*lost, *(c for c in changed if c.ttl == nearest)]))
 
 
 def _beyond(ways: path.Facts) -> list[path.Hop]:

@@ -21,7 +21,7 @@ LARGEST_QUOTE = 520
 "Octets of a UDP payload that fit into an ICMP error of 576 (RFC 1812 4.3.2.3)."
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
-_TRIES = 3
+_TRIES = 4
 
 
 class Options(probe.Options, frozen=True):
@@ -78,12 +78,14 @@ def measure(options: Options, context: Context) -> Facts:
     for step in _STEPS:
         for attempt in range(_TRIES):
             port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
-            for heard in volley(context, [control(destination, ttl, port) for ttl in step if ttl not in heards]):
+            end = _reached_at(heards, destination, step[-1])
+            shots = [control(destination, ttl, port) for ttl in step if ttl not in heards and ttl <= end]
+            for heard in volley(context, shots):
                 if not heard.silent:
                     heards[heard.shot.ttl] = heard
-            if all(ttl in heards for ttl in step) or _reached(heards, destination):
+            if all(ttl in heards for ttl in step if ttl <= _reached_at(heards, destination, step[-1])):
                 break
-        if _reached(heards, destination) or not any(ttl in heards for ttl in step):
+        if _reached_at(heards, destination, 0) or not any(ttl in heards for ttl in step):
             break
     return _facts(destination, context, heards)
 
@@ -121,8 +123,9 @@ def _destination(options: Options, context: Context) -> str:
     raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
 
 
-def _reached(heards: dict[int, Heard], destination: str) -> bool:
-    return any(_is_destination(heard, destination) for heard in heards.values())
+def _reached_at(heards: dict[int, Heard], destination: str, otherwise: int) -> int:
+    """The smallest TTL at which the destination itself answered."""
+    return min((ttl for ttl, heard in heards.items() if _is_destination(heard, destination)), default=otherwise)
 
 
 def _is_destination(heard: Heard, destination: str) -> bool:

@@ -29,14 +29,15 @@ Payload = Callable[[str, int], bytes]
 
 Control = Callable[["Shot"], "Shot | None"]
 
-_GAP_S = 0.004
+_GAP_S = 0.003
 _WAIT_S = 0.9
-_GRACE_S = 0.2
-"How long quotes may arrive after the quote of a datagram that was sent later."
+_SHORTEST_GRACE_S = 0.08
+"How long quotes may arrive after the quote of a datagram that was sent later; twice the round trip where that is more."
 
-_STRIKES = 3
-_STRIKES_AT_A_RATIONED_HOP = 5
+STRIKES = 3
+_FURTHER_STRIKES_AT_A_RATIONED_HOP = 2
 _LARGEST_GROUP = 32
+_PAUSE_S = 0.02
 _REFILL_S = 1.05
 "Linux gives out one more ICMP error a second to each destination (icmp_ratelimit)."
 
@@ -118,7 +119,7 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
     need_error_queue()
     socks = []
     try:
-        heard = []
+        heard: list[Heard] = []
         sources = {address: net.source_address(context.link, address) for address in {s.address for s in shots}}
         for shot in shots:
             sock = net.udp_socket(context.link, net.family_of(shot.address))
@@ -128,7 +129,8 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
         for sock, one in zip(socks, heard, strict=True):
             net.send_to(sock, one.sent, one.shot.address, one.shot.port, ttl=one.shot.ttl)
             context.wait(_GAP_S)
-        until_s = time.monotonic() + wait_s
+        sent_s = time.monotonic()
+        until_s = sent_s + wait_s
         waiting = dict(zip(socks, range(len(heard)), strict=True))
         while waiting and time.monotonic() < until_s:
             for sock in net.wait_readable(context, list(waiting), until_s):
@@ -140,32 +142,45 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
                     icmp, reply = next(iter(errors), None), next(iter(replies), None)
                     heard[index] = Heard(one.shot, one.sent, one.local, icmp, reply)
                     if index == len(heard) - 1:
-                        until_s = min(until_s, time.monotonic() + _GRACE_S)
+                        now_s = time.monotonic()
+                        until_s = min(until_s, now_s + max(_SHORTEST_GRACE_S, 2 * (now_s - sent_s)))
         return heard
     finally:
         for sock in socks:
             sock.close()
 
 
-def tell(context: Context, shots: Sequence[Shot], control: Control, until_s: float) -> list[Told]:
+def tell(
+    context: Context,
+    shots: Sequence[Shot],
+    control: Control,
+    until_s: float,
+    *,
+    strikes: int = STRIKES,
+    suspected: bool = False,
+) -> list[Told]:
     """The fate of every shot, in their order. Ends at the latest a second or two after time.monotonic() is `until_s`.
 
     control: names a shot to the same address with the same TTL that is known to be quoted there; None where none is
-    known, and then silence stays undecided.
+    known, and then silence stays undecided. strikes: how many times a shot must be lost between controls that are not.
+    With fewer than STRIKES a loss on the way may look like a drop; the caller has to make sure later. suspected: most
+    shots are expected to be dropped, so there is no first try without controls.
     """
-    asking = _Asking([_Asked(shot) for shot in shots], control)
-    for start in range(0, len(shots), _LARGEST_GROUP):
-        group = asking.asked[start : start + _LARGEST_GROUP]
-        for one, heard in zip(group, volley(context, [one.shot for one in group]), strict=True):
-            one.take(heard)
+    asking = _Asking([_Asked(shot) for shot in shots], control, strikes)
+    if not suspected:
+        for start in range(0, len(shots), _LARGEST_GROUP):
+            group = asking.asked[start : start + _LARGEST_GROUP]
+            for one, heard in zip(group, volley(context, [one.shot for one in group]), strict=True):
+                one.take(heard)
     while asking.pending and time.monotonic() < until_s:
-        rounds = [asking.next_round(hop) for hop in {one.hop for one in asking.pending}]
+        began_s = time.monotonic()
+        rounds = [asking.next_round(hop) for hop in asking.next_hops()]
         heards = iter(volley(context, [entry.shot for round_ in rounds for entry in round_]))
         for round_ in rounds:
             asking.take_round(round_, [next(heards) for _ in round_])
-        if asking.pending:
-            pause_s = asking.pause_s() * random.uniform(1, 1.3)  # never in step with a hop that counts seconds
-            context.wait(min(pause_s, until_s - time.monotonic()))
+        if asking.pending and time.monotonic() < until_s:
+            period_s = asking.period_s() * random.uniform(1, 1.2)  # never in step with a hop that counts seconds
+            context.wait_until(max(began_s + period_s, time.monotonic() + _PAUSE_S))
     return [one.told() for one in asking.asked]
 
 
@@ -193,8 +208,8 @@ class _Asked:
             self.fate = Fate.PASSED if heard.died_on_the_way else Fate.REFUSED
 
     def told(self) -> Told:
-        assert self.heard is not None
-        return Told(self.shot, self.fate, self.heard, self.tries, self.controls)
+        heard = self.heard or Heard(self.shot, b"", ("", 0))
+        return Told(self.shot, self.fate, heard, self.tries, self.controls)
 
 
 @dataclass
@@ -217,18 +232,27 @@ class _Entry:
 class _Asking:
     asked: list[_Asked]
     control: Control
+    strikes: int
     hops: dict[tuple[str, int], _Hop] = field(default_factory=lambda: defaultdict(_Hop))
 
     @property
     def pending(self) -> list[_Asked]:
         return [one for one in self.asked if one.fate is Fate.UNDECIDED]
 
+    def next_hops(self) -> list[tuple[str, int]]:
+        """The hops to ask in a round. Of those that ration only one at each TTL: they may be one router."""
+        hops = list(dict.fromkeys(one.hop for one in self.pending))
+        random.shuffle(hops)
+        rationed = {ttl: (address, ttl) for address, ttl in hops if self.hops[address, ttl].size == 1}
+        return [hop for hop in hops if self.hops[hop].size > 1 or rationed[hop[1]] == hop]
+
     def next_round(self, hop: tuple[str, int]) -> list[_Entry]:
         """Some of a hop's pending shots in random order, between two controls; at a rationed hop before one."""
         own = [one for one in self.pending if one.hop == hop]
         size = self.hops[hop].size
         chosen = [_Entry(one, one.shot) for one in random.sample(own, min(size, len(own)))]
-        known = self.control(chosen[0].shot)
+        passed = (one.shot for one in self.asked if one.hop == hop and one.fate is Fate.PASSED)
+        known = next(passed, None) or self.control(chosen[0].shot)
         if known is None:
             return chosen
         closing = [_Entry(None, known)]
@@ -249,10 +273,10 @@ class _Asking:
             one.take(heard)
             one.strikes = one.strikes + 1 if clean else 0
             one.controls += len(controls) if clean else 0
-            enough = _STRIKES_AT_A_RATIONED_HOP if state.missed else _STRIKES
+            enough = self.strikes + (_FURTHER_STRIKES_AT_A_RATIONED_HOP if state.missed else 0)
             if one.fate is Fate.UNDECIDED and one.strikes >= enough:
                 one.fate = Fate.DROPPED
 
-    def pause_s(self) -> float:
-        """How long to wait before the next round: at hops that ration, until they may have something to give again."""
-        return _REFILL_S if all(self.hops[one.hop].size == 1 for one in self.pending) else 0.05
+    def period_s(self) -> float:
+        """From one round to the next: at hops that ration, until they may have something to give again."""
+        return _REFILL_S if all(self.hops[one.hop].size == 1 for one in self.pending) else 0.0

@@ -1,8 +1,8 @@
 """Does something on the way read and change our SIP? The question behind "switch the SIP ALG off".
 
-Several methods look, each at its own part of the way; alg_findings.py says what each of them saw. An ALG counts as found
-only on proof, and as absent only when both directions were looked at and every look was clean. Everything else is
-undecided, and the evidence says what would help.
+Several methods look, each at its own part of the way; alg_findings.py says what each of them saw. An ALG counts as
+found only on proof, and as absent only when both directions were looked at and every look was clean. Everything else
+is undecided, and the evidence says what would help.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from gosip_check.probes.alg_findings import Finding
 from gosip_check.probes.alg_quotes import Walk, walk
 from gosip_check.probes.alg_signature import FAMILY_NAMES, AlgKind
 from gosip_check.probes.probe import Context, Probe
-from gosip_check.probes.via_pair import Answer, Server, ask_pairs, ask_pairs_over_tcp
+from gosip_check.probes.via_pair import Answer, Server, Way, ask_pairs, ask_pairs_over_tcp
 from gosip_check.records import Record
 
 _MOST_SERVERS = 4
@@ -75,7 +75,8 @@ def measure(options: Options, context: Context) -> Facts:
         known = ways if isinstance(ways, path.Facts) else None
         findings += alg_findings.from_quotes(walked, known)
     findings += alg_findings.from_answers(answers)
-    if any(finding.to_be_confirmed for finding in findings):
+    proven = any(finding.found and not finding.to_be_confirmed for finding in findings)
+    if not proven and any(finding.to_be_confirmed for finding in findings):
         again = _answers(options, context, servers, confirm=True)
         findings = [finding.confirmed_by(alg_findings.from_answers(again)) for finding in findings]
     return _facts(options, findings, answers)
@@ -99,9 +100,8 @@ def _answers(options: Options, context: Context, servers: Sequence[Server], *, c
         return []
     if options.transport == "tcp":
         return ask_pairs_over_tcp(context, options.domain, servers, ("literal", "name"))
-    return ask_pairs(
-        context, options.domain, servers, ("literal", "name") if confirm else ("literal", "name", "other-port")
-    )
+    ways: tuple[Way, ...] = ("literal", "name") if confirm else ("literal", "name", "other-port")
+    return ask_pairs(context, options.domain, servers, ways)
 
 
 def _facts(options: Options, findings: Sequence[Finding], answers: Sequence[Answer]) -> Facts:
