@@ -57,7 +57,9 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is no server to ask, this machine cannot send, or the run was stopped."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[:_MOST_SERVERS]
+    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[
+        :_MOST_SERVERS
+    ]
     if not places:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
@@ -114,8 +116,8 @@ def _words(servers: Sequence[Server], decided: bool | None) -> str:
     advice = ""
     if decided is None:
         advice = (
-            " Silence proves neither a block nor a fault: a provider may drop requests from an address that it does not "
-            "know. Ask it whether the public address of this line is whitelisted, and allow the port on the firewall."
+            " Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
+            "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall."
         )
     return f"{answering} of {len(servers)} servers answered: {told}.{advice}"
 
