@@ -1,4 +1,4 @@
-"""The command line's entry point: exit codes for what Click leaves open. Imports nothing but Click until a command runs."""
+"""The entry point: exit codes for what Click leaves open. Imports nothing but Click until a command runs."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ from types import TracebackType
 
 import click
 
-from gosip_check.cli import EXIT_TOOL_FAILED, gosip_check
+from gosip_check.cli.app import gosip_check
+from gosip_check.cli.exits import EXIT_TOOL_FAILED
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 import click
 
-from gosip_check.cli import EXIT_READY
 from gosip_check.cli.carry_out import load_checklist
+from gosip_check.cli.exits import EXIT_READY
 
 
 @click.group()

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from gosip_check.cli import EXIT_CODES, UsageProblem
 from gosip_check.cli.carry_out import carry_out, load_checklist
+from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import Chosen, form_of, output_options
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gosip_check.cli import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
+from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
 
 
 @click.group()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli import UsageProblem
+from gosip_check.cli.exits import UsageProblem
 
 if TYPE_CHECKING:
     from gosip_check.records import Form, Link, Settings
@@ -80,7 +80,7 @@ def links_of(chosen: Chosen) -> list[Link]:
     from gosip_check.probes.interface import link_of
     from gosip_check.records import Link
 
-    links = []
+    links: list[Link] = []
     for text in chosen.link:
         name, _, place = text.partition("=")
         if not name.strip() or not place or not text.isprintable():

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gosip_check.cli import EXIT_READY
+from gosip_check.cli.exits import EXIT_READY
 
 
 @click.command()

@@ -28,7 +28,7 @@ _CLOSING = {
     Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
 }
 _MEANING = {
-    Readiness.READY: "calls will work here",
+    Readiness.READY: "everything that must be so is so",
     Readiness.NOT_READY: "mend what failed, then run this again",
     Readiness.INCONCLUSIVE: "something that decides could not be found out",
 }
@@ -84,26 +84,24 @@ def _link_line(link: LinkReport) -> Text:
 
 
 def _table(verdicts: list[Verdict]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), show_edge=False)
-    table.add_column("", width=7, no_wrap=True)
-    table.add_column("requirement", ratio=2)
-    table.add_column("what was found", ratio=3)
+    table = Table(box=box.SIMPLE, show_header=False, expand=True, show_edge=False)
+    table.add_column(width=7, no_wrap=True)
+    table.add_column(ratio=1)
     group = None
     for verdict in verdicts:
         if verdict.group != group:
             if group is not None:
                 table.add_section()
             group = verdict.group
-        style = _STYLES[verdict.outcome]
-        found = Text(visible(verdict.reason))
-        if verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN):
-            found.append(f"\n-> {visible(verdict.hint)}", "cyan")
-        title = Text(visible(verdict.title))
-        title.append(f"\n{verdict.id}", "dim")
-        if verdict.outcome is Outcome.SKIPPED:
-            found.stylize("dim")
-            title.stylize("dim")
-        table.add_row(Text(verdict.outcome.value, style), title, found)
+        missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
+        words = Text.assemble(
+            (visible(verdict.title), "bold" if missed else ""),
+            (f"  {verdict.id}", "dim"),
+            (f"\n{visible(verdict.reason)}", "" if missed else "dim"),
+        )
+        if missed:
+            words.append(f"\n-> {visible(verdict.hint)}", "cyan")
+        table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), words)
     return table
 
 
