@@ -32,7 +32,7 @@ from . import rulesets
 from .kamailio import Kamailio
 from .knot import Knot
 from .namespaces import COMMAND_TIMEOUT_S, Cable, Rooms, rooms
-from .states import SITES, STATES, State
+from .states import OUTSIDE, SITES, STATES, State
 
 CABLES = (
     Cable("lan", "192.168.1.10", "cpe", "192.168.1.1"),
@@ -51,6 +51,7 @@ _TOOLS = {
     "kamailio": "kamailio",
     "kamcmd": "kamailio",
     "sipsak": "sipsak",
+    "nmap": "nmap",
     "dig": "bind9-dnsutils",
     "openssl": "openssl",
 }
@@ -81,7 +82,7 @@ class Lab:
         self._own_tables = {room: self._tables(room) for room in built.names}
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
-        self.kamailio = Kamailio(built, "go", SITES, CERTIFICATE_NAMES)
+        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES)
 
     def run(
         self,
@@ -97,7 +98,7 @@ class Lab:
         return self.rooms.run(room, argv, timeout_s=timeout_s, check=check, stdin=stdin, environment=environment)
 
     def nft(self, room: str, text: str) -> None:
-        """Apply an nftables script. The tables it makes are gone at the next `enter()`; what it changes in ours is not."""
+        """Apply an nftables script. Tables that it makes are gone at the next `enter()`; changes to ours are not."""
         self.rooms.nft(room, text)
 
     def cut(self, room: str, site: int) -> None:
@@ -138,7 +139,7 @@ class Lab:
 @contextlib.contextmanager
 def site(cables: Sequence[Cable] = CABLES) -> Iterator[Lab]:
     """Build the site, start the provider's servers, wait until they answer, and take all of it away again."""
-    held = {"go": [*SITES, RESOLVER], "isp": [LYING_RESOLVER]}
+    held = {"go": [*SITES, OUTSIDE, RESOLVER], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:
