@@ -15,6 +15,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With -v: what test_run_table.py saw, a line for each state of the site."""
+    lines = [
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "run table"
+    ]
+    if lines and terminalreporter.config.get_verbosity() > 0:
+        terminalreporter.section("state of the site: what gosip-check run says, beside sipsak")
+        terminalreporter.write("\n".join([*lines, ""]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _possible() -> None:
     reason = missing()

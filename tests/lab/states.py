@@ -51,6 +51,9 @@ _ALL_DNS_TO_THE_LIAR = divert('iifname "to-lan" meta l4proto { tcp, udp } th dpo
 _FORWARDER_TO_THE_LIAR = divert(
     'iifname "to-lan" ip daddr 192.168.1.1 meta l4proto { tcp, udp } th dport 53 dnat to 192.88.99.53'
 )
+_SECOND_TO_THE_LIAR = divert(
+    'iifname "to-lan" ip daddr 217.22.184.53 meta l4proto { tcp, udp } th dport 53 dnat to 192.88.99.53'
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ STATES: Mapping[str, State] = {
     # the resolvers
     "dns-hijacked": State(lie=HIJACKED, rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-forwarder-poisoned": State(lie=HIJACKED, rules={"cpe": _FORWARDER_TO_THE_LIAR}),
+    "dns-second-poisoned": State(lie=HIJACKED, rules={"cpe": _SECOND_TO_THE_LIAR}),
     "dns-inventing": State(lie=INVENTING, rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-refused": State(rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-dead": State(rules={"cpe": forward("meta l4proto { tcp, udp } th dport 53 drop")}),

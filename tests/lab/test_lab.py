@@ -90,6 +90,7 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
         (f"{A} @192.168.1.1", r"^10\.1\.2\.3\n$"),
         (f"{A} @{RESOLVER}", r"^217\.22\.184\.27\n$"),
     ],
+    "dns-second-poisoned": [(f"{A} @192.168.1.1", r"^217\.22\.184\.27\n$"), (f"{A} @{RESOLVER}", r"^10\.1\.2\.3\n$")],
     "dns-inventing": [(A.replace("zt.trunk", "made-up.trunk"), r"^203\.0\.113\.80\n$"), (SRV, TWO_RECORDS)],
     "dns-refused": [(SRV_STATUS, r"status: REFUSED"), (f"{SRV_STATUS} @{RESOLVER}", r"status: REFUSED")],
     "dns-dead": [(SRV, r"192\.168\.1\.1#53: timed out[\s\S]*217\.22\.184\.53#53: timed out"), (OPTIONS_1, "200 OK")],
