@@ -68,7 +68,10 @@ class Answer(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """The targets are those of the first resolver that gave records, in the order in which RFC 2782 has them tried."""
+    """The targets are those of the first resolver that gave records, in the order in which RFC 2782 has them tried.
+
+    srv_found: False when a resolver denies the records, or none answers at all; None for every other trouble.
+    """
 
     name: str
     answers: list[Answer]
@@ -86,7 +89,7 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when there is no resolver to ask, or when none of them answered at all."""
+    """Raises ProbeFailed when there is no resolver to ask, this machine cannot send, or the run was stopped."""
     resolvers = [parse_resolver(text) for text in options.dns_servers]
     if options.system_resolvers:
         resolvers = list(dict.fromkeys(system_resolvers() + resolvers))
@@ -100,10 +103,6 @@ def measure(options: Options, context: Context) -> Facts:
     with ThreadPoolExecutor(len(resolvers)) as pool:
         replies = list(pool.map(lambda resolver: ask(context, resolver, name, "SRV"), resolvers))
     answers = [_answer(resolver, reply) for resolver, reply in zip(resolvers, replies, strict=True)]
-    if all(answer.status is DnsStatus.TIMEOUT for answer in answers):
-        asked = ", ".join(answer.resolver for answer in answers)
-        raise ProbeFailed(FailureKind.TIMEOUT, f"No resolver answered; asked, twice each: {asked}.")
-
     context.say("addresses of the SRV targets")
     with ThreadPoolExecutor(len(resolvers)) as pool:
         answers = list(pool.map(lambda resolver, answer: _follow(context, resolver, answer), resolvers, answers))
@@ -226,6 +225,9 @@ def _facts(
         evidence["srv_found"] = f"{name} says that the service is not offered (target '.', RFC 2782)."
     elif any(answer.status.is_denial for answer in answers):
         evidence["srv_found"] = f"No SRV record for {name}: {_said(answers)}. {_without_srv(options, fallback)}"
+    elif all(answer.status is DnsStatus.TIMEOUT for answer in answers):  # asked, and nobody there: a fault of the site
+        asked = ", ".join(answer.resolver for answer in answers)
+        evidence["srv_found"] = f"No resolver answered; asked, twice each: {asked}."
     else:
         srv_found = None
         evidence["srv_found"] = (
