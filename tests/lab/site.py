@@ -27,6 +27,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from . import rulesets
 from .kamailio import Kamailio
@@ -61,9 +62,11 @@ def missing() -> str | None:
     """Why this machine cannot hold the lab, as one sentence; None when it can."""
     if os.geteuid() != 0:
         return "the lab needs root: it makes network namespaces"
-    absent = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
+    absent = {package for tool, package in _TOOLS.items() if shutil.which(tool) is None}
+    if not any(Path("/usr/lib").glob("*/kamailio/modules/tls.so")):
+        absent.add("kamailio-tls-modules")
     if absent:
-        return f"the lab needs these Debian packages: {', '.join(absent)}"
+        return f"the lab needs these Debian packages: {', '.join(sorted(absent))}"
     try:
         with rooms(CABLES[:1], {}, {}) as trial:
             trial.run("cpe", ["nft", "list", "ruleset"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .namespaces import rooms
+from .namespaces import Cable, rooms
 from .site import CABLES, LYING_RESOLVER, RESOLVER, Lab, site
 from .states import OUTSIDE, SITES, STATES
 
@@ -201,6 +201,17 @@ def test_packets_die_hop_by_hop(lab: Lab, ttl: int, expected: str) -> None:
     """Time Exceeded from `cpe`, then from `isp` beyond the NAT, then port unreachable from the server itself."""
     lab.enter("ready")
     assert lab.run("lan", [sys.executable, "-c", _DIE_ON_THE_WAY, str(ttl)]).stdout.strip() == expected
+
+
+def test_a_longer_chain_can_hold_a_second_nat() -> None:
+    """A carrier between the site and the provider, with a NAT of its own: the server sees the carrier's address."""
+    carrier = Cable("isp", "100.64.0.2", "carrier", "100.64.0.1")
+    with site([*CABLES[:2], carrier, Cable("carrier", "192.31.196.1", "go", "192.31.196.2")]) as longer:
+        second_nat = "type nat hook postrouting priority 100\n oifname to-go masquerade\n"
+        longer.nft("carrier", f"table ip second {{\n chain leaving {{\n {second_nat} }}\n}}")
+        assert "received=192.31.196.1" in longer.run("lan", OPTIONS_1.split()).stdout
+        far = longer.run("lan", [sys.executable, "-c", _DIE_ON_THE_WAY, "3"]).stdout
+        assert far.strip() == "100.64.0.1 11 0 True"
 
 
 def test_there_is_no_way_out(lab: Lab) -> None:
