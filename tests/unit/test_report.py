@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def test_hostile_text_stays_text_in_the_picture(text: str) -> None:
     picture = FORMATS["svg"](hostile_report(text))
     assert not [element for element in ElementTree.fromstring(picture).iter() if element.tag.endswith("script")]
     assert not OBEYED & set(picture) - {"\n"}
+
+
+def test_the_picture_fetches_nothing() -> None:
+    picture = FORMATS["svg"](report(verdict()))
+    assert "url(" not in picture.replace("url(#", "")
+    assert set(re.findall(r"https?://[^\s\"<]+", picture)) <= {
+        "http://www.w3.org/2000/svg",
+        "https://www.textualize.io",
+    }
 
 
 def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
