@@ -76,8 +76,10 @@ def measure(options: Options, context: Context) -> Facts:
         every_server_answers=every_answers,
         public_address=seen_from.pop() if len(seen_from) == 1 else None,
         evidence={
-            "any_server_answers": _words(servers, any_answers),
-            "every_server_answers": _words(servers, every_answers),
+            "any_server_answers": _words(servers, servers, any_answers),
+            "every_server_answers": _words(
+                servers, [server for server in servers if server.first.result != "answered"], every_answers
+            ),
         },
     )
 
@@ -110,16 +112,17 @@ def _answers(exchange: Exchange) -> bool | None:
     return None if exchange.result in ("silent", "closed") else False
 
 
-def _words(servers: Sequence[Server], decided: bool | None) -> str:
+def _words(servers: Sequence[Server], named: Sequence[Server], decided: bool | None) -> str:
+    """How many of the servers answered, and what came of each one that is `named`."""
     answering = sum(server.first.result == "answered" for server in servers)
-    told = "; ".join(_server_words(server) for server in servers)
+    told = "; ".join(_server_words(server) for server in named)
     advice = ""
     if decided is None:
         advice = (
-            " Silence proves neither a block nor a fault: a provider may drop requests from an address that it does not "
-            "know. Ask it whether the public address of this line is whitelisted, and allow the port on the firewall."
+            " Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
+            "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall."
         )
-    return f"{answering} of {len(servers)} servers answered: {told}.{advice}"
+    return f"{answering} of {len(servers)} servers answered{f': {told}' if told else ''}.{advice}"
 
 
 def _server_words(server: Server) -> str:

@@ -76,7 +76,7 @@ class Exchange(Record, frozen=True):
 
 
 def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exchange:
-    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or the run was stopped."""
+    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped."""
     with net.udp_socket(context.link, net.family_of(address)) as sock:
         transaction = ClientTransaction(
             options(context, domain, "UDP", address, net.local_address(sock)[1]),

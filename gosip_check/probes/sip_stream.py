@@ -64,6 +64,10 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
             if message is not None:
                 continue
             chunk = _receive(context, sock, until_s)
+            if chunk is None and buffer:
+                return Exchange(
+                    "malformed", f"answered {len(buffer)} octets that are no whole SIP message", culprit=address
+                )
             if chunk is None:
                 return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
             if not chunk:

@@ -38,6 +38,7 @@ loadmodule "tls.so"
 modparam("ctl", "binrpc", "unix:{folder}/ctl")
 modparam("tls", "certificate", "{folder}/certificate.pem")
 modparam("tls", "private_key", "{folder}/key.pem")
+modparam("auth", "algorithm", "MD5")
 modparam("tls", "tls_method", "TLSv1.2+")
 {variables}
 request_route {{
@@ -45,7 +46,7 @@ request_route {{
         exit;
     }}
     if (method == "REGISTER") {{
-        auth_challenge("{realm}", "0");
+        auth_challenge("{realm}", "1");
         exit;
     }}
 {routes}
@@ -112,7 +113,7 @@ class Kamailio:
         self._rooms.run(self.room, argv)
 
     def _wait_until_it_answers(self) -> None:
-        """Ask every listener, with somebody else's tools. Raises RuntimeError, with the server's log, if one stays silent."""
+        """Ask every listener, with others' tools. Raises RuntimeError, with the server's log, if one stays silent."""
         for address in self.addresses:
             for argv in (
                 ["sipsak", "-D", "1", "-s", f"sip:{address}:5060"],

@@ -11,12 +11,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND_TIMEOUT_S = 15.0
 
+_ENDED_WITHIN_S = 5.0
 _PREFIX = "gosip"
 _NETNS = Path("/run/netns")
 _ETC_NETNS = Path("/etc/netns")
@@ -52,7 +54,7 @@ class Rooms:
         return f"{self.prefix}-{room}"
 
     def command(self, room: str, argv: Sequence[str]) -> list[str]:
-        """`argv` so that it runs inside the room. `ip netns exec` becomes the command, so its process id is the command's."""
+        """`argv` so that it runs inside the room. `ip netns exec` becomes the command: one process id for both."""
         return ["ip", "netns", "exec", self.namespace(room), *argv]
 
     def run(
@@ -88,6 +90,10 @@ class Rooms:
         """Apply an nftables script in the room. Raises CalledProcessError when nft refuses it."""
         self.run(room, ["nft", "-f", "-"], stdin=text)
 
+    def pids(self, room: str) -> list[int]:
+        """The processes that run in the room."""
+        return _pids(self.namespace(room))
+
     def link_down(self, room: str, interface: str) -> None:
         """Pull the plug of one interface."""
         self._ip(room, f"link set {interface} down")
@@ -100,11 +106,16 @@ class Rooms:
         _run(["ip", "-n", self.namespace(room), "-batch", "-"], stdin=batch + "\n")
 
     def _routes(self, room: str) -> list[str]:
-        """The way out is the right neighbour; every cable further to the left is reached through the left neighbour."""
+        """The way out is the right neighbour; every cable further to the left is reached through the left neighbour.
+
+        The world ends in the last room, silently: how many ICMP errors a router sends a second must not sway a test.
+        """
         place = self.names.index(room)
         routes = []
         if place < len(self.cables):
             routes.append(f"route replace default via {self.cables[place].right_address}")
+        else:
+            routes.append("route replace blackhole default")
         for cable in self.cables[: max(0, place - 1)]:
             network = cable.left_address.rpartition(".")[0] + ".0/24"
             routes.append(f"route replace {network} via {self.cables[place - 1].left_address}")
@@ -138,10 +149,10 @@ class Rooms:
             process.terminate()
         for process in self._processes:
             try:
-                process.wait(5)
+                process.wait(_ENDED_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
+                process.wait(_ENDED_WITHIN_S)
         for room in self.names:
             _remove(self.namespace(room))
 
@@ -157,34 +168,45 @@ def rooms(
     Killing this process is the only way to leave something behind; the next run sweeps it away.
     """
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-lab-"))
-    built = Rooms(f"{_PREFIX}-{os.getpid()}-{next(_runs)}", cables, folder)
+    prefix = f"{_PREFIX}-{os.getpid()}-{next(_runs)}"
+    built = Rooms(prefix, cables, Path(tempfile.mkdtemp(prefix=f"{prefix}-")))
     try:
         built._build(held, resolvers)
         yield built
     finally:
         built._tear_down()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(built.folder, ignore_errors=True)
 
 
 def _sweep() -> None:
-    """Remove the rooms of runs whose process is gone."""
-    for path in _NETNS.glob(f"{_PREFIX}-*-*-*"):
-        owner = path.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            _remove(path.name)
+    """Remove the rooms, and then the files, of runs whose process is gone."""
+    for folder, remove in ((_NETNS, _remove), (_ETC_NETNS, _remove), (Path(tempfile.gettempdir()), _delete)):
+        for path in folder.glob(f"{_PREFIX}-*-*-*"):
+            owner = path.name.split("-")[1]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                remove(path.name)
+
+
+def _delete(name: str) -> None:
+    shutil.rmtree(Path(tempfile.gettempdir()) / name, ignore_errors=True)
 
 
 def _remove(namespace: str) -> None:
     """End what still runs in a namespace, by process id, and delete it. Quiet when there is none."""
     if (_NETNS / namespace).exists():
-        for number in _run(["ip", "netns", "pids", namespace], check=False).stdout.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(number), signal.SIGKILL)
+        give_up = time.monotonic() + _ENDED_WITHIN_S
+        while (numbers := _pids(namespace)) and time.monotonic() < give_up:
+            for number in numbers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
         _run(["ip", "netns", "delete", namespace], check=False)
     shutil.rmtree(_ETC_NETNS / namespace, ignore_errors=True)
     with contextlib.suppress(OSError):  # somebody else's rooms have their files there
         _ETC_NETNS.rmdir()
+
+
+def _pids(namespace: str) -> list[int]:
+    return [int(number) for number in _run(["ip", "netns", "pids", namespace], check=False).stdout.split()]
 
 
 def _run(

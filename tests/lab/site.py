@@ -27,12 +27,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from . import rulesets
 from .kamailio import Kamailio
 from .knot import Knot
 from .namespaces import COMMAND_TIMEOUT_S, Cable, Rooms, rooms
-from .states import SITES, STATES, State
+from .states import OUTSIDE, SITES, STATES, State
 
 CABLES = (
     Cable("lan", "192.168.1.10", "cpe", "192.168.1.1"),
@@ -51,6 +52,7 @@ _TOOLS = {
     "kamailio": "kamailio",
     "kamcmd": "kamailio",
     "sipsak": "sipsak",
+    "nmap": "nmap",
     "dig": "bind9-dnsutils",
     "openssl": "openssl",
 }
@@ -60,9 +62,11 @@ def missing() -> str | None:
     """Why this machine cannot hold the lab, as one sentence; None when it can."""
     if os.geteuid() != 0:
         return "the lab needs root: it makes network namespaces"
-    absent = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
+    absent = {package for tool, package in _TOOLS.items() if shutil.which(tool) is None}
+    if not any(Path("/usr/lib").glob("*/kamailio/modules/tls.so")):
+        absent.add("kamailio-tls-modules")
     if absent:
-        return f"the lab needs these Debian packages: {', '.join(absent)}"
+        return f"the lab needs these Debian packages: {', '.join(sorted(absent))}"
     try:
         with rooms(CABLES[:1], {}, {}) as trial:
             trial.run("cpe", ["nft", "list", "ruleset"])
@@ -81,7 +85,7 @@ class Lab:
         self._own_tables = {room: self._tables(room) for room in built.names}
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
-        self.kamailio = Kamailio(built, "go", SITES, CERTIFICATE_NAMES)
+        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES)
 
     def run(
         self,
@@ -97,7 +101,7 @@ class Lab:
         return self.rooms.run(room, argv, timeout_s=timeout_s, check=check, stdin=stdin, environment=environment)
 
     def nft(self, room: str, text: str) -> None:
-        """Apply an nftables script. The tables it makes are gone at the next `enter()`; what it changes in ours is not."""
+        """Apply an nftables script. Tables that it makes are gone at the next `enter()`; changes to ours are not."""
         self.rooms.nft(room, text)
 
     def cut(self, room: str, site: int) -> None:
@@ -138,7 +142,7 @@ class Lab:
 @contextlib.contextmanager
 def site(cables: Sequence[Cable] = CABLES) -> Iterator[Lab]:
     """Build the site, start the provider's servers, wait until they answer, and take all of it away again."""
-    held = {"go": [*SITES, RESOLVER], "isp": [LYING_RESOLVER]}
+    held = {"go": [*SITES, OUTSIDE, RESOLVER], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:

@@ -9,6 +9,8 @@ from .kamailio import PLAIN_PORT
 from .rulesets import divert, forward
 
 SITES = ("217.22.184.27", "217.22.185.27")
+OUTSIDE = "192.31.196.60"
+"""A third server, equally good, that does not lie in the provider's networks."""
 
 
 def zone(
@@ -32,7 +34,7 @@ def zone(
 TWO_SITES = zone({"zt": SITES[0], "st": SITES[1]})
 ONE_SITE = zone({"zt": SITES[0]})
 LOAD_SHARING = zone({"zt": SITES[0], "st": SITES[1]}, priorities=(45, 45))
-OUTSIDE_NETWORKS = zone({"zt": "192.31.196.2", "st": SITES[1]})
+OUTSIDE_NETWORKS = zone({"zt": OUTSIDE, "st": SITES[1]})
 LONG_LIVED = zone({"zt": SITES[0], "st": SITES[1]}, ttl_s=86400)
 NO_SRV = f"trunk A {SITES[0]}\ntrunke A {SITES[0]}\n"
 NO_ADDRESSES = "\n".join(line for line in TWO_SITES.splitlines() if " A " not in line) + "\n"
@@ -49,14 +51,18 @@ _ALL_DNS_TO_THE_LIAR = divert('iifname "to-lan" meta l4proto { tcp, udp } th dpo
 _FORWARDER_TO_THE_LIAR = divert(
     'iifname "to-lan" ip daddr 192.168.1.1 meta l4proto { tcp, udp } th dport 53 dnat to 192.88.99.53'
 )
+_SECOND_TO_THE_LIAR = divert(
+    'iifname "to-lan" ip daddr 217.22.184.53 meta l4proto { tcp, udp } th dport 53 dnat to 192.88.99.53'
+)
 
 
 @dataclass(frozen=True)
 class State:
     """What differs from a site where all is well.
 
-    zone: what the provider's server holds. lie: what the other resolver holds (None: it refuses). options_status: what the
-    servers of the two sites answer to OPTIONS (0: nothing). rules: room -> a further rule set. lan_up: is the plug in.
+    zone: what the provider's server holds. lie: what the other resolver holds (None: it refuses).
+    options_status: what the servers of the two sites answer to OPTIONS (0: nothing).
+    rules: room -> a further rule set. lan_up: is the plug of the laptop in.
     """
 
     zone: str = TWO_SITES
@@ -69,7 +75,7 @@ class State:
 STATES: Mapping[str, State] = {
     "ready": State(),
     "load-sharing": State(zone=LOAD_SHARING),
-    "plain-sip-on-5061": State(rules={"go": divert(f"tcp dport 5061 redirect to :{PLAIN_PORT}")}),
+    "plain-sip-on-5061": State(rules={"go": divert(f"tcp dport 5061 dnat to :{PLAIN_PORT}")}),
     "options-403": State(options_status=(403, 403)),
     "options-404": State(options_status=(404, 404)),
     "options-405": State(options_status=(405, 405)),
@@ -93,6 +99,7 @@ STATES: Mapping[str, State] = {
     # the resolvers
     "dns-hijacked": State(lie=HIJACKED, rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-forwarder-poisoned": State(lie=HIJACKED, rules={"cpe": _FORWARDER_TO_THE_LIAR}),
+    "dns-second-poisoned": State(lie=HIJACKED, rules={"cpe": _SECOND_TO_THE_LIAR}),
     "dns-inventing": State(lie=INVENTING, rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-refused": State(rules={"cpe": _ALL_DNS_TO_THE_LIAR}),
     "dns-dead": State(rules={"cpe": forward("meta l4proto { tcp, udp } th dport 53 drop")}),
