@@ -53,29 +53,29 @@ def walk(context: Context, ways: path.Facts, domain: str, port: int) -> Walk:
     baits = [(bait.OPTIONS, ttl) for ttl in ttls]
     baits += [(bait.SHORT, hop.ttl) for hop in _beyond(ways) if hop.quoted_bytes <= _SHORT_QUOTE]
 
-    def neutral(shot: Shot) -> Shot | None:
-        known = ways.hop_at(shot.ttl) is not None and ways.control_port is not None
-        return path.control(shot.address, shot.ttl, ways.control_port or 0) if known else None
+    def neutral(one: Shot) -> Shot | None:
+        known = ways.hop_at(one.ttl) is not None and ways.control_port is not None
+        return path.control(one.address, one.ttl, ways.control_port or 0) if known else None
 
-    first = tell(context, [_shot(ways, domain, port, *one) for one in baits], neutral, until_s)
+    first = tell(context, [shot(ways.destination, port, domain, *one) for one in baits], neutral, until_s)
     sightings = [_sighting(message, told) for (message, _), told in zip(baits, first, strict=True)]
     safe = {one.ttl for one in sightings if one.message == bait.OPTIONS and one.fate is Fate.PASSED}
     safe &= {hop.ttl for hop in ways.hops}
 
-    def same_port(shot: Shot) -> Shot:
-        return _shot(ways, domain, port, bait.OPTIONS, shot.ttl)
+    def same_port(one: Shot) -> Shot:
+        return shot(ways.destination, port, domain, bait.OPTIONS, one.ttl)
 
     for messages in ((bait.INVITE, bait.REGISTER), (bait.TRAP,)):
         if messages == (bait.TRAP,) and _suspicious(sightings):
             break  # what already shows itself need not be provoked
         ttls = sorted(safe) if messages != (bait.TRAP,) else [hop.ttl for hop in _beyond(ways) if hop.ttl in safe][:1]
         baits = [(message, ttl) for ttl in ttls for message in messages]
-        told = tell(context, [_shot(ways, domain, port, *one) for one in baits], same_port, until_s)
+        told = tell(context, [shot(ways.destination, port, domain, *one) for one in baits], same_port, until_s)
         sightings += [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
     elsewhere: list[Sighting] = []
     if ways.control_port is not None:
         baits = _suspicious(sightings)
-        shots = [_shot(ways, domain, ways.control_port, *one) for one in baits]
+        shots = [shot(ways.destination, ways.control_port, domain, *one) for one in baits]
         told = tell(context, shots, neutral, until_s + _BUDGET_S)
         elsewhere = [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
     return Walk(sightings, elsewhere)
@@ -99,13 +99,14 @@ def _ttls(ways: path.Facts) -> list[int]:
     return known[:_MOST_HOPS] if known else [1, 2, 3]
 
 
-def _shot(ways: path.Facts, domain: str, port: int, message: str, ttl: int) -> Shot:
+def shot(address: str, port: int, domain: str, message: str, ttl: int) -> Shot:
+    """One of the requests that are meant to die on the way, with ids of its own."""
     ids = bait.Ids(f"z9hG4bK{secrets.token_hex(6)}", secrets.token_hex(4), secrets.token_hex(3))
 
     def payload(host: str, own_port: int) -> bytes:
         return bait.bait(message, domain, host, own_port, ids)
 
-    return Shot(payload, ways.destination, port, ttl)
+    return Shot(payload, address, port, ttl)
 
 
 def _sighting(message: str, told: Told) -> Sighting:

@@ -31,6 +31,7 @@ Result = Literal[
     "answered",
     "silent",
     "closed",
+    "dropped",
     "refused",
     "reset",
     "prohibited",
@@ -38,7 +39,7 @@ Result = Literal[
     "malformed",
     "foreign",
 ]
-"""silent: nothing came. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
+"""silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
 request from another address than the server's. The others say what came instead of an answer."""
 
 
