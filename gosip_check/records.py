@@ -101,8 +101,8 @@ class Requirement(Record, frozen=True):
 class Trunk(Record, frozen=True):
     """A trunk product as data. Probe options of the same name are filled from here.
 
-    rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none. own_networks:
-    where the provider's own internet customers have their addresses, as of own_networks_date.
+    rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
     """
 
     domain: str

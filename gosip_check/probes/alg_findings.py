@@ -49,6 +49,8 @@ def from_quotes(walk: Walk | None, ways: path.Facts | None) -> list[Finding]:
     """Methods that need hops to quote. walk and ways are None where the error queue or the path was not to be had."""
     if walk is None or ways is None:
         return [Finding("quotes", None, "What leaves the site could not be seen: no hop on the way could be asked.")]
+    if ways.is_this_machine:
+        return [Finding("quotes", False, f"{ways.destination} is this machine itself: nothing lies on the way.")]
     findings = [_answered_too_early(walk, ways), _dropped(walk, ways), _rewritten(walk, ways)]
     return [finding for finding in findings if finding is not None]
 
@@ -107,7 +109,7 @@ def _rewritten(walk: Walk, ways: path.Facts) -> Finding:
 
 
 def _also_elsewhere(one: Sighting, walk: Walk) -> bool:
-    """The same request to a port that is not SIP's came out changed at the same hop: then it is the quote that changes."""
+    """The same request to a port that is not SIP's is quoted changed at the same hop: then it is the quote's doing."""
     return any(
         other.message == one.message
         and other.ttl == one.ttl

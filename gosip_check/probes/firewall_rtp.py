@@ -1,4 +1,4 @@
-"""Does the site's edge let media out? UDP ports of the media range, proven open by hops behind the edge. No call is made.
+"""Does the site's edge let media out? UDP ports of the media range, proven open by hops behind it. No call is made.
 
 A sample of the range goes towards every network of the provider and dies behind the edge. A port that is not quoted
 there while controls around it are, again and again, is blocked; from there the edges of the blocked range are searched.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
-from gosip_check.probes import path, port_sample, probe, srv
+from gosip_check.probes import path, port_sample, probe
 from gosip_check.probes.port_sample import Run
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.quotes import STRIKES, Fate, Shot, Told, tell
@@ -40,8 +40,8 @@ class Options(probe.Options, frozen=True):
 
 
 class Blocked(Record, frozen=True):
-    """Ports that do not get out, towards one address. first and last: the edges of the range, or one and the same port
-    where they were not found. tested: how many ports in it were tried. by: who rejects, or the last hop before the drop.
+    """Ports that do not get out, towards one address. first and last: the edges of the range, or one port twice
+    where they were not found. tested: how many ports in it were tried. by: who rejects, or saw it last.
     """
 
     destination: str
@@ -70,6 +70,18 @@ def measure(options: Options, context: Context) -> Facts:
     ways = context.seen.get("path")
     if not isinstance(ways, path.Facts):
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
+    if ways.is_this_machine:
+        words = f"{ways.destination} is this machine itself: there is no firewall on the way."
+        return Facts(
+            seed=seed,
+            sampled=0,
+            destinations=[ways.destination],
+            rtp_leaves=True,
+            open_ports=[],
+            undecided_ports=[],
+            blocked=[],
+            evidence={"rtp_leaves": words},
+        )
     asking = _Asking(context, ways, options.rtp_ports, seed)
     networks = _addresses(options, context)
     destinations = [address for addresses in networks.values() for address in addresses]
@@ -194,8 +206,7 @@ class _Asking:
 
 def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
     """Of each network one SRV target, where it has one, and one address that has no server."""
-    found = context.seen.get("srv")
-    targets = [a for target in found.targets for a in target.addresses] if isinstance(found, srv.Facts) else []
+    targets = [server.address for server in path.servers(context, options.networks)]
     chosen = {}
     for network in options.networks:
         own = [address for address in targets if ip_address(address) in ip_network(network)]

@@ -1,13 +1,13 @@
 """Do large SIP messages get through over UDP? OPTIONS padded to several sizes, a second apart, to one server.
 
-A trunk whose signalling is UDP only has no TCP to fall back on (RFC 3261 18.1.1), and an INVITE grows beyond 1300 octets
-easily. What is larger than the path carries is cut into fragments, and many edge devices drop those.
+A trunk whose signalling is UDP only has no TCP to fall back on (RFC 3261 18.1.1), and an INVITE easily grows beyond
+1300 octets. What is larger than the path carries is cut into fragments, and many edge devices drop those.
 """
 
 import time
 from typing import Literal
 
-from gosip_check.probes import net, probe, srv
+from gosip_check.probes import net, path, probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip_exchange import options as options_request
 from gosip_check.records import FailureKind, Record
@@ -20,14 +20,14 @@ fragments' worth."""
 
 _PAUSE_S = 1.0
 _TIMEOUT_S = 4.0
-_MOST_SERVERS = 4
 
 
 class Options(probe.Options, frozen=True):
-    """`transport`: over TCP there is nothing to find out."""
+    """`transport`: over TCP there is nothing to find out. The server is the first in `networks` that DNS gave."""
 
     domain: str
     transport: Literal["udp", "tcp"]
+    networks: list[str]
 
 
 class Size(Record, frozen=True):
@@ -52,15 +52,13 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed: unsupported over TCP, unreachable without a server."""
     if options.transport != "udp":
         raise ProbeFailed(FailureKind.UNSUPPORTED, "Signalling is TCP here, which cuts and joins messages by itself.")
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((address, target.port) for target in targets for address in target.addresses))
-    if not places:
-        raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
+    servers = path.servers(context, options.networks)
+    if not servers:
+        raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address of the provider to send to.")
     facts = None
-    for address, port in places[:_MOST_SERVERS]:
-        context.say(f"Large SIP messages to {address}")
-        facts = _facts(address, _ask(options, context, address, port))
+    for server in servers:
+        context.say(f"Large SIP messages to {server.address}")
+        facts = _facts(server.address, _ask(options, context, server.address, server.port))
         if facts.all_sizes_answered is not None:
             break
     assert facts is not None
@@ -111,7 +109,7 @@ def _ask_sizes(options: Options, context: Context, address: str, port: int, size
 def _padded(context: Context, domain: str, address: str, port: int, size: int) -> bytes:
     """An OPTIONS of exactly `size` octets, filled with a header that servers ignore; each line well below 1000."""
     plain = options_request(context, domain, "UDP", address, port)
-    lines = []
+    lines: list[str] = []
     left = size - len(plain)
     while left > 0:
         name = f"X-Padding-{len(lines)}: "
@@ -127,7 +125,7 @@ def _facts(server: str, sizes: list[Size]) -> Facts:
     lost = [size for size in sizes if not size.answered]
     if not answered:
         words = (
-            f"{server} answers no OPTIONS, not even one of {sizes[0].octets} octets, so nothing can be said of large ones. "
+            f"{server} answers no OPTIONS, not even one of {sizes[0].octets} octets: nothing is known of large ones. "
             "Ask the provider whether it knows the public address of this line."
         )
         return Facts(
@@ -171,5 +169,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"large SIP messages over {options.transport.upper()} to {options.domain}",
-    after=("srv",),
+    after=("srv", "path"),
 )

@@ -1,8 +1,8 @@
 """A server stayed silent, or a reset came: was it the site's own edge? Signalling that dies one hop behind it tells.
 
 For UDP an OPTIONS, for TCP a SYN; neither reaches a server. Seen behind the edge: it left the site, and the silence is
-the provider's or the network's. Lost there while controls get through: the edge drops it. A reset that answers a SYN which
-cannot have reached the server was forged on the way.
+the provider's or the network's. Lost there while controls get through: the edge drops it. A reset that answers a SYN
+which cannot have reached the server was forged on the way.
 """
 
 import random

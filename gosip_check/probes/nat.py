@@ -5,12 +5,13 @@ Two OPTIONS from one socket to two servers, with a name in the Via that no SIP A
 expired. An unchanged one proves nothing, because a NAT may give out the same port anew.
 """
 
+import socket
 import time
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from gosip_check.probes import net, path, probe, srv
+from gosip_check.probes import net, path, probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip_exchange import options as options_request
 from gosip_check.records import FailureKind, Record
@@ -19,11 +20,10 @@ from gosip_check.wire.transaction import ClientTransaction
 
 _NAME = "probe.invalid"
 _TIMEOUT_S = 4.0
-_MOST_SERVERS = 4
 
 
 class Options(probe.Options, frozen=True):
-    """`idle_s`: how long a binding is left alone before it is looked at again. reregistration_s: what it should outlive.
+    """`idle_s`: how long a binding is left alone before it is looked at again; it should outlive reregistration_s.
 
     own_networks: where the provider's own internet customers have their addresses, as of `own_networks_date`.
     """
@@ -49,8 +49,8 @@ class Facts(probe.Facts, frozen=True):
     """What is known of the translation. None where no server answered, or no hop told.
 
     translated: the public address is not this machine's. one_mapping: two servers saw the same address and port.
-    binding_outlives_reregistration: False where the binding was seen to expire earlier; never True without a far end that
-    can answer late. expired_before_s: after so much silence it was gone.
+    binding_outlives_reregistration: False where the binding was seen to expire earlier; without a far end that answers
+    late never True where addresses are translated. expired_before_s: after so much silence it was gone.
     """
 
     local_address: str
@@ -69,14 +69,11 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot send, or the run was stopped."""
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((address, target.port) for target in targets for address in target.addresses))
-    places = [place for place in places if ip_address(place[0]).version == 4][:_MOST_SERVERS]
+    places = [(server.address, server.port) for server in path.servers(context, options.networks)]
     ways = context.seen.get("path")
     known = ways if isinstance(ways, path.Facts) else None
     if not places and known is None:
-        raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
+        raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address of the provider to send to.")
     towards = places[0][0] if places else str(ip_network(options.networks[0])[1])
     local_address = net.source_address(context.link, towards)
     seen_by: list[SeenBy] = []
@@ -87,13 +84,13 @@ def measure(options: Options, context: Context) -> Facts:
         with net.udp_socket(context.link) as sock:
             local_port = net.local_address(sock)[1]
             seen_by = _ask(options, context, sock, places)
-            if seen_by and options.idle_s > 0:
+            if seen_by and seen_by[0].address != local_address:
                 context.wait(options.idle_s)
                 later = _ask(options, context, sock, [place for place in places if place[0] == seen_by[0].server])
     return _facts(options, known, (local_address, local_port), seen_by, later)
 
 
-def _ask(options: Options, context: Context, sock: net.socket.socket, places: Sequence[tuple[str, int]]) -> list[SeenBy]:
+def _ask(options: Options, context: Context, sock: socket.socket, places: Sequence[tuple[str, int]]) -> list[SeenBy]:
     """One OPTIONS to each, all from the same socket."""
     own = net.local_address(sock)[1]
     now_s = time.monotonic()
@@ -153,9 +150,12 @@ def _facts(
     else:
         evidence["one_mapping"] = f"{told}, both from our port {local[1]}."
     single, before, evidence["single_nat"] = _layers(ways, local[0])
-    outlives, expired, evidence["binding_outlives_reregistration"] = _binding(options, seen_by, later, translated, reason)
+    outlives, expired, evidence["binding_outlives_reregistration"] = _binding(
+        options, seen_by, later, translated, reason
+    )
     own = [ip_network(network) for network in options.own_networks]
-    inside = any(ip_address(public) in network for network in own) if public and own else None
+    judged = public is not None and path.kind_of(public) == "public" and bool(own)
+    inside = any(ip_address(public) in network for network in own) if public and judged else None
     evidence["public_address_is_the_providers"] = _whose(options, public, inside, reason)
     return Facts(
         local_address=local[0],
@@ -178,6 +178,8 @@ def _layers(ways: path.Facts | None, local: str) -> tuple[bool | None, list[str]
     """Whether more than one NAT shows itself, by the hops with addresses that are not public."""
     if ways is None:
         return None, [], "The hops on the way could not be seen on this system."
+    if ways.is_this_machine:
+        return True, [], f"{ways.destination} is this machine itself: nothing translates on the way."
     before = [hop for hop in ways.hops if hop.ttl <= ways.edge_ttl and hop.kind != "public"]
     names = [hop.address for hop in before]
     later = [hop for hop in before if hop.ttl > 1]
@@ -202,7 +204,11 @@ def _binding(
 ) -> tuple[bool | None, float | None, str]:
     wanted = f"The re-registration every {options.reregistration_s} s asks for a longer one"
     if translated is False:
-        return True, None, "No address is translated, so no binding can expire. (A stateful firewall was not looked at.)"
+        return (
+            True,
+            None,
+            "No address is translated, so no binding can expire. (A stateful firewall was not looked at.)",
+        )
     if not seen_by or not later:
         return None, None, f"{reason}, so the lifetime of a binding is not known."
     before = next(seen for seen in seen_by if seen.server == later[0].server)
@@ -213,8 +219,8 @@ def _binding(
         )
         return False, options.idle_s, words
     words = (
-        f"After {options.idle_s:g} s of silence the port was still {before.port}, which a NAT may also give out anew: how "
-        "long a binding lives can only be proven by a far end that answers late. Without one only "
+        f"After {options.idle_s:g} s of silence the port was still {before.port}, which a NAT may also give out anew: "
+        "how long a binding lives can only be proven by a far end that answers late. Without one only "
         f"'expired before N s' can be shown, and it was not. {wanted} or for keep-alives."
     )
     return None, None, words
@@ -223,6 +229,8 @@ def _binding(
 def _whose(options: Options, public: str | None, inside: bool | None, reason: str) -> str:
     if public is None:
         return f"{reason}, so the public address of this line is not known."
+    if path.kind_of(public) != "public":
+        return f"This line is seen as {public}, which is no public address: there is a tunnel, or no internet between."
     if inside is None:
         return f"This line is seen as {public}. The checklist does not say which addresses are the provider's own."
     known = f"the networks that the checklist of {options.own_networks_date} calls the provider's own"

@@ -6,6 +6,7 @@ quotes. Nothing is sent further than the first address that answers for the dest
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
@@ -22,6 +23,7 @@ LARGEST_QUOTE = 520
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
 _TRIES = 4
+_MOST_SERVERS = 4
 
 
 class Options(probe.Options, frozen=True):
@@ -55,6 +57,11 @@ class Facts(probe.Facts, frozen=True):
     reached_at: int | None
     edge_ttl: int
 
+    @property
+    def is_this_machine(self) -> bool:
+        """The destination is this very machine, as in a trial: nothing lies on the way that could do anything."""
+        return ip_address(self.destination).is_loopback
+
     def beyond_the_edge(self) -> list[Hop]:
         """The hops behind the edge, nearest first: public, and further than every hop of a NAT that shows itself."""
         return [hop for hop in self.hops if hop.ttl > self.edge_ttl and hop.kind == "public"]
@@ -75,7 +82,7 @@ def measure(options: Options, context: Context) -> Facts:
     destination = _destination(options, context)
     context.say(f"Hops towards {destination}")
     heards: dict[int, Heard] = {}
-    for step in _STEPS:
+    for step in () if ip_address(destination).is_loopback else _STEPS:
         for attempt in range(_TRIES):
             port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
             end = _reached_at(heards, destination, step[-1])
@@ -113,11 +120,31 @@ def address_without_server(network: str, taken: Sequence[str]) -> str:
     return next(str(hosts[index]) for index in range(last, 0, -1) if str(hosts[index]) not in taken)
 
 
-def _destination(options: Options, context: Context) -> str:
+@dataclass(frozen=True)
+class Server:
+    """A server of the trunk. `name` is its SRV target."""
+
+    name: str
+    address: str
+    port: int
+
+
+def servers(context: Context, networks: Sequence[str]) -> list[Server]:
+    """The servers that DNS gave, in the order to be tried; none outside the provider's networks. IPv4 only."""
     found = context.seen.get("srv")
-    addresses = [a for target in found.targets for a in target.addresses] if isinstance(found, srv.Facts) else []
-    candidates = [*addresses, *(address_without_server(network, ()) for network in options.networks)]
-    for address in candidates:
+    targets = found.targets if isinstance(found, srv.Facts) else []
+    inside = [ip_network(network) for network in networks]
+    places = [Server(target.target, address, target.port) for target in targets for address in target.addresses]
+    return [
+        place
+        for place in dict.fromkeys(places)
+        if ip_address(place.address).version == 4 and any(ip_address(place.address) in network for network in inside)
+    ][:_MOST_SERVERS]
+
+
+def _destination(options: Options, context: Context) -> str:
+    known = [server.address for server in servers(context, options.networks)]
+    for address in [*known, *(address_without_server(network, ()) for network in options.networks)]:
         if ip_address(address).version == 4:
             return address
     raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
@@ -155,3 +182,13 @@ def _facts(destination: str, context: Context, heards: dict[int, Heard]) -> Fact
         edge_ttl=max(edge, default=1),
         evidence={"hops": f"Hops towards {destination}: {words}."},
     )
+
+
+PROBE = Probe(
+    "path",
+    Options,
+    Facts,
+    measure,
+    subject=lambda options: f"hops towards {', '.join(options.networks)}",
+    after=("srv",),
+)

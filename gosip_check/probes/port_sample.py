@@ -1,5 +1,6 @@
 """Which ports of a range to try, and where a blocked range ends. Pure: the caller finds out what a port does."""
 
+import itertools
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,5 +83,5 @@ def inside(run: Run, known: Iterable[int], seed: int) -> list[int]:
     else:
         draw = random.Random(seed)
         cuts = [run.low + size * part // _MOST_INSIDE for part in range(_MOST_INSIDE + 1)]
-        chosen = {draw.randrange(start, end) for start, end in zip(cuts, cuts[1:], strict=False)}
+        chosen = {draw.randrange(start, end) for start, end in itertools.pairwise(cuts)}
     return sorted(chosen - set(known))

@@ -39,8 +39,9 @@ Result = Literal[
     "malformed",
     "foreign",
 ]
-"""silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
-request from another address than the server's. The others say what came instead of an answer."""
+"""silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
+ended without an answer. foreign: an answer to our request from another address than the server's. The others say what
+came instead of an answer."""
 
 
 class Tls(Record, frozen=True):

@@ -7,26 +7,25 @@ is undecided, and the evidence says what would help.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 from typing import Literal
 
-from gosip_check.probes import alg_findings, path, probe, srv
+from gosip_check.probes import alg_findings, path, probe
 from gosip_check.probes.alg_findings import Finding
 from gosip_check.probes.alg_quotes import Walk, walk
 from gosip_check.probes.alg_signature import FAMILY_NAMES, AlgKind
+from gosip_check.probes.path import Server
 from gosip_check.probes.probe import Context, Probe
-from gosip_check.probes.via_pair import Answer, Server, Way, ask_pairs, ask_pairs_over_tcp
+from gosip_check.probes.via_pair import Answer, Way, ask_pairs, ask_pairs_over_tcp
 from gosip_check.records import Record
-
-_MOST_SERVERS = 4
 
 
 class Options(probe.Options, frozen=True):
-    """`port` is where signalling goes; the targets themselves come from DNS."""
+    """`port` is where signalling goes; the servers come from DNS, as far as they lie in `networks`."""
 
     domain: str
     transport: Literal["udp", "tcp"]
     port: int
+    networks: list[str]
 
 
 class ChangedLine(Record, frozen=True):
@@ -63,7 +62,7 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot send, or the run was stopped."""
-    servers = _servers(context)
+    servers = path.servers(context, options.networks)
     context.say(f"SIP ALG: requests that die on the way, and OPTIONS to {len(servers)} server(s)")
     ways = context.seen.get("path")
     with ThreadPoolExecutor(2) as pool:
@@ -82,17 +81,10 @@ def measure(options: Options, context: Context) -> Facts:
     return _facts(options, findings, answers)
 
 
-def _servers(context: Context) -> list[Server]:
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    places = [Server(t.target, address, t.port) for t in targets for address in t.addresses]
-    return [place for place in dict.fromkeys(places) if ip_address(place.address).version == 4][:_MOST_SERVERS]
-
-
 def _walk(options: Options, context: Context, ways: probe.Facts | None) -> Walk | None:
     if options.transport != "udp" or not isinstance(ways, path.Facts):
         return None
-    return walk(context, ways, options.domain, options.port)
+    return Walk([], []) if ways.is_this_machine else walk(context, ways, options.domain, options.port)
 
 
 def _answers(options: Options, context: Context, servers: Sequence[Server], *, confirm: bool = False) -> list[Answer]:

@@ -1,7 +1,7 @@
 """What does a server that answers tell of the way our SIP took? Methods two and four of the ALG probe.
 
-Up to three OPTIONS to each server, a second apart, each from a socket of its own (a flow that an ALG has once seen stays
-in its memory):
+Up to three OPTIONS to each server, a second apart, each from a socket of its own (an ALG remembers the flows that
+it has seen):
 
 literal     Via holds the socket's own address: an ALG writes the public one there, and the server sees nothing odd.
 name        Via holds a name that no ALG can match, so `received` (RFC 3261 18.2.1) tells where it really came from.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gosip_check.probes import net
+from gosip_check.probes.path import Server
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip_exchange import Exchange, options
 from gosip_check.probes.sip_stream import CONNECT_TIMEOUT_S, exchange_on_stream, handshake
@@ -35,15 +36,6 @@ _PAUSE_S = 1.0
 _TIMEOUT_S = 4.0
 _SIP_PORT = 5060
 _ICMP_IS_FINAL = 2
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where to ask. `name` is what a TLS server may want to hear."""
-
-    name: str
-    address: str
-    port: int
 
 
 @dataclass(frozen=True)
