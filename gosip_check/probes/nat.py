@@ -14,6 +14,7 @@ from typing import Literal
 from gosip_check.probes import net, path, probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip_exchange import options as options_request
+from gosip_check.probes.sip_stream import ask_over_tcp
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire.sip import Response, WireError
 from gosip_check.wire.transaction import ClientTransaction
@@ -87,6 +88,11 @@ def measure(options: Options, context: Context) -> Facts:
             if seen_by and seen_by[0].address != local_address:
                 context.wait(options.idle_s)
                 later = _ask(options, context, sock, [place for place in places if place[0] == seen_by[0].server])
+    for server in path.servers(context, options.networks) if options.transport == "tcp" else []:
+        asked = ask_over_tcp(context, options.domain, server.name, server.address, server.port)
+        if asked.received and asked.rport:
+            seen_by = [SeenBy(server=server.address, address=asked.received, port=asked.rport)]
+            break
     return _facts(options, known, (local_address, local_port), seen_by, later)
 
 
@@ -139,13 +145,13 @@ def _facts(
     public = seen_by[0].address if seen_by and len({seen.address for seen in seen_by}) == 1 else None
     translated = None if public is None else public != local[0]
     mappings = {(seen.address, seen.port) for seen in seen_by}
+    over_udp = options.transport == "udp"
     one_mapping = None if len(seen_by) < 2 else len(mappings) == 1
     told = ", ".join(f"{seen.server} saw {seen.address}:{seen.port}" for seen in seen_by)
     silent = "No server answered and said where our requests came from"
-    over_tcp = "Signalling is TCP here; UDP bindings are not looked at through SIP"
-    reason = silent if options.transport == "udp" else over_tcp
+    reason = silent if over_udp else "Signalling is TCP here, and says nothing of UDP bindings"
     if one_mapping is None:
-        count = f"Only one server told where it saw us ({told}), and it takes two" if seen_by else reason
+        count = f"Only one server told where it saw us ({told}), and it takes two" if seen_by and over_udp else reason
         evidence["one_mapping"] = f"{count}. A reflector at the far end would tell."
     else:
         evidence["one_mapping"] = f"{told}, both from our port {local[1]}."
@@ -156,14 +162,14 @@ def _facts(
     own = [ip_network(network) for network in options.own_networks]
     judged = public is not None and path.kind_of(public) == "public" and bool(own)
     inside = any(ip_address(public) in network for network in own) if public and judged else None
-    evidence["public_address_is_the_providers"] = _whose(options, public, inside, reason)
+    evidence["public_address_is_the_providers"] = _whose(options, public, inside, silent)
     return Facts(
         local_address=local[0],
         local_port=local[1],
         seen_by=seen_by,
         public_address=public,
         translated=translated,
-        port_kept=None if public is None else seen_by[0].port == local[1],
+        port_kept=seen_by[0].port == local[1] if public and over_udp else None,
         one_mapping=one_mapping,
         single_nat=single,
         hops_before_public=before,
