@@ -247,6 +247,7 @@ def _echoed(answers: Sequence[Answer]) -> Finding:
                 "these (RFC 3261 8.2.6.2), so something on the way rewrites SIP."
             )
             kind, family = kind_of_changes(changes, in_reply=True), family_of(changes, answer.local)
+            family = None if family is AlgFamily.NETFILTER else family  # it leaves what is copied as it was
             return Finding("echo", True, words, kind, family, None, "reply", changes, to_be_confirmed=True)
     return Finding("echo", False, f"{len(answers)} answers brought back unchanged what a server must copy.")
 

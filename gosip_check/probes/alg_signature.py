@@ -55,6 +55,8 @@ def family_of(changes: Collection[Change], local: tuple[str, int]) -> AlgFamily 
     where = {change.where for change in changes}
     if "Call-ID" in where:
         return AlgFamily.CALL_ID
+    if any(name.startswith("SDP") for name in where) and not {"Via", "Contact"} & where:
+        return AlgFamily.PROXY  # netfilter never changes SDP alone
     if where and where <= _NETFILTER_LINES and all(_only_the_address(change, local) for change in changes):
         return AlgFamily.NETFILTER
     return None
