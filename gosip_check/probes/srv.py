@@ -11,13 +11,18 @@ from typing import Literal
 
 import dns.exception
 import dns.message
+import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 
 from gosip_check.probes import probe
 from gosip_check.probes.dns_query import DnsStatus, Reply, Resolver, ask
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.resolvers import parse_resolver, system_resolvers
 from gosip_check.records import FailureKind, Record
+
+_SIDE_BY_SIDE = 16
+"So many targets are resolved at once: a hundred names that nobody answers for must not take minutes."
 
 
 class Options(probe.Options, frozen=True):
@@ -98,21 +103,27 @@ def measure(options: Options, context: Context) -> Facts:
     with ThreadPoolExecutor(len(resolvers)) as pool:
         replies = list(pool.map(lambda resolver: ask(context, resolver, name, "SRV"), resolvers))
     answers = [_answer(resolver, reply) for resolver, reply in zip(resolvers, replies, strict=True)]
-    if all(answer.status is DnsStatus.TIMEOUT for answer in answers):
+    if all(answer.status is DnsStatus.TIMEOUT and not answer.truncated for answer in answers):
         asked = ", ".join(answer.resolver for answer in answers)
         raise ProbeFailed(FailureKind.TIMEOUT, f"No resolver answered; asked, twice each: {asked}.")
 
     believed = next((resolver for resolver, answer in zip(resolvers, answers, strict=True) if answer.records), None)
     targets: list[Target] = []
     fallback: list[str] = []
+    fallback_status = DnsStatus.NO_RECORDS
     if believed is not None:
         records = next(answer.records for answer in answers if answer.records)
         context.say("addresses of the SRV targets")
-        targets = [_resolve(context, believed, record) for record in in_order(records) if record.target != "."]
+        offered = [record for record in in_order(records) if record.target != "."]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            targets = list(pool.map(lambda record: _resolve(context, believed, record), offered))
     else:
         denying = [r for r, answer in zip(resolvers, answers, strict=True) if answer.status.is_denial]
-        fallback = _addresses(context, denying[0], options.domain)[0] if denying else []
-    return _facts(name, options, answers, targets, fallback, _invented(context, resolvers, answers, options))
+        if denying:
+            fallback, _, fallback_status = _addresses(context, denying[0], options.domain)
+    without_srv = _without_srv(options, fallback, fallback_status)
+    invented = _invented(context, resolvers, answers, options)
+    return _facts(name, options, answers, targets, fallback, without_srv, invented)
 
 
 def in_order(records: list[SrvRecord]) -> list[SrvRecord]:
@@ -123,18 +134,17 @@ def in_order(records: list[SrvRecord]) -> list[SrvRecord]:
 def _answer(resolver: Resolver, reply: Reply) -> Answer:
     records: list[SrvRecord] = []
     if reply.message is not None and reply.status is DnsStatus.ANSWERED:
-        for rrset in reply.message.answer:
-            if rrset.rdtype == dns.rdatatype.SRV:
-                records += [
-                    SrvRecord(
-                        priority=item.priority,
-                        weight=item.weight,
-                        port=item.port,
-                        target=item.target.to_text(omit_final_dot=len(item.target) > 1).lower(),
-                        ttl_s=rrset.ttl,
-                    )
-                    for item in rrset
-                ]
+        for rrset in _of_kind(reply.message, dns.rdatatype.SRV):
+            records += [
+                SrvRecord(
+                    priority=item.priority,
+                    weight=item.weight,
+                    port=item.port,
+                    target=item.target.to_text(omit_final_dot=len(item.target) > 1).lower(),
+                    ttl_s=rrset.ttl,
+                )
+                for item in rrset
+            ]
     status = DnsStatus.NO_RECORDS if reply.status is DnsStatus.ANSWERED and not records else reply.status
     return Answer(
         resolver=str(resolver),
@@ -145,6 +155,11 @@ def _answer(resolver: Resolver, reply: Reply) -> Answer:
         truncated=reply.truncated,
         tcp_retry_worked=reply.tcp_retry_worked,
     )
+
+
+def _of_kind(message: dns.message.Message, kind: dns.rdatatype.RdataType) -> list[dns.rrset.RRset]:
+    """The answers of one type in the Internet class; a record of another class is not what its type says."""
+    return [rrset for rrset in message.answer if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, kind)]
 
 
 def _resolve(context: Context, resolver: Resolver, record: SrvRecord) -> Target:
@@ -170,11 +185,10 @@ def _addresses(context: Context, resolver: Resolver, name: str) -> tuple[list[st
         statuses.append(reply.status)
         if reply.message is None:
             continue
-        for rrset in reply.message.answer:
-            if rrset.rdtype == dns.rdatatype.CNAME:
-                aliases += [item.target.to_text(omit_final_dot=True) for item in rrset]
-            elif rrset.rdtype == dns.rdatatype.from_text(kind):
-                addresses += [item.address for item in rrset]
+        for rrset in _of_kind(reply.message, dns.rdatatype.CNAME):
+            aliases += [item.target.to_text(omit_final_dot=True) for item in rrset]
+        for rrset in _of_kind(reply.message, dns.rdatatype.from_text(kind)):
+            addresses += [item.address for item in rrset]
     if addresses:
         return addresses, list(dict.fromkeys(aliases)), DnsStatus.ANSWERED
     undecided = [status for status in statuses if status is not DnsStatus.ANSWERED and not status.is_denial]
@@ -208,6 +222,7 @@ def _facts(
     answers: list[Answer],
     targets: list[Target],
     fallback: list[str],
+    without_srv: str,
     invented: dict[str, bool | None],
 ) -> Facts:
     evidence: dict[str, str] = {}
@@ -219,7 +234,7 @@ def _facts(
     elif records:
         evidence["srv_found"] = f"{name} says that the service is not offered (target '.', RFC 2782)."
     elif any(answer.status.is_denial for answer in answers):
-        evidence["srv_found"] = f"No SRV record for {name}: {_said(answers)}. {_without_srv(options, fallback)}"
+        evidence["srv_found"] = f"No SRV record for {name}: {_said(answers)}. {without_srv}"
     else:
         srv_found = None
         evidence["srv_found"] = (
@@ -256,8 +271,10 @@ def _facts(
     evidence["names_invented"] = (
         f"{', '.join(inventing)} answered for a name that does not exist."
         if inventing
-        else f"{', '.join(silent) or 'No resolver'} gave no clear answer for a name that does not exist."
-        if names_invented is None
+        else f"{', '.join(silent)} gave no clear answer for a name that does not exist."
+        if silent
+        else "No resolver could be asked for a name that does not exist."
+        if not invented
         else f"{', '.join(invented)} said of a made-up name that it does not exist."
     )
     priorities = {record.priority for record in offered}
@@ -333,8 +350,10 @@ def _said(answers: list[Answer]) -> str:
     )
 
 
-def _without_srv(options: Options, fallback: list[str]) -> str:
+def _without_srv(options: Options, fallback: list[str], status: DnsStatus) -> str:
     """RFC 3263 4.2: without SRV a client asks for the domain's own address records and takes the default port."""
+    if not fallback and not status.is_denial:
+        return f"A PBX would look for the address of {options.domain} next (RFC 3263); asked for it: {status}."
     if not fallback:
         return f"{options.domain} has no address of its own either, so no PBX could find the trunk."
     return (
