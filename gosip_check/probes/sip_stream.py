@@ -108,7 +108,7 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
         secured = settings.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         while True:
             try:
-                secured.dohandshake()
+                secured.do_handshake()
                 return secured
             except ssl.SSLWantReadError:
                 if not net.wait_readable(context, [secured], until_s):

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packets import with_payload  # type: ignore[import-not-found]  # noqa: E402
+from packets import with_payload  # type: ignore[import-not-found]
 
 PUBLIC, PRIVATE = b"192.88.99.2", b"192.168.1.10"
 _OWN_VIA = b"Via: SIP/2.0/UDP 192.88.99.2:5060;branch=z9hG4bKedge\r\n"

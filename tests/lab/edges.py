@@ -1,4 +1,4 @@
-"""What an edge device may do to SIP, and what the router behind it may quote: the kernel's own ALG, and emulated others.
+"""What an edge device may do to SIP, and what the router behind it may quote: the kernel's ALG, and emulated others.
 
 Rule sets for the room `cpe`, and two small programs (alg_program.py, hop_program.py) that forward or quote as no kernel
 does. Every function brings its state about on top of `lab.enter("ready")` and is undone by the next `enter()`, programs
@@ -44,15 +44,6 @@ table ip translate {{
 """
 
 
-NO_TRANSLATION = """
-table ip untranslated {
-    chain leaving {
-        type nat hook postrouting priority 90
-        oifname "to-isp" accept
-    }
-}
-"""
-
 SILENT_HOP = """
 table ip quiet {
     chain leaving {
@@ -89,6 +80,16 @@ table ip program {
     }
 }
 """
+
+
+@contextlib.contextmanager
+def without_translation(lab: Lab) -> Iterator[None]:
+    """The home router stops translating. Its table is the lab's own, so it is put right again here."""
+    lab.nft("cpe", "flush chain ip nat leaving\n")
+    try:
+        yield
+    finally:
+        lab.nft("cpe", 'add rule ip nat leaving oifname "to-isp" masquerade\n')
 
 
 def ration(lab: Lab, room: str, milliseconds: int) -> None:

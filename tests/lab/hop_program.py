@@ -1,4 +1,4 @@
-"""A router that quotes otherwise than Linux: `hop_program.py INTERFACE STYLE`, as root, in a room whose kernel is silent.
+"""A router that quotes otherwise than Linux: `hop_program.py INTERFACE STYLE`, as root, where the kernel is silent.
 
 Watches what arrives with its last hop used up, and sends the ICMP Time Exceeded itself:
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packets import checksum  # type: ignore[import-not-found]  # noqa: E402
+from packets import checksum  # type: ignore[import-not-found]
 
 _EXTENSION = struct.pack("!HBB", 8, 1, 1) + b"\0\0\1\1"
 _MARK = 7

@@ -41,7 +41,10 @@ def labs(_possible: None) -> Iterator[Labs]:
         built.close()
 
 
-@pytest.mark.parametrize("row", sorted(MATRIX, key=lambda row: list(SITES).index(row.site)), ids=lambda row: row.name)
+ROWS = [row for kind in SITES for row in MATRIX if row.site == kind]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_alg_verdict(labs: Labs, row: Row) -> None:
     lab = labs.of(row.site)
     with entered(lab, row):
