@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 
-_SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n"
+_SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {media} RTP/AVP 8\r\n"
 
 
 def _ask(method: str, address: str, body: str = "") -> tuple[bytes, bytes | None]:
@@ -18,10 +18,10 @@ def _ask(method: str, address: str, body: str = "") -> tuple[bytes, bytes | None
         sock.connect((address, 5060))
         sock.settimeout(2)
         host, port = sock.getsockname()
-        body = body.format(host=host)
+        body = body.format(host=host, media=port & ~1)
         lines = [
             f"{method} sip:{address} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{secrets.token_hex(6)}",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{secrets.token_hex(6)};rport",
             "Max-Forwards: 5",
             f"To: <sip:{address}>",
             f"From: <sip:probe@{host}:{port}>;tag={secrets.token_hex(4)}",

@@ -36,7 +36,7 @@ def _baselines(lab: Lab, runs: int) -> tuple[str, str]:
     return shares[0], shares[1]
 
 
-def main(runs: int = 20, parallel: int = 4, part: str = "") -> None:
+def main(runs: int, parallel: int, part: str) -> None:
     broken = []
     columns = "".join(f"{method:>14}" for method in _METHODS)
     print(f"{runs} runs a row. A method: proofs/clean looks/undecided. Via-echo, mirror: `alg`/answered, UDP only.")
@@ -69,5 +69,5 @@ def main(runs: int = 20, parallel: int = 4, part: str = "") -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(*(int(word) for word in given[:2]), part=" ".join(given[2:]))
+    given = [*sys.argv[1:3], *("20", "4")[len(sys.argv[1:3]) :]]
+    main(int(given[0]), int(given[1]), " ".join(sys.argv[3:]))
