@@ -38,6 +38,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
+from gosip_check.remedies import with_remedy
 
 _STOP_GRACE_S = 3.0
 "How long a probe may take to notice that the run was stopped, before it is left behind."
@@ -143,7 +144,8 @@ def _on_link(
             else:
                 ask = _ask(plan, requirement)
                 if ask.key in measurements:
-                    judged(judge(requirement, measurements[ask.key]))
+                    measured = measurements[ask.key]
+                    judged(with_remedy(judge(requirement, measured), measured, plan.form))
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)

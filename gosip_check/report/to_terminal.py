@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gosip_check.records import Form, LinkReport, Outcome, Readiness, Report, Verdict
+from gosip_check.report.alg_diff import diff
 from gosip_check.report.text import visible
 
 _STYLES = {
@@ -44,6 +45,8 @@ def summary(report: Report, details: bool = False) -> RenderableType:
     for link in report.links:
         verdicts = [verdict for verdict in report.verdicts if verdict.link == link.name]
         parts += [Text(), _link_line(link), _table(verdicts)]
+    for measurement in report.measurements:
+        parts += diff(measurement)
     if details:
         for measurement in report.measurements:
             parts += [Text(), Text(visible(f"{measurement.probe}: {measurement.subject}"), "bold")]
