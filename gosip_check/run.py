@@ -109,7 +109,7 @@ def report_id(now: datetime) -> str:
 
 def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
     """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
-    towards = str(ip_network(plan.checklist.trunk.networks[0])[1])
+    towards = str(next(iter(ip_network(plan.checklist.trunk.networks[0]).hosts())))
     try:
         return net.source_address(link, towards), None
     except ProbeFailed as failed:
