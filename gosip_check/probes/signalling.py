@@ -91,7 +91,8 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
     while len(exchanges) < options.requests:
         if exchanges:
             context.wait(_PAUSE_S)
-        exchanges.append(_exchange(options, context, target, address, port))
+        plain = bool(exchanges) and exchanges[-1].speaks == "sip"
+        exchanges.append(_exchange(options, context, target, address, port, plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(
@@ -104,11 +105,11 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
     )
 
 
-def _exchange(options: Options, context: Context, target: str, address: str, port: int) -> Exchange:
+def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
     try:
         if options.transport == "udp":
             return ask_over_udp(context, options.domain, address, port)
-        return ask_over_tcp(context, options.domain, target, address, port)
+        return ask_over_tcp(context, options.domain, target, address, port, plain)
     except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
         if failed.failure.kind not in (FailureKind.UNREACHABLE, FailureKind.UNSUPPORTED):
             raise

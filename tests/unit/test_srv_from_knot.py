@@ -120,7 +120,7 @@ def test_knot_has_no_such_name(knot: str) -> None:
 def test_knot_refuses_what_is_not_its_own(knot: str) -> None:
     facts = measure(options(knot, domain="other.example"), CONTEXT)
     assert facts.answers[0].status is DnsStatus.REFUSED
-    assert (facts.srv_found, facts.names_invented) == (None, None)
+    assert (facts.srv_found, facts.names_invented) == (False, None)
 
 
 @pytest.mark.parametrize(
