@@ -27,7 +27,15 @@ DOMAIN = "trunk.example"
 
 
 def target(address: str, port: int, name: str = f"site-a.{DOMAIN}") -> Target:
-    return Target(name, port, 45, 50, [address], [], DnsStatus.ANSWERED)
+    return Target(
+        target=name,
+        addresses=[address],
+        aliases=[],
+        status=DnsStatus.ANSWERED,
+        port=port,
+        priority=45,
+        weight=50,
+    )
 
 
 def context_with(*targets: Target, stop: threading.Event | None = None) -> Context:
@@ -228,9 +236,23 @@ def test_stop_between_two_requests() -> None:
     assert caught.value.failure.kind is FailureKind.INTERRUPTED
 
 
+def test_a_server_known_to_speak_plain_sip_is_not_offered_tls_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_seen: list[bool] = []
+
+    def ask_it(context: Context, domain: str, name: str, address: str, port: int, plain: bool) -> Exchange:
+        del context, domain, name, address, port
+        plain_seen.append(plain)
+        return Exchange("answered", "200 OK", status=200, speaks="sip")
+
+    monkeypatch.setattr(signalling, "ask_over_tcp", ask_it)
+    monkeypatch.setattr(signalling, "_PAUSE_S", 0.0)
+    measure(options("tcp", requests=3), context_with(target("127.0.0.1", 5061)))
+    assert plain_seen == [False, True, True]
+
+
 def test_evidence_over_tcp_says_what_the_server_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask_it(context: Context, domain: str, name: str, address: str, port: int, plain: bool) -> Exchange:
-        del context, domain, name, address
+        del context, domain, name, address, plain
         return Exchange("answered", "200 OK", rtt_ms=1.25, speaks="tls" if port == 5061 else "sip")
 
     monkeypatch.setattr(signalling, "ask_over_tcp", ask_it)

@@ -25,11 +25,17 @@ HOSTILE = "evil\x1b]0;owned\x07 [bold]\u202eriaf"
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests in which no answer comes. UDP still sends a second copy."""
-    monkeypatch.setattr(sip_exchange, "UDP_TIMEOUT_S", 0.6)
+    """For tests in which no answer comes."""
+    monkeypatch.setattr(sip_exchange, "UDP_TIMEOUT_S", 0.2)
     monkeypatch.setattr(sip_stream, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(sip_stream, "ANSWER_TIMEOUT_S", 0.2)
     monkeypatch.setattr(sip_stream, "TLS_TIMEOUT_S", 0.2)
+
+
+@pytest.fixture
+def two_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time for one retransmission."""
+    monkeypatch.setattr(sip_exchange, "UDP_TIMEOUT_S", 1.4)
 
 
 def over_udp(handle: Handle) -> Exchange:
@@ -207,7 +213,7 @@ def test_garbage_and_then_the_answer() -> None:
     assert over_udp(lambda request, peer: [b"junk", b"", reply(request, peer)]).result == "answered"
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("two_copies")
 def test_silence_over_udp() -> None:
     arrivals: list[Peer] = []
 
@@ -217,7 +223,7 @@ def test_silence_over_udp() -> None:
 
     exchange = over_udp(handle)
     assert (exchange.result, exchange.sent, exchange.culprit) == ("silent", 2, None)
-    assert exchange.detail == "no answer to 2 tries in 0.6 s"
+    assert exchange.detail == "no answer to 2 tries in 1.4 s"
     assert len(arrivals) == 2
 
 
@@ -245,7 +251,7 @@ def test_icmp_errors(monkeypatch: pytest.MonkeyPatch, kind: FailureKind, result:
     assert exchange.detail == "192.168.1.1 says administratively prohibited"
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("two_copies")
 def test_one_icmp_error_does_not_hide_an_answer() -> None:
     port = unused_port()
     answering: list[socket.socket] = []
