@@ -1,4 +1,4 @@
-"""What a SIP ALG did to a message, for a person: the lines before and after, in the colours of a diff. Decides nothing."""
+"""What a SIP ALG did to a message, for a person: the lines before and after, in a diff's colours. Decides nothing."""
 
 from rich.text import Text
 
