@@ -212,7 +212,7 @@ def _paired(answers: Sequence[Answer]) -> Finding:
                 f"{server.address} saw a request that came from {public}, but our address {local} in its Via looked "
                 f"right to it, while a name there did not: a SIP ALG had written {public} into the Via."
             )
-            change = Change("Via", f"{local}:{literal.local[1]}", public)
+            change = Change("Via", f"Via: SIP/2.0/UDP {local}:{literal.local[1]}", f"Via: SIP/2.0/UDP {public}")
             family = family_of([change], literal.local)
             kind = AlgKind.REWRITES_REQUEST
             return Finding("paired Via", True, words, kind, family, None, "OPTIONS", (change,), to_be_confirmed=True)

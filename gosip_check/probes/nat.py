@@ -35,7 +35,7 @@ class Options(probe.Options, frozen=True):
     reregistration_s: int
     own_networks: list[str] = []
     own_networks_date: str = ""
-    idle_s: float = 10.0
+    idle_s: float = 5.0
 
 
 class SeenBy(Record, frozen=True):

@@ -85,14 +85,14 @@ def measure(options: Options, context: Context) -> Facts:
     for step in () if ip_address(destination).is_loopback else _STEPS:
         for attempt in range(_TRIES):
             port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
-            end = _reached_at(heards, destination, step[-1])
+            end = _ends_at(heards, destination, step[-1])
             shots = [control(destination, ttl, port) for ttl in step if ttl not in heards and ttl <= end]
             for heard in volley(context, shots):
-                if not heard.silent:
-                    heards[heard.shot.ttl] = heard
-            if all(ttl in heards for ttl in step if ttl <= _reached_at(heards, destination, step[-1])):
+                if heard.died_on_the_way or _is_the_end(heard, destination):
+                    heards[heard.shot.ttl] = heard  # a refusal by the edge says that this port is the wrong one
+            if all(ttl in heards for ttl in step if ttl <= _ends_at(heards, destination, step[-1])):
                 break
-        if _reached_at(heards, destination, 0) or not any(ttl in heards for ttl in step):
+        if _ends_at(heards, destination, 0) or not any(ttl in heards for ttl in step):
             break
     return _facts(destination, context, heards)
 
@@ -150,9 +150,15 @@ def _destination(options: Options, context: Context) -> str:
     raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
 
 
-def _reached_at(heards: dict[int, Heard], destination: str, otherwise: int) -> int:
-    """The smallest TTL at which the destination itself answered."""
-    return min((ttl for ttl, heard in heards.items() if _is_destination(heard, destination)), default=otherwise)
+def _ends_at(heards: dict[int, Heard], destination: str, otherwise: int) -> int:
+    """The smallest TTL at which the way ended."""
+    return min((ttl for ttl, heard in heards.items() if _is_the_end(heard, destination)), default=otherwise)
+
+
+def _is_the_end(heard: Heard, destination: str) -> bool:
+    """The destination answered, or a router that knows no way to it (RFC 792: network or host unreachable)."""
+    no_route = heard.icmp is not None and (heard.icmp.type, heard.icmp.code) in ((3, 0), (3, 1))
+    return no_route or _is_destination(heard, destination)
 
 
 def _is_destination(heard: Heard, destination: str) -> bool:

@@ -161,10 +161,10 @@ def _joined(*parts: str) -> str:
 
 
 def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
-    """Facts as indented lines, `name: value`. The evidence is left out: the table has it."""
+    """Facts as indented lines, `name: value`. What is shown elsewhere is left out: the evidence and changed lines."""
     indent = "  " * depth
     for name, value in facts.items():
-        if name == "evidence":
+        if name in ("evidence", "changes"):
             continue
         if isinstance(value, Mapping):
             yield f"{indent}{visible(name)}:"
