@@ -103,6 +103,7 @@ def _facts(options: Options, findings: Sequence[Finding], answers: Sequence[Answ
         found, words = True, proof.words
     elif all(finding.found is False for finding in needed):
         found, words = False, " ".join(finding.words for finding in needed)
+        words += " SDP over TCP was not looked at." if options.transport == "tcp" else ""
     else:
         found, words = None, _undecided(findings)
     kind = proof.kind if proof else None
