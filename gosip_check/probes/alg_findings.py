@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from gosip_check.probes import path
 from gosip_check.probes.alg_quotes import Sighting, Walk, covered
 from gosip_check.probes.alg_signature import AlgFamily, AlgKind, family_of, kind_of_changes
+from gosip_check.probes.mirror import Mirrored
 from gosip_check.probes.quotes import Fate
 from gosip_check.probes.via_pair import Answer
 from gosip_check.wire import bait
@@ -68,6 +69,32 @@ def from_answers(answers: Sequence[Answer]) -> list[Finding]:
 def is_translated(answer: Answer) -> bool:
     """The server saw another address than the one this machine has."""
     return answer.seen_from is not None and answer.seen_from[0] != answer.local[0]
+
+
+def from_mirror(mirrored: Sequence[Mirrored], transport: str, port: int) -> list[Finding]:
+    """What a far end of our own received. Clean only where the trunk's own transport and port were mirrored."""
+    if not mirrored:
+        return []
+    answered = [one for one in mirrored if one.answered]
+    for one in answered:
+        for changes, in_reply in ((one.request_changes, False), (one.reply_changes, True)):
+            if not changes:
+                continue
+            lines = ", ".join(dict.fromkeys(change.where for change in changes))
+            what = f"the answer to {one.message}" if in_reply else one.message
+            clean = sorted({o.port for o in answered if not o.request_changes and not o.reply_changes})
+            but = f"; unchanged on port {', '.join(map(str, clean))}" if clean else ""
+            words = (
+                f"A SIP ALG changed {what} on the way {'from' if in_reply else 'to'} the reflector, "
+                f"{one.port}/{one.transport}: {lines}{but}."
+            )
+            kind, family = kind_of_changes(changes, in_reply=in_reply), family_of(changes, one.local)
+            return [Finding("mirror", True, words, kind, family, None, one.message, changes, needed=False)]
+    own = [one for one in mirrored if one.transport == transport.upper() and one.port == port]
+    if own and all(one.answered for one in own):
+        words = f"At {port}/{transport.upper()} a reflector got {len(own)} requests unchanged, and we its answers."
+        return [Finding("mirror", False, words, needed=False)]
+    return [Finding("mirror", None, f"The reflector mirrors no SIP at {port}/{transport.upper()}.", needed=False)]
 
 
 # ------------------------------------------------------------------------------------------------------ quotes

@@ -13,6 +13,7 @@ from gosip_check.probes import alg_findings, path, probe
 from gosip_check.probes.alg_findings import Finding
 from gosip_check.probes.alg_quotes import Walk, walk
 from gosip_check.probes.alg_signature import FAMILY_NAMES, AlgKind
+from gosip_check.probes.mirror import UNRELATED_PORT, Mirrored, ask_mirror
 from gosip_check.probes.path import Server
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.probes.via_pair import Answer, Way, ask_pairs, ask_pairs_over_tcp
@@ -20,12 +21,16 @@ from gosip_check.records import Record
 
 
 class Options(probe.Options, frozen=True):
-    """`port` is where signalling goes; the servers come from DNS, as far as they lie in `networks`."""
+    """`port` is where signalling goes; the servers come from DNS, as far as they lie in `networks`.
+
+    reflector: HOST[:PORT] of a far end of our own that mirrors SIP, if there is one.
+    """
 
     domain: str
     transport: Literal["udp", "tcp"]
     port: int
     networks: list[str]
+    reflector: str | None = None
 
 
 class ChangedLine(Record, frozen=True):
@@ -65,11 +70,12 @@ def measure(options: Options, context: Context) -> Facts:
     servers = path.servers(context, options.networks)
     context.say(f"SIP ALG: requests that die on the way, and OPTIONS to {len(servers)} server(s)")
     ways = context.seen.get("path")
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
+        mirroring = pool.submit(_mirrored, options, context)
         answering = pool.submit(_answers, options, context, servers)
         walking = pool.submit(_walk, options, context, ways)
-        answers, walked = answering.result(), walking.result()
-    findings = []
+        answers, walked, mirrored = answering.result(), walking.result(), mirroring.result()
+    findings = alg_findings.from_mirror(mirrored, options.transport, options.port)
     if options.transport == "udp":
         known = ways if isinstance(ways, path.Facts) else None
         findings += alg_findings.from_quotes(walked, known)
@@ -79,6 +85,13 @@ def measure(options: Options, context: Context) -> Facts:
         again = _answers(options, context, servers, confirm=True)
         findings = [finding.confirmed_by(alg_findings.from_answers(again)) for finding in findings]
     return _facts(options, findings, answers)
+
+
+def _mirrored(options: Options, context: Context) -> list[Mirrored]:
+    if options.reflector is None:
+        return []
+    ports = dict.fromkeys((options.port, 5060, 5061, UNRELATED_PORT))
+    return ask_mirror(context, options.reflector, options.domain, list(ports))
 
 
 def _walk(options: Options, context: Context, ways: probe.Facts | None) -> Walk | None:
@@ -101,6 +114,8 @@ def _facts(options: Options, findings: Sequence[Finding], answers: Sequence[Answ
     needed = [finding for finding in findings if finding.needed]
     if proof is not None:
         found, words = True, proof.words
+    elif mirrored_clean := [finding for finding in findings if finding.method == "mirror" and finding.found is False]:
+        found, words = False, " ".join(f.words for f in [*mirrored_clean, *needed] if f.found is False)
     elif all(finding.found is False for finding in needed):
         found, words = False, " ".join(finding.words for finding in needed)
         words += " SDP over TCP was not looked at." if options.transport == "tcp" else ""
