@@ -20,12 +20,13 @@ from gosip_check.records import FailureKind, Record
 
 _SAMPLE_BUDGET_S = 15.0
 _SEARCH_BUDGET_S = 30.0
+_LOCATE_BUDGET_S = 4.0
 _QUICK_S = 4.0
 "A sample that took no longer came through hops that quote freely: every network can have the whole of it."
 
 _MOST_HOPS = 4
 _MOST_PASSES = 4
-_MOST_LOCATED = 8
+_MOST_LOCATED = 4
 
 _Place = tuple[str, int]
 "An address and a port."
@@ -53,7 +54,7 @@ class Blocked(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """rtp_leaves: every sampled port got out. open_ports, undecided_ports: of the sample, over all destinations."""
+    """rtp_leaves: every sampled port got out. open_ports: of the sample, blocked towards nobody."""
 
     seed: int
     sampled: int
@@ -98,7 +99,7 @@ def measure(options: Options, context: Context) -> Facts:
     sampled = {place: asking.blocked_at(place) for place in places}
     if True in sampled.values():
         asking.search(networks, time.monotonic() + _SEARCH_BUDGET_S)
-        asking.locate(time.monotonic() + 1)
+        asking.locate(time.monotonic() + _LOCATE_BUDGET_S)
     return _facts(len(ports), destinations, sampled, _blocked(asking, networks), asking)
 
 
@@ -237,7 +238,7 @@ def _facts(
         sampled=len(sampled),
         destinations=destinations,
         rtp_leaves=False if blocked else None if undecided else True,
-        open_ports=sorted({port for _, port in opened}),
+        open_ports=sorted({port for _, port in opened} - {port for (_, port), state in sampled.items() if state}),
         undecided_ports=sorted({port for _, port in undecided}),
         blocked=blocked,
         evidence={"rtp_leaves": words},
