@@ -7,7 +7,6 @@ reads the answer with `parse_reply`. TWAMP Light (RFC 5357, unauthenticated) is 
 import hmac
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gosip_check.wire.stamp_tlv import (
@@ -134,8 +133,7 @@ class SenderPacket:
         return octets
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A sender's packet as a reflector reads it. `tlvs` are the octets behind the base packet, still unread."""
 
     sequence: int

@@ -140,7 +140,13 @@ def test_a_twamp_senders_random_padding_makes_no_ssid() -> None:
 
 @pytest.mark.parametrize(
     ("error_s", "synchronized", "word"),
-    [(0.01, False, 0x12A3), (2**-32, False, 0x0001), (0, False, 0x0001), (255 / 2**32, True, 0x80FF), (1.0, True, 0x9980)],
+    [
+        (0.01, False, 0x12A3),
+        (2**-32, False, 0x0001),
+        (0, False, 0x0001),
+        (255 / 2**32, True, 0x80FF),
+        (1.0, True, 0x9980),
+    ],
 )
 def test_error_estimates(error_s: float, synchronized: bool, word: int) -> None:
     assert stamp.error_estimate(error_s, synchronized) == word
