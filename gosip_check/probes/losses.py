@@ -1,7 +1,7 @@
 """Which packets of one channel were lost, and on which way. Pure.
 
-A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the way
-back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor about
+A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
+way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor about
 anything when the reflector copies the sender's number or began to count anew.
 """
 

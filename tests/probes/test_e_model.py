@@ -67,7 +67,8 @@ def test_bursty_loss(codec: Codec, ppl_pct: float, burst_ratio: float, r: float)
 
 @pytest.mark.parametrize(
     ("r", "score"),
-    [(-5, 1), (0, 1), (3, 1), (10, 1.035), (20, 1.252), (50, 2.575), (70, 3.597), (80, 4.024), (90, 4.339), (100, 4.5), (120, 4.5)],
+    [(-5, 1), (0, 1), (3, 1), (10, 1.035), (20, 1.252), (50, 2.575), (70, 3.597), (80, 4.024), (90, 4.339), (100, 4.5),
+     (120, 4.5)],
 )  # fmt: skip
 def test_score_of_a_rating(r: float, score: float) -> None:
     assert mos(r) == pytest.approx(score, abs=0.0006)

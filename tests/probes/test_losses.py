@@ -70,13 +70,14 @@ def test_no_answer_at_all_leaves_every_packet_undecided() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_counts_hold_when_packets_swap_as_well(seed: int) -> None:
     chance = random.Random(seed)
-    sent, lost_up, lost_down = 3000, set(), set()
+    sent = 3000
     order = list(range(sent))
     for at in range(0, sent - 1, 17):
         order[at], order[at + 1] = order[at + 1], order[at]
-    reached = [number for number in order if chance.random() >= 0.02 or not lost_up.add(number)]  # type: ignore[func-returns-value]
-    answers = [(number, far) for far, number in enumerate(reached)]
-    back = [a for a in answers if chance.random() >= 0.01 or not lost_down.add(a[0])]  # type: ignore[func-returns-value]
+    lost_up = {number for number in order if chance.random() < 0.02}
+    lost_down = {number for number in order if chance.random() < 0.01} - lost_up
+    reached = [number for number in order if number not in lost_up]
+    back = [(number, far) for far, number in enumerate(reached) if number not in lost_down]
     found = locate(sent, back, stateful=True)
     # A swap beside a loss may put one on the wrong side; it is owed back at once.
     assert len(found.up) == pytest.approx(len(lost_up), abs=8)
