@@ -11,7 +11,7 @@ from gosip_check.records import Record
 FORMULA = "ITU-T G.107 (06/2015) narrowband, full, sT = 1, mT = 100 ms"
 
 
-class Codec(Record):
+class Codec(Record, frozen=True):
     """What G.113 says of a codec: `ie` its impairment without loss, `bpl` its robustness against loss."""
 
     name: str
@@ -23,7 +23,7 @@ G711_PLC = Codec(name="G.711 with packet loss concealment (G.113 App. I)", ie=0,
 G711 = Codec(name="G.711 without packet loss concealment", ie=0, bpl=4.3)
 
 
-class Inputs(Record):
+class Inputs(Record, frozen=True):
     """What was put into the model; everything else has G.107's default.
 
     ta_ms: one-way delay mouth to ear. ppl_pct: packets lost. burst_ratio: 1 for random loss.
@@ -36,7 +36,7 @@ class Inputs(Record):
     formula: str = FORMULA
 
 
-class Quality(Record):
+class Quality(Record, frozen=True):
     """The rating R, 0 to 100, and the mean opinion score it stands for, 1 to 4.5."""
 
     r_factor: float
