@@ -1,12 +1,13 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, srv
+from gosip_check.probes import host, interface, signalling, srv
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         srv.PROBE,
+        signalling.PROBE,
         host.PROBE,
         interface.PROBE,
     )

@@ -6,7 +6,7 @@ Reads the system's own tables and sends nothing.
 import socket
 import struct
 import sys
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import psutil
 
 from gosip_check.probes import net, probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
-from gosip_check.records import FailureKind
+from gosip_check.records import FailureKind, Link
 
 Medium = Literal["wired", "wifi", "vpn", "cellular", "loopback"]
 
@@ -64,6 +64,25 @@ def measure(options: Options, context: Context) -> Facts:
         mtu=stats.mtu if stats else None,
         evidence={"medium": _words(name, source, kind, speed_mbps, full_duplex)},
     )
+
+
+def link_of(name: str, place: str) -> Link:
+    """A link by the local address or the interface that it is bound to. Raises ValueError with a sentence."""
+    addresses = {
+        interface: [entry.address for entry in entries if entry.family == socket.AF_INET]
+        for interface, entries in psutil.net_if_addrs().items()
+    }
+    if place in addresses:
+        return Link(name=name, source=next(iter(addresses[place]), None), interface=place)
+    try:
+        ip_address(place)
+    except ValueError:
+        known = ", ".join(sorted(addresses))
+        raise ValueError(f"there is no interface {place!r}; there are {known}.") from None
+    interface = _interface_of(place)
+    if interface is None:
+        raise ValueError(f"{place} is no address of this machine.")
+    return Link(name=name, source=place, interface=interface)
 
 
 def medium(name: str, sys_class_net: Path = _SYS) -> Medium | None:

@@ -84,7 +84,7 @@ class Message:
         """Every Via value, topmost first, never empty: a message without one raises WireError."""
         vias = [read_via(item) for value in self.headers("Via") for item in split_list(value, ",")]
         if not vias:
-            raise WireError("no Via header field")
+            raise WireError("no Via header field, or an empty one")
         return vias
 
     @property
@@ -199,9 +199,7 @@ def options_request(
         raise ValueError(f"transport is {transport!r}, not UDP, TCP or TLS")
     if not 0 < port <= 65535:
         raise ValueError(f"port is {port}, not 1 to 65535")
-    for word in (uri, host, via_host or host, branch, call_id, from_tag):
-        if not word or not word.isprintable() or any(character in ' <>"' for character in word):
-            raise ValueError(f"{word!r} cannot stand in a SIP message")
+    _refuse_unsafe(uri, host, via_host or host, branch, call_id, from_tag)
     here = f"sip:probe@{_bracketed(host)}:{port}"
     contact = here if transport == "UDP" else f"{here};transport={transport.lower()}"
     return _written(
@@ -241,22 +239,19 @@ def response(
     """
     if not 100 <= status <= 699:
         raise ValueError(f"status is {status}, not 100 to 699")
-    copied: dict[str, list[str]] = {"via": [], "from": [], "to": [], "call-id": [], "cseq": []}
+    _refuse_unsafe(to_tag, received[0] if received else "-")
+    copied: dict[str, list[str]] = {"Via": [], "From": [], "To": [], "Call-ID": [], "CSeq": []}
     start = len(request.raw) - len(request.raw.lstrip(b"\r\n"))
     for raw_name, raw_value in _unfolded(_read_head(request.raw, start).lines[1:]):
-        name = canonical(_text(raw_name))
-        if name in copied and (name == "via" or not copied[name]):
-            copied[name].append(raw_value.decode("latin-1"))
-    if copied["via"] and received:
-        copied["via"][0] = _stamped(copied["via"][0], *received)
-    if copied["to"] and status != 100 and request.to.tag is None:
-        copied["to"][0] += f";tag={to_tag}"
-    written_names = {"via": "Via", "from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
-    copies = [(written_names[name], value.encode("latin-1")) for name, values in copied.items() for value in values]
+        for name, values in copied.items():
+            if canonical(_text(raw_name)) == name.lower() and (name == "Via" or not values):
+                values.append(raw_value.decode("latin-1"))
+    if copied["Via"] and received:
+        copied["Via"][0] = _stamped(copied["Via"][0], *received)
+    if copied["To"] and status != 100 and request.to.tag is None:
+        copied["To"][0] += f";tag={to_tag}"
+    copies = [(name, value.encode("latin-1")) for name, values in copied.items() for value in values]
     return _written(f"SIP/2.0 {status} {reason}", headers, body, copies)
-
-
-# ---------------------------------------------------------------------------------------------------- reading
 
 
 @dataclass(frozen=True)
@@ -319,8 +314,10 @@ def _start_line(line: bytes) -> tuple[int, str] | tuple[str, str]:
         return int(code), reason.strip(BLANK)
     method, _, rest = text.partition(" ")
     uri, _, version = rest.rpartition(" ")
-    if version.upper() != "SIP/2.0" or not uri.strip(BLANK):
-        raise WireError(f"the first line {shown(text)} is neither a SIP/2.0 request nor a response")
+    if version[:4].upper() != "SIP/" or not uri.strip(BLANK):
+        raise WireError(f"the first line {shown(text)} is neither a SIP request nor a response")
+    if version.upper() != "SIP/2.0":
+        raise WireError(f"version {shown(version)} is not SIP/2.0")
     if not _TOKEN.issuperset(method):
         raise WireError(f"method {shown(method)} is not a token")
     return method, uri.strip(BLANK)
@@ -349,30 +346,37 @@ def _limit(size: int) -> None:
         raise WireError(f"a message of more than {MAX_STREAM_MESSAGE_BYTES} octets")
 
 
-# ---------------------------------------------------------------------------------------------------- writing
-
-
 def _written(
     start_line: str, headers: Iterable[tuple[str, str]], body: bytes, copies: Iterable[tuple[str, bytes]] = ()
 ) -> bytes:
-    """Start line, copied and given header fields, Content-Length, body. ValueError where a line would be two."""
-    lines = [start_line.encode(), *(name.encode() + b": " + value for name, value in copies)]
+    """Start line, copied and given header fields, Content-Length, body.
+
+    ValueError where a given line would be two. Copies are the other side's own octets, cut out of one line each.
+    """
+    given = [start_line]
     for name, value in headers:
         if not name or not _TOKEN.issuperset(name):
             raise ValueError(f"header field name {name!r} is not a token")
         if canonical(name) == "content-length":
             raise ValueError("Content-Length is counted, not given")
-        lines.append(f"{name}: {value}".encode())
-    lines.append(f"Content-Length: {len(body)}".encode())
-    for line in lines:
-        if any(octet in line for octet in (b"\r", b"\n", b"\0")):
+        given.append(f"{name}: {value}")
+    for line in given:
+        if any(character in line for character in "\r\n\0"):
             raise ValueError(f"{line!r} holds a line break or a NUL")
-    return b"\r\n".join([*lines, b"", body])
+    first, *lines = (line.encode() for line in given)
+    copied = (name.encode() + b": " + value for name, value in copies)
+    return b"\r\n".join([first, *copied, *lines, f"Content-Length: {len(body)}".encode(), b"", body])
+
+
+def _refuse_unsafe(*words: str) -> None:
+    for word in words:
+        if not word or not word.isprintable() or any(character in ' <>"' for character in word):
+            raise ValueError(f"{word!r} cannot stand in a SIP message")
 
 
 def _stamped(vias: str, address: str, port: int) -> str:
     """A Via field value whose first value tells where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
-    top, *others = split_list(vias, ",")
+    top, *others = split_list(vias, ",") or [""]
     via = read_via(top)
     wants_port = "rport" in via.params and via.params["rport"] is None
     stamped = [f"rport={port}" if wants_port and part.lower() == "rport" else part for part in split_list(top, ";")]

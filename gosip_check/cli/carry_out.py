@@ -1,0 +1,118 @@
+"""Carries a check out for every command that makes one: prepare all that can fail, measure, show, write, exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
+from gosip_check.cli.options import Chosen
+
+if TYPE_CHECKING:
+    from gosip_check.records import Checklist, Readiness, Report
+    from gosip_check.report.output import Output
+    from gosip_check.run import Plan
+
+
+def load_checklist(name: str) -> Checklist:
+    """Raises UsageProblem."""
+    from gosip_check.checklist import ChecklistError, load
+
+    try:
+        return load(name)
+    except ChecklistError as error:
+        raise UsageProblem(str(error)) from error
+
+
+def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
+    """Measure, show and write; the exit code. Raises UsageProblem before anything is measured, ToolFailed after."""
+    import fnmatch
+
+    from rich.console import Console
+
+    from gosip_check.report.progress import progress
+    from gosip_check.report.to_terminal import closing, print_summary
+    from gosip_check.run import run
+
+    for pattern in chosen.skip:
+        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
+            known = ", ".join(requirement.id for requirement in plan.requirements)
+            raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
+    to_stderr = chosen.json == "-"
+    console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+    stop = threading.Event()
+    with ExitStack() as stack:
+        outputs = _outputs({"json": chosen.json, "svg": chosen.svg}, stack)
+        stack.enter_context(_stopping_on_signals(stop))
+        with progress(quiet=chosen.quiet) as observer:
+            report = run(plan, stop, observer)
+        if not chosen.quiet:
+            print_summary(console, report, details)
+        elif not to_stderr:
+            console.print(closing(report))
+        _write(report, outputs)
+    return exit_code(report.outcome)
+
+
+def exit_code(outcome: Readiness) -> int:
+    """0, 1 or 3; what 2 and 4 mean is decided elsewhere."""
+    from gosip_check.records import Readiness
+
+    return {
+        Readiness.READY: EXIT_READY,
+        Readiness.NOT_READY: EXIT_NOT_READY,
+        Readiness.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+    }[outcome]
+
+
+def _outputs(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output]:
+    from gosip_check.report.output import Output, OutputError
+
+    outputs = {}
+    for kind, name in names.items():
+        if name is not None:
+            try:
+                outputs[kind] = Output(name)
+            except OutputError as error:
+                raise UsageProblem(f"--{kind} {error}") from error
+            stack.callback(outputs[kind].discard)
+    return outputs
+
+
+def _write(report: Report, outputs: dict[str, Output]) -> None:
+    """Every output, even when one of them fails; a JSON that cannot be written is printed, so that nothing is lost."""
+    from gosip_check.report import FORMATS
+    from gosip_check.report.output import OutputError
+
+    troubles = []
+    for kind, output in outputs.items():
+        try:
+            output.write(FORMATS[kind](report))
+        except OutputError as error:
+            troubles.append(f"--{kind} {error}")
+            if kind == "json":
+                sys.stdout.write(FORMATS[kind](report))
+    if troubles:
+        raise ToolFailed(" ".join(troubles))
+
+
+@contextmanager
+def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the measuring and the report is still made; a second one ends the program."""
+
+    def stopped(number: int, frame: object) -> None:
+        del number, frame
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

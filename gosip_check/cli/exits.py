@@ -1,0 +1,36 @@
+"""Exit codes, one meaning each, and the exceptions that end a command with one."""
+
+import click
+
+EXIT_READY = 0
+EXIT_NOT_READY = 1
+EXIT_USAGE = 2
+EXIT_INCONCLUSIVE = 3
+EXIT_TOOL_FAILED = 4
+
+EXIT_CODES = """\
+\b
+Exit codes:
+  0  ready (warnings allowed)
+  1  not ready: something that must be so is not
+  2  wrong usage, or an input file that cannot be used
+  3  inconclusive: something that decides could not be found out
+  4  gosip-check itself failed, for example could not write the report
+"""
+
+
+class UsageProblem(click.ClickException):
+    """Bad input, in one sentence; exit code 2."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, message: str) -> None:
+        from gosip_check.report.text import visible
+
+        super().__init__(visible(message))
+
+
+class ToolFailed(UsageProblem):
+    """What could not be done through no fault of the input; exit code 4."""
+
+    exit_code = EXIT_TOOL_FAILED

@@ -1,0 +1,57 @@
+"""`run`, and the commands for one group of requirements each."""
+
+from typing import Any
+
+import click
+
+from gosip_check.cli.carry_out import carry_out, load_checklist
+from gosip_check.cli.exits import EXIT_CODES
+from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def run(**options: Any) -> int:
+    """Check the whole site, once for each internet line."""
+    return _check("run", ("*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def srv(**options: Any) -> int:
+    """Only DNS: SRV records, targets and resolvers, in detail."""
+    return _check("srv", ("dns.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def firewall(**options: Any) -> int:
+    """Only the firewall: does signalling get through, in detail."""
+    return _check("firewall", ("firewall.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def host(**options: Any) -> int:
+    """Only this machine: processor, memory and clock, in detail."""
+    return _check("host", ("host.*",), Chosen(**options))
+
+
+def _check(command: str, patterns: tuple[str, ...], chosen: Chosen) -> int:
+    from gosip_check.run import Plan, select
+
+    checklist = load_checklist(chosen.checklist)
+    plan = Plan(
+        checklist=checklist,
+        requirements=select(checklist, patterns),
+        links=links_of(chosen),
+        settings=settings_of(chosen),
+        skip=chosen.skip,
+        form=form_of(chosen),
+        command=command,
+    )
+    return carry_out(plan, chosen, details=command != "run")

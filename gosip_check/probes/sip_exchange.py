@@ -1,0 +1,170 @@
+"""Send one OPTIONS to one SIP server and tell what came of it: over UDP here, the shared parts for streams too.
+
+Manners (a scanner is what providers block): an honest User-Agent, one transaction at a time to one server, and a Via
+whose host and port are the socket's own: a SIP ALG sends the answer elsewhere otherwise, and the fault would be ours.
+RFC 3261 11 (OPTIONS), 17.1.2 (retransmission), RFC 3581 (rport).
+"""
+
+import contextlib
+import secrets
+import time
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gosip_check import __version__
+from gosip_check.probes import net
+from gosip_check.probes.probe import Context
+from gosip_check.records import FailureKind, Record
+from gosip_check.wire import sip
+from gosip_check.wire.sip import WireError
+from gosip_check.wire.transaction import ClientTransaction
+
+UDP_TIMEOUT_S = 6.0
+"Four copies go out, at 0, 0.5, 1.5 and 3.5 s; RFC 3261 would wait 32 s, which an installer need not."
+
+_ICMP_IS_FINAL = 2
+"So many ICMP errors end an exchange: one alone may have been a moment's."
+
+Result = Literal[
+    "answered",
+    "silent",
+    "closed",
+    "refused",
+    "reset",
+    "prohibited",
+    "unreachable",
+    "malformed",
+    "foreign",
+]
+"""silent: nothing came. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
+request from another address than the server's. The others say what came instead of an answer."""
+
+
+class Tls(Record, frozen=True):
+    """What the server showed in its TLS handshake; nothing of it is verified."""
+
+    version: str
+    cipher: str
+    subject: str
+    names: list[str]
+    issuer: str
+    self_signed: bool | None
+    not_after: datetime | None
+    detail: str
+
+
+class Exchange(Record, frozen=True):
+    """What came of one OPTIONS. rtt_ms is None after a retransmission: nobody knows which copy was answered.
+
+    culprit: who sent what came instead of an answer. speaks: over TCP, whether the server expects TLS or plain SIP.
+    """
+
+    result: Result
+    detail: str
+    status: int | None = None
+    reason: str = ""
+    server: str = ""
+    received: str | None = None
+    rport: int | None = None
+    rtt_ms: float | None = None
+    sent: int = 1
+    culprit: str | None = None
+    speaks: Literal["tls", "sip"] | None = None
+    tls: Tls | None = None
+
+
+def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exchange:
+    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    with net.udp_socket(context.link, net.family_of(address)) as sock:
+        transaction = ClientTransaction(
+            options(context, domain, "UDP", address, net.local_address(sock)[1]),
+            time.monotonic(),
+            timeout_s=UDP_TIMEOUT_S,
+        )
+        trouble: Exchange | None = None
+        icmp_count = 0
+        started_s = time.monotonic()
+        while (next_at := transaction.next_at) is not None:
+            request = transaction.due(time.monotonic())
+            if request is not None:
+                net.send_to(sock, request, address, port)
+                continue
+            net.wait_readable(context, [sock], next_at)
+            for datagram in net.read_datagrams(sock):
+                try:
+                    response = transaction.receive(datagram.data)
+                except WireError as error:
+                    count = len(datagram.data)
+                    trouble = Exchange(
+                        "malformed", f"answered {count} octets that are not SIP ({error})", culprit=datagram.address
+                    )
+                    continue
+                if response is None or response.status < 200:
+                    continue
+                if (datagram.address, datagram.port) != (address, port):
+                    return Exchange(
+                        "foreign",
+                        f"the answer came from {datagram.address}:{datagram.port}",
+                        sent=transaction.sent,
+                        culprit=datagram.address,
+                    )
+                rtt_ms = (datagram.at_s - started_s) * 1000 if transaction.sent == 1 else None
+                return answered(response, rtt_ms, transaction.sent)
+            for icmp in net.read_icmp_errors(sock):
+                icmp_count += 1
+                trouble = from_icmp(icmp)
+            if icmp_count >= _ICMP_IS_FINAL:
+                break
+        if trouble is None and transaction.foreign:
+            trouble = Exchange("malformed", "its answers belong to another request than ours", culprit=address)
+        trouble = trouble or Exchange("silent", f"no answer to {transaction.sent} tries in {UDP_TIMEOUT_S:g} s")
+        return replace(trouble, sent=transaction.sent)
+
+
+def options(context: Context, domain: str, transport: str, address: str, port: int) -> bytes:
+    """An OPTIONS whose Via is the socket's own address and `port`."""
+    host = net.source_address(context.link, address)
+    return sip.options_request(
+        uri=f"sip:{domain}",
+        transport=transport,
+        host=host,
+        port=port,
+        branch=f"z9hG4bK{secrets.token_hex(8)}",
+        call_id=f"{secrets.token_hex(8)}@{host}",
+        from_tag=secrets.token_hex(4),
+        user_agent=f"gosip-check/{__version__}",
+    )
+
+
+def answered(response: sip.Response, rtt_ms: float | None, sent: int) -> Exchange:
+    """What a final response says, and what its top Via says of where the request came from."""
+    received = rport = None
+    with contextlib.suppress(WireError):
+        via = response.vias[0]
+        received, rport = via.received, via.rport
+    return Exchange(
+        "answered",
+        f"{response.status} {response.reason}".strip(),
+        status=response.status,
+        reason=response.reason,
+        server=response.header("Server") or response.header("User-Agent") or "",
+        received=received,
+        rport=rport,
+        rtt_ms=None if rtt_ms is None else round(rtt_ms, 3),
+        sent=sent,
+    )
+
+
+_RESULTS: dict[FailureKind, Result] = {
+    FailureKind.TIMEOUT: "silent",
+    FailureKind.REFUSED: "refused",
+    FailureKind.PROHIBITED: "prohibited",
+    FailureKind.UNREACHABLE: "unreachable",
+}
+
+
+def from_icmp(icmp: net.IcmpError) -> Exchange:
+    """An ICMP error instead of an answer; its sender is the culprit."""
+    return Exchange(_RESULTS[icmp.kind], f"{icmp.sender} says {icmp.name}", culprit=icmp.sender)

@@ -1,0 +1,128 @@
+"""Send one OPTIONS to one SIP server over TCP, and find out whether it speaks TLS or plain SIP. Judges nothing.
+
+Nothing that the server shows in TLS is verified: the certificate is described, not trusted. RFC 3261 18.1, 18.3.
+"""
+
+import contextlib
+import socket
+import ssl
+import time
+
+from msgspec.structs import replace
+
+from gosip_check.probes import net
+from gosip_check.probes.probe import Context
+from gosip_check.probes.sip_exchange import Exchange, Tls, answered, from_icmp, options
+from gosip_check.records import FailureKind
+from gosip_check.wire import sip
+from gosip_check.wire.sip import WireError
+from gosip_check.wire.x509 import read_certificate
+
+CONNECT_TIMEOUT_S = 4.0
+ANSWER_TIMEOUT_S = 4.0
+TLS_TIMEOUT_S = 3.0
+
+
+def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: int) -> Exchange:
+    """TLS first; where the server does not speak it, plain SIP on a second connection. Says which of them it speaks."""
+    try:
+        with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
+            secured = _handshake(context, sock, name)
+            if isinstance(secured, ssl.SSLSocket):
+                with secured:
+                    tls = _describe(secured)
+                    exchange = _ask_on_stream(context, secured, domain, "TLS", address)
+                    return replace(exchange, speaks="tls", tls=tls)
+        with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
+            exchange = _ask_on_stream(context, sock, domain, "TCP", address)
+    except net.ConnectFailed as failed:
+        return _not_connected(failed)
+    if exchange.result == "answered":
+        return replace(exchange, speaks="sip")
+    return replace(exchange, detail=f"{exchange.detail}; TLS was tried first: {secured}")
+
+
+def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport: str, address: str) -> Exchange:
+    request = options(context, domain, transport, address, net.local_address(sock)[1])
+    started_s = time.monotonic()
+    until_s = started_s + ANSWER_TIMEOUT_S
+    buffer = b""
+    try:
+        sock.sendall(request)
+        while True:
+            message, buffer = sip.take_from_stream(buffer)
+            if isinstance(message, sip.Response) and message.status >= 200:
+                return answered(message, (time.monotonic() - started_s) * 1000, 1)
+            if message is not None:
+                continue
+            chunk = _receive(context, sock, until_s)
+            if chunk is None:
+                return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
+            if not chunk:
+                return Exchange("closed", "accepted the connection and closed it without an answer")
+            buffer += chunk
+    except WireError as error:
+        return Exchange("malformed", f"answered something that is not SIP ({error})", culprit=address)
+    except ConnectionResetError:
+        return Exchange("closed", "accepted the connection and reset it without an answer")
+    except OSError as error:
+        return Exchange("closed", f"the connection broke: {error.strerror or error}")
+
+
+def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | None:
+    """The next bytes, b"" at the end of the stream, None when the time is over."""
+    while True:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+            return sock.recv(65536)
+        if not net.wait_readable(context, [sock], until_s):
+            return None
+
+
+def _handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
+    """A TLS connection to whoever answers, without verifying who; or why there is none, in words."""
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    settings.check_hostname = False
+    settings.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(ValueError, ssl.SSLError):  # describe old servers too, where this OpenSSL still can
+        settings.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    until_s = time.monotonic() + TLS_TIMEOUT_S
+    try:
+        secured = settings.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        while True:
+            try:
+                secured.do_handshake()
+                return secured
+            except ssl.SSLWantReadError:
+                if not net.wait_readable(context, [secured], until_s):
+                    secured.close()
+                    return f"no TLS answer within {TLS_TIMEOUT_S:g} s"
+    except ssl.SSLError as error:
+        return f"no TLS ({error.reason or 'handshake failed'})"
+    except OSError as error:
+        return f"the connection ended in the TLS handshake ({error.strerror or 'closed'})"
+
+
+def _describe(sock: ssl.SSLSocket) -> Tls:
+    version, (cipher, _, _) = sock.version() or "", sock.cipher() or ("", "", 0)
+    try:
+        certificate = read_certificate(sock.getpeercert(binary_form=True) or b"")
+    except WireError as error:
+        return Tls(version, cipher, "", [], "", None, None, f"the certificate cannot be read: {error}")
+    return Tls(
+        version=version,
+        cipher=cipher,
+        subject=certificate.subject.common_name or certificate.subject.organisation or "",
+        names=[*certificate.dns_names, *certificate.uris, *certificate.ip_addresses],
+        issuer=certificate.issuer.common_name or certificate.issuer.organisation or "",
+        self_signed=certificate.is_self_signed,
+        not_after=certificate.not_after,
+        detail="",
+    )
+
+
+def _not_connected(failed: net.ConnectFailed) -> Exchange:
+    if failed.icmp is not None:
+        return from_icmp(failed.icmp)
+    if failed.failure.kind is FailureKind.REFUSED:
+        return Exchange("reset", "the connection was answered with a reset")
+    return Exchange("silent", f"no answer to the connection within {CONNECT_TIMEOUT_S:g} s")

@@ -1,0 +1,78 @@
+"""Writes a file whole or not at all. Found unwritable before the measuring, not after."""
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+
+class OutputError(Exception):
+    """A file cannot be written. The text is a sentence for the person who named it."""
+
+
+class Output:
+    """A file to be written later. Creating it proves that its folder can be written to; `write` replaces the file.
+
+    A regular file is written under a temporary name in the same folder and renamed. What is no regular file, such as a
+    pipe or /dev/null, is written as it is. `-` is standard output.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._path = Path(os.path.realpath(name))
+        self._temporary: Path | None = None
+        if name == "-":
+            return
+        try:
+            if self._path.is_dir():
+                raise OutputError(f"{name}: is a folder; name a file.")
+            if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
+                with self._path.open("ab"):
+                    return
+            number, temporary = tempfile.mkstemp(prefix=f".{self._path.name[:100]}.", dir=self._path.parent)
+            os.close(number)
+            self._temporary = Path(temporary)
+            if self._path.exists() and not os.access(self._path, os.W_OK):
+                self.discard()
+                raise OutputError(f"{name}: cannot be written: it is read-only.")
+        except OSError as error:
+            raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
+
+    def write(self, text: str) -> None:
+        """Raises OutputError, and leaves an older file as it was."""
+        if self.name == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        try:
+            if self._temporary is None:
+                self._path.write_text(text, encoding="utf-8")
+                return
+            with self._temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            self._temporary.chmod(_mode_of(self._path))
+            self._temporary.replace(self._path)
+            self._temporary = None
+        except OSError as error:
+            self.discard()
+            raise OutputError(f"{self.name}: cannot be written: {error.strerror}.") from error
+
+    def discard(self) -> None:
+        """Leave nothing behind. Does nothing once the file is written."""
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+
+
+def _mode_of(path: Path) -> int:
+    """The mode of the file that is replaced, or what a new file would get: mkstemp's own is 0600."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

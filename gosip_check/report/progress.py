@@ -1,0 +1,30 @@
+"""What a run shows while it runs: one moving line on a terminal, a plain line for each verdict elsewhere. On stderr."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from gosip_check.records import Verdict
+from gosip_check.report.text import visible
+from gosip_check.run import Observer
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Observer]:
+    """An observer that shows what it is told; one that shows nothing when `quiet`."""
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    if quiet:
+        yield Observer()
+    elif console.is_terminal:
+        with console.status(Text("starting")) as status:
+            yield Observer(say=lambda line: status.update(Text(visible(line))))
+    else:
+        yield Observer(judged=_print_plainly)
+
+
+def _print_plainly(verdict: Verdict) -> None:
+    import click
+
+    click.echo(visible(f"{verdict.outcome.value:7} {verdict.id}: {verdict.reason}"), err=True)

@@ -1,0 +1,19 @@
+"""A report as a picture of the terminal: what README shows, and what fits into a mail."""
+
+import io
+
+from rich.console import Console
+
+from gosip_check.records import Report
+from gosip_check.report.to_terminal import print_summary
+
+_WIDTH = 110
+
+
+def to_svg(report: Report) -> str:
+    """A self-contained SVG."""
+    console = Console(
+        file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, markup=False, emoji=False, highlight=False
+    )
+    print_summary(console, report)
+    return console.export_svg(title=f"gosip-check {report.command}", unique_id="gosip-check")
