@@ -1,8 +1,8 @@
 """Which packets of one channel were lost, and on which way. Pure.
 
 A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
-way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor about
-anything when the reflector copies the sender's number or began to count anew.
+way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor
+about anything when the reflector copies the sender's number or began to count anew.
 """
 
 from bisect import bisect_left

@@ -6,6 +6,7 @@ Linux only. Reads and sends; knows nothing of what is inside.
 import contextlib
 import socket
 import struct
+import sys
 import time
 
 from gosip_check.servers.stamp_reflector import Answer, Arrival
@@ -35,85 +36,111 @@ _MEMINFO_OCTETS = 36
 _MEMINFO_DROPS_AT = 32
 _LARGEST_DATAGRAM = 2048
 _ANCILLARY_OCTETS = 256
-_RECEIVE_BUFFER = 8 << 20
+_RECEIVE_BUFFER = 32 << 20
+_TOS_KINDS = (_IP_TOS, _IPV6_TCLASS)
+_TTL_KINDS = (_IP_TTL, _IPV6_HOPLIMIT)
+_PKTINFO_KINDS = (_IP_PKTINFO, _IPV6_PKTINFO)
 
 SOCKET, IP, IPV6 = socket.SOL_SOCKET, socket.IPPROTO_IP, socket.IPPROTO_IPV6
 
 
-def open_socket(address: str, port: int) -> socket.socket:
-    """A bound, non-blocking UDP socket. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
+class UdpEnd:
+    """A bound, non-blocking UDP socket. `port` is its own; port 0 takes a free one.
+
+    marks: packets carry the port they were sent to in their mark, because a redirect has changed it (see `all_ports`).
+    """
+
+    def __init__(self, address: str, port: int, marks: bool = False) -> None:
+        """Raises OSError."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._set_up(address, port, marks)
+        except OSError:
+            self.sock.close()
+            raise
+        self.port = int(self.sock.getsockname()[1])
+        self.number = self.sock.fileno()
+        self._tos = -1
+
+    def _set_up(self, address: str, port: int, marks: bool) -> None:
+        sock = self.sock
         sock.setblocking(False)
         sock.setsockopt(SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         with contextlib.suppress(OSError):  # above the system's limit only root may go
             sock.setsockopt(SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
-        with contextlib.suppress(OSError):  # root, Linux 5.19: the mark holds the port that a redirect has changed
-            sock.setsockopt(SOCKET, _SO_RCVMARK, 1)
         sock.setsockopt(SOCKET, _SO_TIMESTAMPNS, 1)
-        if family == socket.AF_INET6:
+        if marks:
+            sock.setsockopt(SOCKET, _SO_RCVMARK, 1)
+        # On a wildcard address an answer must be told which of the machine's addresses it is to come from.
+        anywhere = address in ("0.0.0.0", "::")
+        if sock.family == socket.AF_INET6:
             sock.setsockopt(IPV6, socket.IPV6_V6ONLY, 1)
-            for option in (_IPV6_RECVPKTINFO, _IPV6_RECVHOPLIMIT, _IPV6_RECVTCLASS):
-                sock.setsockopt(IPV6, option, 1)
+            options = [_IPV6_RECVHOPLIMIT, _IPV6_RECVTCLASS, *([_IPV6_RECVPKTINFO] if anywhere else [])]
         else:
-            for option in (_IP_PKTINFO, _IP_RECVTTL, _IP_RECVTOS):
-                sock.setsockopt(IP, option, 1)
+            options = [_IP_RECVTTL, _IP_RECVTOS, *([_IP_PKTINFO] if anywhere else [])]
+        for option in options:
+            sock.setsockopt(IPV6 if sock.family == socket.AF_INET6 else IP, option, 1)
         sock.bind((address, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
+    def receive(self) -> tuple[bytes, Arrival] | None:
+        """One waiting packet, None when there is none."""
+        while True:
+            try:
+                data, ancillary, _, sender = self.sock.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
+            except BlockingIOError:
+                return None
+            except OSError:  # an ICMP error about an earlier answer
+                continue
+            port = self.port
+            ttl = tos = received_ns = 0
+            to = b""
+            # The numbers do not overlap between the levels that were asked for.
+            for _, kind, value in ancillary:
+                if kind == _SO_TIMESTAMPNS:
+                    seconds, ns = _TIMESPEC.unpack(value)
+                    received_ns = seconds * 1_000_000_000 + ns
+                elif kind in _TOS_KINDS:
+                    tos = value[0]
+                elif kind in _TTL_KINDS:
+                    ttl = value[0]
+                elif kind in _PKTINFO_KINDS:
+                    to = value
+                elif kind == _SO_MARK:
+                    port = _INT.unpack(value)[0] & 0xFFFF or port
+            return data, Arrival(sender[:2], port, ttl, tos, received_ns or time.time_ns(), to, self.number)
 
-def receive(sock: socket.socket, port: int) -> tuple[bytes, Arrival] | None:
-    """One waiting packet, None when there is none. `port` is the socket's own, where nothing tells another."""
-    while True:
+    def send(self, answer: Answer) -> bool:
+        """Send from the address that the request came to. False where this machine would not."""
         try:
-            data, ancillary, _, sender = sock.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
-        except BlockingIOError:
-            return None
-        except OSError:  # an ICMP error about an earlier answer
-            continue
-        ttl = tos = received_ns = 0
-        to = b""
-        for level, kind, value in ancillary:
-            if level == SOCKET and kind == _SO_TIMESTAMPNS:
-                seconds, ns = _TIMESPEC.unpack_from(value)
-                received_ns = seconds * 1_000_000_000 + ns
-            elif level == SOCKET and kind == _SO_MARK:
-                port = _INT.unpack_from(value)[0] & 0xFFFF or port
-            elif (level, kind) in ((IP, _IP_TTL), (IPV6, _IPV6_HOPLIMIT)):
-                ttl = _INT.unpack_from(value)[0]
-            elif (level, kind) in ((IP, _IP_TOS), (IPV6, _IPV6_TCLASS)):
-                tos = value[0]
-            elif (level, kind) in ((IP, _IP_PKTINFO), (IPV6, _IPV6_PKTINFO)):
-                to = value
-        source = (str(sender[0]), int(sender[1]))
-        return data, Arrival(source, port, ttl, tos, received_ns or time.time_ns(), to, sock.fileno())
+            if answer.tos != self._tos:
+                self._mark(answer.tos)
+            if not answer.arrival.to:
+                self.sock.sendto(answer.data, answer.arrival.source)
+                return True
+            self.sock.sendmsg([answer.data], [self._from(answer.arrival.to)], 0, answer.arrival.source)
+        except OSError:
+            return False
+        return True
 
+    def drops(self) -> int:
+        """How many packets the kernel dropped because the socket's buffer was full, since it was opened."""
+        info = self.sock.getsockopt(SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
+        return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], sys.byteorder)
 
-def send(sock: socket.socket, answer: Answer) -> bool:
-    """Send from the address that the request came to. False where this machine would not."""
-    to = answer.arrival.to
-    options: list[tuple[int, int, bytes]] = []
-    if sock.family == socket.AF_INET6:
-        options.append((IPV6, _IPV6_TCLASS, _INT.pack(answer.tos)))
-        if to:
-            options.append((IPV6, _IPV6_PKTINFO, to))
-    else:
-        options.append((IP, _IP_TOS, _INT.pack(answer.tos)))
-        if to:
-            _, local, _ = _PKTINFO.unpack_from(to)
-            options.append((IP, _IP_PKTINFO, _PKTINFO.pack(0, local, bytes(4))))
-    try:
-        sock.sendmsg([answer.data], options, 0, answer.arrival.source)
-    except OSError:
-        return False
-    return True
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
 
+    def _mark(self, tos: int) -> None:
+        if self.sock.family == socket.AF_INET6:
+            self.sock.setsockopt(IPV6, _IPV6_TCLASS, tos)
+        else:
+            self.sock.setsockopt(IP, _IP_TOS, tos)
+        self._tos = tos
 
-def drops(sock: socket.socket) -> int:
-    """How many packets the kernel dropped because this socket's buffer was full, since it was opened."""
-    info = sock.getsockopt(SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
-    return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], "little")
+    def _from(self, to: bytes) -> tuple[int, int, bytes]:
+        if self.sock.family == socket.AF_INET6:
+            return IPV6, _IPV6_PKTINFO, to
+        _, local, _ = _PKTINFO.unpack(to)
+        return IP, _IP_PKTINFO, _PKTINFO.pack(0, local, bytes(4))

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from gosip_check.servers import arrivals, mirror_streams
+from gosip_check.servers import mirror_streams
+from gosip_check.servers.arrivals import UdpEnd
 from gosip_check.servers.limits import Limits, Prefix
 from gosip_check.servers.stamp_reflector import Answer, Counters, StampReflector
 from gosip_check.wire import sip_mirror, stamp
@@ -36,6 +37,7 @@ class ReflectorOptions:
 
     allow: prefixes that get an answer, empty for everybody. packets_per_s: for one source address; 600 channels need
     30,000. stateful: False makes it answer like a stateless reflector, which cannot tell the directions of loss apart.
+    marks: the packets' marks hold the port they were sent to (see `all_ports`).
     """
 
     addresses: Sequence[str] = ("0.0.0.0",)
@@ -45,6 +47,7 @@ class ReflectorOptions:
     allow: Sequence[Prefix] = ()
     packets_per_s: float = 30_000
     stateful: bool = True
+    marks: bool = False
 
 
 @dataclass
@@ -54,8 +57,8 @@ class Reflector:
     stamp_ports: list[int]
     sip_ports: list[int]
     _core: StampReflector
-    _udp: dict[int, tuple[socket.socket, int]]
-    _mirrors: dict[int, socket.socket]
+    _udp: dict[int, UdpEnd]
+    _mirrors: dict[int, UdpEnd]
     _streams: mirror_streams.MirrorStreams
     mirrored: int = 0
     not_mirrored: int = 0
@@ -67,22 +70,23 @@ class Reflector:
         if sys.platform != "linux":
             raise OSError("the reflector needs Linux: it relies on the kernel's arrival times")
         with contextlib.ExitStack() as undo:
-            udp: dict[int, tuple[socket.socket, int]] = {}
-            mirrors: dict[int, socket.socket] = {}
+            udp: dict[int, UdpEnd] = {}
+            mirrors: dict[int, UdpEnd] = {}
             listening: list[socket.socket] = []
             limits = Limits(options.allow, options.packets_per_s)
             for address in options.addresses:
                 for port in options.ports:
-                    sock = undo.enter_context(_bound(arrivals.open_socket, address, port, "UDP"))
-                    udp[sock.fileno()] = sock, int(sock.getsockname()[1])
+                    end = _udp_end(undo, address, port, options.marks)
+                    udp[end.number] = end
                 for port in options.sip_ports:
-                    listener, sock = _same_port(undo, address, port)
+                    listener = _listener(undo, address, port)
                     listening.append(listener)
-                    mirrors[sock.fileno()] = sock
+                    end = _udp_end(undo, address, int(listener.getsockname()[1]))
+                    mirrors[end.number] = end
             undo.pop_all()
-        stamp_ports = [port for _, port in udp.values()]
+        stamp_ports = [end.port for end in udp.values()]
         core = StampReflector(limits, options.key, frozenset(stamp_ports), options.stateful)
-        sip_ports = [int(sock.getsockname()[1]) for sock in mirrors.values()]
+        sip_ports = [end.port for end in mirrors.values()]
         reflector = cls(stamp_ports, sip_ports, core, udp, mirrors, mirror_streams.MirrorStreams(listening, limits))
         for number in [*udp, *mirrors, *reflector._streams.numbers]:
             reflector._epoll.register(number, select.EPOLLIN)
@@ -100,8 +104,8 @@ class Reflector:
         """Close every socket."""
         self._epoll.close()
         self._streams.close()
-        for sock in [sock for sock, _ in self._udp.values()] + list(self._mirrors.values()):
-            sock.close()
+        for end in [*self._udp.values(), *self._mirrors.values()]:
+            end.close()
 
     @property
     def counters(self) -> Counters:
@@ -111,7 +115,7 @@ class Reflector:
     @property
     def kernel_drops(self) -> int:
         """Packets that the kernel dropped because this process did not read them in time."""
-        return sum(arrivals.drops(sock) for sock, _ in self._udp.values())
+        return sum(end.drops() for end in self._udp.values())
 
     def serve(self, stop: threading.Event, say: Callable[[str], None] = lambda _: None) -> None:
         """Answer until `stop` is set. `say` gets one line of counters a minute."""
@@ -123,7 +127,7 @@ class Reflector:
             sleep_s = _LONGEST_SLEEP_S if late_s is None else min(_LONGEST_SLEEP_S, max(0.0, late_s - now_s))
             for number, event in self._epoll.poll(sleep_s):
                 if number in self._udp:
-                    self._answer_packets(*self._udp[number])
+                    self._answer_packets(self._udp[number])
                 elif number in self._mirrors:
                     self._mirror_packets(self._mirrors[number])
                 else:
@@ -149,24 +153,24 @@ class Reflector:
             f"mirrored {self.mirrored + self._streams.mirrored} not-mirrored {self.not_mirrored}"
         )
 
-    def _answer_packets(self, sock: socket.socket, port: int) -> None:
+    def _answer_packets(self, end: UdpEnd) -> None:
         core = self._core
         core.kernel_drops = self.kernel_drops
         for _ in range(_AT_ONCE):
-            packet = arrivals.receive(sock, port)
+            packet = end.receive()
             if packet is None:
                 return
-            answer = core.receive(*packet, time.monotonic(), time.time_ns())
+            answer = core.receive(*packet, time.monotonic(), time.time_ns)
             if answer is not None:
-                arrivals.send(sock, answer)
+                end.send(answer)
 
     def _answer_late(self) -> None:
-        while answer := self._core.due(time.monotonic(), time.time_ns()):
-            arrivals.send(self._udp[answer.arrival.number][0], answer)
+        while answer := self._core.due(time.monotonic(), time.time_ns):
+            self._udp[answer.arrival.number].send(answer)
 
-    def _mirror_packets(self, sock: socket.socket) -> None:
+    def _mirror_packets(self, end: UdpEnd) -> None:
         for _ in range(_AT_ONCE):
-            packet = arrivals.receive(sock, 0)
+            packet = end.receive()
             if packet is None:
                 return
             data, arrival = packet
@@ -181,18 +185,24 @@ class Reflector:
             if not octets or len(octets) > len(data):
                 self.not_mirrored += 1
                 continue
-            self.mirrored += arrivals.send(sock, Answer(octets, arrival.tos, arrival))
+            self.mirrored += end.send(Answer(octets, arrival.tos & 0xFC, arrival))
 
 
-def _bound(opener: Callable[[str, int], socket.socket], address: str, port: int, transport: str) -> socket.socket:
+def _udp_end(undo: contextlib.ExitStack, address: str, port: int, marks: bool = False) -> UdpEnd:
     try:
-        return opener(address, port)
+        end = UdpEnd(address, port, marks)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {address} port {port}/{transport}: {error.strerror}") from error
+        raise _cannot_listen(error, address, f"{port}/UDP") from error
+    undo.callback(end.close)
+    return end
 
 
-def _same_port(undo: contextlib.ExitStack, address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A TCP listener and a UDP socket on the same port, whichever it is when any will do."""
-    listener = undo.enter_context(_bound(mirror_streams.open_listener, address, port, "TCP"))
-    taken = int(listener.getsockname()[1])
-    return listener, undo.enter_context(_bound(arrivals.open_socket, address, taken, "UDP"))
+def _listener(undo: contextlib.ExitStack, address: str, port: int) -> socket.socket:
+    try:
+        return undo.enter_context(mirror_streams.open_listener(address, port))
+    except OSError as error:
+        raise _cannot_listen(error, address, f"{port}/TCP") from error
+
+
+def _cannot_listen(error: OSError, address: str, port: str) -> OSError:
+    return OSError(error.errno, f"cannot listen on {address} port {port}: {error.strerror}")

@@ -1,4 +1,4 @@
-"""A stateful STAMP Session-Reflector (RFC 8762 4.3) without a socket: packets in, answers out, the time is an argument.
+"""A stateful STAMP Session-Reflector (RFC 8762 4.3) without a socket: packets in, answers out; time is an argument.
 
 Made for the open internet: an answer is never longer than its request, short and unsigned packets get none, sources are
 limited, a well-known source port is never answered (it would be another server), and what is remembered is bounded. A
@@ -9,7 +9,7 @@ packet on it is kept until it has been silent for a minute.
 import heapq
 import itertools
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ _WAITING_PER_SOURCE = 64
 
 Place = tuple[str, int]
 "A source: address and port."
+ClockNs = Callable[[], int]
+"Unix time in nanoseconds, such as `time.time_ns`."
 
 
 class Arrival(NamedTuple):
@@ -75,6 +77,7 @@ class _Session:
     tos: int = 0
     port: int = 0
     answer: bytes = b""
+    answer_tos: int = 0
 
 
 @dataclass(slots=True)
@@ -94,8 +97,8 @@ class StampReflector:
     _waiting: list[tuple[float, int, Request, Arrival, Source]] = field(default_factory=list)
     _tickets: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def receive(self, data: bytes, arrival: Arrival, now_s: float, now_ns: int) -> Answer | None:
-        """The answer to one packet, None where it gets none, or none yet."""
+    def receive(self, data: bytes, arrival: Arrival, now_s: float, clock_ns: ClockNs) -> Answer | None:
+        """The answer to one packet, None where it gets none, or none yet. `clock_ns` is read last of all, for T3."""
         counters = self.counters
         counters.received += 1
         host, port = arrival.source
@@ -121,15 +124,15 @@ class StampReflector:
         wait_s = _asked_to_wait(request)
         if wait_s is not None:
             return self._keep_waiting(wait_s, request, arrival, source, now_s)
-        return self._answer(request, arrival, source, now_s, now_ns)
+        return self._answer(request, arrival, source, now_s, clock_ns)
 
-    def due(self, now_s: float, now_ns: int) -> Answer | None:
+    def due(self, now_s: float, clock_ns: ClockNs) -> Answer | None:
         """An answer whose sender asked to wait, once its time has come."""
         if not self._waiting or self._waiting[0][0] > now_s:
             return None
         _, _, request, arrival, source = heapq.heappop(self._waiting)
         source.waiting -= 1
-        return self._answer(request, arrival, source, now_s, now_ns)
+        return self._answer(request, arrival, source, now_s, clock_ns)
 
     @property
     def next_s(self) -> float | None:
@@ -147,7 +150,9 @@ class StampReflector:
             for key in [key for key, session in table.items() if now_s - session.heard_s > _IDLE_S]:
                 del table[key]
 
-    def _answer(self, request: Request, arrival: Arrival, source: Source, now_s: float, now_ns: int) -> Answer | None:
+    def _answer(
+        self, request: Request, arrival: Arrival, source: Source, now_s: float, clock_ns: ClockNs
+    ) -> Answer | None:
         session = self._session(request, arrival, now_s)
         if session is None:
             self.counters.limited += 1
@@ -155,18 +160,19 @@ class StampReflector:
             return None
         sequence = session.sequence if self.stateful else request.sequence
         session.sequence += 1
-        port = arrival.source[1]
-        seen = Seen(session.source_address, port, arrival.port, arrival.ttl, arrival.tos, arrival.received_ns)
         if session.tlvs != request.tlvs or session.tos != arrival.tos or session.port != arrival.port:
+            seen = Seen(session.source_address, arrival.source[1], arrival.port, arrival.tos)
             drops = FarDrops(self.kernel_drops, source.refused)
             tlvs = stamp_tlv.answer_tlvs(request.tlvs, request.sequence, seen, drops, self.key)
             # Signed TLVs change with every packet, and drop counters must be fresh: those are not kept.
             kept = self.key is None and not _has(request.tlvs, stamp_tlv.FAR_DROPS)
             session.tlvs = request.tlvs if kept else None
             session.tos, session.port, session.answer = arrival.tos, arrival.port, tlvs
+            session.answer_tos = _asked_tos(tlvs, arrival.tos)
         self.counters.answered += 1
-        data = request.reply(sequence, now_ns, seen, session.answer, self.key)
-        return Answer(data, _asked_tos(session.answer, arrival.tos), arrival)
+        tlvs = session.answer
+        data = request.reply(sequence, clock_ns(), arrival.received_ns, arrival.ttl, tlvs, self.key)
+        return Answer(data, session.answer_tos, arrival)
 
     def _session(self, request: Request, arrival: Arrival, now_s: float) -> _Session | None:
         key = (arrival.source, request.ssid if request.strict else -1)

@@ -14,7 +14,6 @@ from gosip_check.wire.stamp_tlv import (
     HEADER_OCTETS,
     HMAC,
     HMAC_OCTETS,
-    Seen,
     StampError,
     Tlv,
     parse_tlvs,
@@ -35,6 +34,7 @@ _REFLECTOR = struct.Struct("!IQHHQIQHHB3x")
 _SENDER_AUTHENTICATED = struct.Struct("!I12xQHH68x")
 _REFLECTOR_AUTHENTICATED = struct.Struct("!I12xQHH4xQ8xI12xQH6xB15x")
 _TWAMP_REFLECTOR = struct.Struct("!IQHHQIQHHB")
+_MBZ = bytes(28)
 _SIGNED_OCTETS = AUTHENTICATED_OCTETS - HMAC_OCTETS
 SEQUENCE_OCTETS = 4
 "The Sequence Number that opens every packet; the HMAC TLV covers it too."
@@ -144,15 +144,17 @@ class Request(NamedTuple):
     "False where the MBZ octets are not zero: a TWAMP sender's padding. What stands in the SSID field is then no SSID."
     tlvs: bytes
 
-    def reply(self, sequence: int, sent_ns: int, seen: Seen, tlvs: bytes, key: bytes | None = None) -> bytes:
+    def reply(
+        self, sequence: int, sent_ns: int, received_ns: int, ttl: int, tlvs: bytes, key: bytes | None = None
+    ) -> bytes:
         """The reflector's packet, exactly as long as the request. `tlvs` comes from `stamp_tlv.answer_tlvs`."""
         values = (
-            sequence & 0xFFFFFFFF, ntp_timestamp(sent_ns), UNSYNCHRONIZED, self.ssid, ntp_timestamp(seen.received_ns),
+            sequence & 0xFFFFFFFF, ntp_timestamp(sent_ns), UNSYNCHRONIZED, self.ssid, ntp_timestamp(received_ns),
             self.sequence, self.timestamp, self.error_estimate,
         )  # fmt: skip
         if key is None:
-            return _REFLECTOR.pack(*values, 0, seen.ttl) + tlvs
-        base = _REFLECTOR_AUTHENTICATED.pack(*values, seen.ttl)
+            return _REFLECTOR.pack(*values, 0, ttl) + tlvs
+        base = _REFLECTOR_AUTHENTICATED.pack(*values, ttl)
         return base + sign(base, key) + signed_again(base[:SEQUENCE_OCTETS], tlvs, key)
 
 
@@ -162,7 +164,7 @@ def parse_request(data: bytes, key: bytes | None = None) -> Request:
         if len(data) < UNAUTHENTICATED_OCTETS:
             raise StampError(f"{len(data)} octets are too few for a STAMP packet")
         sequence, timestamp, estimate, ssid = _SENDER.unpack_from(data)
-        strict = not any(data[16:UNAUTHENTICATED_OCTETS])
+        strict = data[16:UNAUTHENTICATED_OCTETS] == _MBZ
         return Request(sequence, timestamp, estimate, ssid, strict, data[UNAUTHENTICATED_OCTETS:])
     _verify(data, key)
     sequence, timestamp, estimate, ssid = _SENDER_AUTHENTICATED.unpack_from(data)

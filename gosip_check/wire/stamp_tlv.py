@@ -98,14 +98,12 @@ LOCATION_REQUEST = Tlv(LOCATION, bytes(4) + bytes(Tlv(SOURCE_ADDRESS, bytes(16))
 
 
 class Seen(NamedTuple):
-    """What a reflector knows of a packet beside its bytes."""
+    """What a reflector knows of a packet beside its bytes, as far as TLVs ask for it."""
 
     source_address: bytes
     source_port: int
     destination_port: int
-    ttl: int
     tos: int
-    received_ns: int
 
 
 class FarDrops(NamedTuple):

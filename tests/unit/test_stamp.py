@@ -12,14 +12,14 @@ from gosip_check.wire.stamp_tlv import FarDrops, Seen, StampError, Tlv
 
 KEY = b"a shared secret"
 T1 = 1_700_000_000_123_456_789
-SEEN = Seen(bytes([192, 0, 2, 7]), 40000, 862, 61, 46 << 2 | 1, T1 + 5_000_000)
+SEEN = Seen(bytes([192, 0, 2, 7]), 40000, 862, 46 << 2 | 1)
 NO_DROPS = FarDrops(0, 0)
 
 
 def answer(packet: bytes, sequence: int = 5, key: bytes | None = None) -> bytes:
     request = stamp.parse_request(packet, key)
     tlvs = stamp_tlv.answer_tlvs(request.tlvs, request.sequence, SEEN, FarDrops(3, 4), key)
-    return request.reply(sequence, T1 + 6_000_000, SEEN, tlvs, key)
+    return request.reply(sequence, T1 + 6_000_000, T1 + 5_000_000, 61, tlvs, key)
 
 
 def test_unauthenticated_sender_packet_by_offset() -> None:
@@ -171,7 +171,7 @@ def test_garbage_raises_nothing_but_stamp_errors_and_never_grows(octets: bytes) 
         except StampError:
             continue
         tlvs = stamp_tlv.answer_tlvs(request.tlvs, request.sequence, SEEN, NO_DROPS, key)
-        assert len(request.reply(0, T1, SEEN, tlvs, key)) == len(octets)
+        assert len(request.reply(0, T1, T1, 64, tlvs, key)) == len(octets)
 
 
 @given(st.binary(max_size=200))
