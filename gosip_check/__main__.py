@@ -24,7 +24,7 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         code = EXIT_TOOL_FAILED
-    except BrokenPipeError:  # whoever read our output has gone; what is still buffered must not raise again
+    except (BrokenPipeError, SystemExit):  # whoever read our output has gone, which Click makes an exit code 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_TOOL_FAILED
     sys.exit(code)

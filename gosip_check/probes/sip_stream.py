@@ -56,6 +56,10 @@ def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport
             if message is not None:
                 continue
             chunk = _receive(context, sock, until_s)
+            if chunk is None and buffer:
+                return Exchange(
+                    "malformed", f"answered {len(buffer)} octets that are no whole SIP message", culprit=address
+                )
             if chunk is None:
                 return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
             if not chunk:

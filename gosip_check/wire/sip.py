@@ -154,6 +154,7 @@ def take_from_stream(buffer: bytes) -> tuple[Request | Response | None, bytes]:
 
     Framing is by Content-Length, which every message in a stream must carry (RFC 3261 18.3). Line breaks before a
     message are dropped (7.5). WireError where the stream cannot be cut into messages any more: close it.
+    Every call reads the header fields anew; the limit on a message's size bounds what a trickle of octets can cost.
     """
     buffer = buffer.lstrip(b"\r\n")
     head = _read_head(buffer, 0)

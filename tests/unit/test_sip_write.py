@@ -219,6 +219,13 @@ def test_a_tag_is_added_once_and_never_to_a_100() -> None:
     assert b"To: <sip:a>" in answer(request_with("To: <sip:a>"), status=100)
 
 
+def test_only_vias_are_copied_more_than_once() -> None:
+    request = request_with(
+        "v: SIP/2.0/UDP a", "f: <sip:a@b>", "From: <sip:c@d>", "Via: SIP/2.0/UDP b", "i: 1", "Call-ID: 2"
+    )
+    assert answer(request)[1:5] == [b"Via: SIP/2.0/UDP a", b"Via: SIP/2.0/UDP b", b"From: <sip:a@b>", b"Call-ID: 1"]
+
+
 def test_what_the_request_lacks_the_response_lacks() -> None:
     assert answer(request_with("X: 1"), ("198.51.100.7", 1)) == [b"SIP/2.0 200 OK", b"Content-Length: 0", b"", b""]
 

@@ -1,0 +1,68 @@
+"""For every test: traffic stays on loopback. Anything else is refused before it leaves, UDP included.
+
+What runs inside the lab's network namespaces runs in processes of its own, and those have no link to the outside.
+"""
+
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+
+class LeftTheMachine(BaseException):
+    """A test tried to send to an address that is not loopback. No `except Exception` may hide it."""
+
+
+def _refuse_others(address: object) -> None:
+    if not isinstance(address, tuple):
+        return  # a path: AF_UNIX
+    host = str(address[0])
+    if host in ("", "localhost", "0.0.0.0", "::"):
+        return
+    try:
+        inside = ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise LeftTheMachine(f"a test wanted to send to {address}")
+
+
+class _GuardedSocket(socket.socket):
+    """Every socket of the process is one of these while a test runs. `connect` on UDP only looks for a route."""
+
+    def connect(self, address: Any, /) -> None:
+        if self.type != socket.SOCK_DGRAM:
+            _refuse_others(address)
+        super().connect(address)
+
+    def connect_ex(self, address: Any, /) -> int:
+        _refuse_others(address)
+        return super().connect_ex(address)
+
+    def sendto(self, *args: Any) -> int:
+        _refuse_others(args[-1])
+        return super().sendto(*args)
+
+    def sendmsg(self, *args: Any) -> int:
+        if len(args) > 3:
+            _refuse_others(args[3])
+        return super().sendmsg(*args)
+
+    def send(self, *args: Any) -> int:
+        if self.type == socket.SOCK_DGRAM:
+            _refuse_others(self.getpeername())
+        return super().send(*args)
+
+
+@pytest.fixture(autouse=True)
+def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve: Callable[..., Any] = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _refuse_others((host.decode() if isinstance(host, bytes) else host or "",))
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "socket", _GuardedSocket)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

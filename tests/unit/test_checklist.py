@@ -1,0 +1,271 @@
+"""Checklists: the shipped ones load, and every way of being wrong gets its own sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from gosip_check.checklist import LARGEST_FILE, ChecklistError, load, load_file, parse, shipped
+
+HEAD = """
+[checklist]
+id = "x"
+title = "X"
+version = "1"
+source = "a guide"
+date = "2026-01-01"
+"""
+TRUNK = """
+[trunk]
+domain = "trunk.example.net"
+service = "sip"
+transport = "udp"
+port = 5060
+networks = ["192.0.2.0/24"]
+rtp_ports = [1024, 65535]
+codec = "PCMA"
+dtmf = "telephone-event"
+reregistration_s = 300
+kbps_per_channel = 100
+"""
+GOOD = """
+[[requirement]]
+id = "dns.srv-answers"
+title = "DNS knows the trunk"
+level = "must"
+probe = "srv"
+expect = [{ fact = "srv_found", operator = "is", value = true }]
+hint = "ask another resolver"
+source = "a guide"
+"""
+
+
+def requirement(**changes: str) -> str:
+    """GOOD with some lines replaced; a value of "" takes the line away."""
+    lines = [line for line in GOOD.splitlines() if line.split(" = ")[0] not in changes]
+    return "\n".join([*lines, *(f"{key} = {value}" for key, value in changes.items() if value)])
+
+
+WRONG = {
+    "no TOML": (
+        "[checklist",
+        "w.toml: is not valid TOML: Expected ']' at the end of a table declaration (at end of document).",
+    ),
+    "unknown table": (HEAD + TRUNK + GOOD + "[trunks]\n", "w.toml: there is no key 'trunks'; did you mean 'trunk'?"),
+    "no head": (TRUNK + GOOD, "w.toml: has no table [checklist]."),
+    "no trunk": (HEAD + GOOD, "w.toml: has no table [trunk]."),
+    "no requirements": (HEAD + TRUNK, "w.toml: has no requirements; each one starts with a line [[requirement]]."),
+    "head typo": (
+        HEAD.replace("title", "titel") + TRUNK + GOOD,
+        "w.toml: [checklist]: there is no key 'titel'; did you mean 'title'?",
+    ),
+    "head lacks": (HEAD.replace('title = "X"', "") + TRUNK + GOOD, "w.toml: [checklist]: title is missing."),
+    "trunk type": (
+        HEAD + TRUNK.replace("5060", '"5060"') + GOOD,
+        "w.toml: [trunk]: port: expected int, got str.",
+    ),
+    "trunk transport": (
+        HEAD + TRUNK.replace('"udp"', '"sctp"') + GOOD,
+        "w.toml: [trunk]: transport: invalid enum value 'sctp'.",
+    ),
+    "trunk port": (
+        HEAD + TRUNK.replace("5060", "506000") + GOOD,
+        "w.toml: [trunk]: port: 506000 is not a port; 1 to 65535 would be right.",
+    ),
+    "trunk network": (
+        HEAD + TRUNK.replace("192.0.2.0/24", "192.0.2.1/24") + GOOD,
+        "w.toml: [trunk]: networks: 192.0.2.1/24 has host bits set; such as 192.0.2.0/24 would be right.",
+    ),
+    "trunk no network": (
+        HEAD + TRUNK.replace('["192.0.2.0/24"]', "[]") + GOOD,
+        "w.toml: [trunk]: networks is empty; name at least one, such as 192.0.2.0/24.",
+    ),
+    "trunk range": (
+        HEAD + TRUNK.replace("[1024, 65535]", "[2000, 1000]") + GOOD,
+        "w.toml: [trunk]: rtp_ports: 2000-1000 is not a range; [1024, 65535] would be right.",
+    ),
+    "trunk domain": (
+        HEAD + TRUNK.replace("trunk.example.net", "sip:trunk") + GOOD,
+        "w.toml: [trunk]: domain: 'sip:trunk' is not a domain; trunk.example.net would be right.",
+    ),
+    "id form": (
+        HEAD + TRUNK + requirement(id='"DNS"'),
+        "w.toml: requirement 'DNS': the id must be group.name in lower case, such as 'dns.ttl'.",
+    ),
+    "id missing": (HEAD + TRUNK + requirement(id=""), "w.toml: requirement 1: id is missing."),
+    "id twice": (
+        HEAD + TRUNK + GOOD + GOOD,
+        "w.toml: requirement 'dns.srv-answers': appears twice; every id must be its own.",
+    ),
+    "level": (
+        HEAD + TRUNK + requirement(level='"shall"'),
+        "w.toml: requirement 'dns.srv-answers': level: invalid enum value 'shall'.",
+    ),
+    "no hint": (
+        HEAD + TRUNK + requirement(hint='" "'),
+        "w.toml: requirement 'dns.srv-answers': hint is empty; an installer needs it.",
+    ),
+    "unknown key": (
+        HEAD + TRUNK + GOOD + 'hints = ""\n',
+        "w.toml: requirement 'dns.srv-answers': there is no key 'hints'; did you mean 'hint'?",
+    ),
+    "probe typo": (
+        HEAD + TRUNK + requirement(probe='"svr"'),
+        "w.toml: requirement 'dns.srv-answers': there is no probe 'svr'; did you mean 'srv'? There are ",
+    ),
+    "need unknown": (
+        HEAD + TRUNK + requirement(needs='["dns.srv"]'),
+        "w.toml: requirement 'dns.srv-answers': needs 'dns.srv', which is no earlier requirement.",
+    ),
+    "need itself": (
+        HEAD + TRUNK + requirement(needs='["dns.srv-answers"]'),
+        "w.toml: requirement 'dns.srv-answers': needs 'dns.srv-answers', which is no earlier requirement.",
+    ),
+    "builds on": (
+        HEAD + TRUNK + requirement(probe='"signalling"', expect="[]"),
+        "w.toml: requirement 'dns.srv-answers': probe 'signalling' builds on 'srv'; "
+        "need a requirement that measures it.",
+    ),
+    "option typo": (
+        HEAD + TRUNK + requirement(options='{ domian = "x" }'),
+        "w.toml: requirement 'dns.srv-answers': options: there is no key 'domian'; did you mean 'domain'?",
+    ),
+    "option type": (
+        HEAD + TRUNK + requirement(options="{ domain = 5 }"),
+        "w.toml: requirement 'dns.srv-answers': options: domain: expected str, got int.",
+    ),
+    "expects nothing": (
+        HEAD + TRUNK + requirement(expect="[]"),
+        "w.toml: requirement 'dns.srv-answers': expects nothing, so it could never fail.",
+    ),
+    "fact typo": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_fund", operator = "is", value = true }]'),
+        "w.toml: requirement 'dns.srv-answers': probe 'srv' has no fact 'srv_fund'; did you mean 'srv_found'?",
+    ),
+    "fact of a fact": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_found.x", operator = "is", value = true }]'),
+        "w.toml: requirement 'dns.srv-answers': probe 'srv' has no fact 'srv_found.x'.",
+    ),
+    "evidence is no fact": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "evidence", operator = "is", value = true }]'),
+        "w.toml: requirement 'dns.srv-answers': probe 'srv' has no fact 'evidence'.",
+    ),
+    "operator": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "equals", value = true }]'),
+        "w.toml: requirement 'dns.srv-answers': expect[0].operator: invalid enum value 'equals'.",
+    ),
+    "value type": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "is", value = "yes" }]'),
+        "w.toml: requirement 'dns.srv-answers': srv_found is: expected bool, got str.",
+    ),
+    "max of a bool": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "max", value = 1 }]'),
+        "w.toml: requirement 'dns.srv-answers': srv_found max: srv_found is no number, so it has no max; "
+        "'is' would be right.",
+    ),
+    "max of text": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "ttl_max_s", operator = "max", value = "1 h" }]'),
+        "w.toml: requirement 'dns.srv-answers': ttl_max_s max: expected int | float, got str.",
+    ),
+    "one of nothing": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "arrangement", operator = "one_of", value = [] }]'),
+        "w.toml: requirement 'dns.srv-answers': arrangement one_of: takes a list of values, such as [1, 2].",
+    ),
+    "one of wrong": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "arrangement", operator = "one_of", value = ["both"] }]'),
+        "w.toml: requirement 'dns.srv-answers': arrangement one_of: invalid enum value 'both'.",
+    ),
+    "includes in no list": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "includes", value = true }]'),
+        "w.toml: requirement 'dns.srv-answers': srv_found includes: srv_found is no list, so it includes nothing; "
+        "'is' would be right.",
+    ),
+    "includes wrong": (
+        HEAD + TRUNK + requirement(expect='[{ fact = "fallback_addresses", operator = "includes", value = 5 }]'),
+        "w.toml: requirement 'dns.srv-answers': fallback_addresses includes: expected str, got int.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), WRONG.values(), ids=WRONG)
+def test_a_wrong_file_is_refused_with_a_sentence(content: str, sentence: str) -> None:
+    with pytest.raises(ChecklistError) as caught:
+        parse(content.encode(), "w.toml")
+    if sentence.endswith("There are "):
+        assert str(caught.value).startswith(sentence)
+    else:
+        assert str(caught.value) == sentence
+
+
+def test_the_right_file_beside_the_wrong_ones_is_right() -> None:
+    checklist = parse((HEAD + TRUNK + GOOD).encode(), "w.toml")
+    assert [r.id for r in checklist.requirements] == ["dns.srv-answers"]
+    assert checklist.trunk.rtp_ports == (1024, 65535)
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises(ChecklistError) as caught:
+        parse(b'[checklist]\nid = "\xff"', "w.toml")
+    assert str(caught.value) == "w.toml: is not UTF-8 text (byte 18); TOML files are."
+
+
+def test_a_file_nested_too_deeply() -> None:
+    with pytest.raises(ChecklistError, match=r"nested too deeply|is not valid TOML"):
+        parse(b"a = " + b"[" * 100_000, "w.toml")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ChecklistError, match=r"gone\.toml: cannot be read: No such file or directory\.$"):
+        load_file(tmp_path / "gone.toml")
+    with pytest.raises(ChecklistError, match=r"cannot be read: Is a directory\.$"):
+        load_file(tmp_path)
+    large = tmp_path / "large.toml"
+    large.write_bytes(b"#" * (LARGEST_FILE + 1))
+    with pytest.raises(ChecklistError, match=r"large\.toml: is larger than 1024 KiB, so it is not a checklist\.$"):
+        load_file(large)
+
+
+def test_an_unknown_id_names_the_known_ones() -> None:
+    with pytest.raises(ChecklistError) as caught:
+        load("go-nativ")
+    assert str(caught.value) == (
+        "There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are go-gateway, go-native; "
+        "a file of your own is named by its path, such as ./mine.toml."
+    )
+
+
+REQUIRED_IDS = {
+    "dns.srv-answers",
+    "dns.targets-resolve",
+    "dns.targets-in-networks",
+    "dns.two-sites",
+    "dns.no-alias",
+    "dns.resolvers-agree",
+    "dns.no-rewriting",
+    "dns.ttl",
+    "firewall.signalling",
+    "firewall.signalling-every-target",
+    "host.cpu",
+    "host.memory",
+    "host.clock",
+    "link.wired",
+}
+
+
+@pytest.mark.parametrize("name", ["go-native", "go-gateway"])
+def test_the_shipped_checklists_have_the_ids_that_others_rely_on(name: str) -> None:
+    checklist = load(name)
+    assert checklist.identity.id == name
+    assert set(shipped()) == {"go-native", "go-gateway"}
+    assert {r.id for r in checklist.requirements} >= REQUIRED_IDS
+
+
+def test_the_two_products_as_the_guide_has_them() -> None:
+    native, gateway = load("go-native").trunk, load("go-gateway").trunk
+    assert (native.domain, native.transport, native.port) == ("trunk.gotel.com.mt", "udp", 5060)
+    assert (gateway.domain, gateway.transport, gateway.port) == ("trunke.gotel.com.mt", "tcp", 5061)
+    assert native.session_timer_s == 900
+    assert gateway.session_timer_s is None  # its data sheet names none
+    for trunk in (native, gateway):
+        assert trunk.networks == ["217.22.184.0/24", "217.22.185.0/24"]
+        assert trunk.rtp_ports == (1024, 65535)
+        assert (trunk.codec, trunk.reregistration_s, trunk.kbps_per_channel) == ("PCMA", 295, 100)

@@ -1,0 +1,186 @@
+"""The command line: wrong usage is a sentence, a start is quick, and a signal loses nothing that was measured."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = [sys.executable, "-m", "gosip_check"]
+
+
+def tool(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*TOOL, *arguments], capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
+
+
+WRONG_USAGE = {
+    ("frob",): "Error: No such command 'frob'.",
+    ("run", "--frob"): "Error: No such option '--frob'.",
+    ("run", "--checklist", "gone.toml"): "Error: gone.toml: cannot be read: No such file or directory.",
+    ("run", "--link", "eth0"): "Error: --link 'eth0': NAME=ADDRESS or NAME=INTERFACE would be right, such as "
+    "Internet-1=eth0.",
+    ("run", "--link", "A=192.0.2.77"): "Error: --link 'A=192.0.2.77': 192.0.2.77 is no address of this machine.",
+    (
+        "run",
+        "--link",
+        "A=lo",
+        "--link",
+        "A=lo",
+    ): "Error: --link 'A=lo': the name 'A' is taken; every line needs its own.",
+    ("run", "--dns-server", "dns.example"): "Error: --dns-server 'dns.example' is not an IP address or ADDRESS:PORT.",
+    (
+        "run",
+        "--dns-server",
+        "192.0.2.1:x",
+    ): "Error: --dns-server '192.0.2.1:x': the port must be a number from 1 to 65535.",
+    ("run", "--form", "gone.toml"): "Error: gone.toml: cannot be read: No such file or directory.",
+    (
+        "demo",
+        "--json",
+        "/nowhere/r.json",
+    ): "Error: --json /nowhere/r.json: cannot be written: No such file or directory.",
+    ("demo", "--svg", "/"): "Error: --svg /: is a folder; name a file.",
+    ("demo", "--skip", "dsn.*"): "Error: --skip 'dsn.*' matches nothing; there are dns.srv-answers, ",
+    ("demo", "--fault", "fire"): "Error: --fault 'fire': there is no such fault; there are one-site, ",
+    ("demo", "--fault", "\x1b[31m"): "Error: --fault '\\x1b[31m': there is no such fault; there are one-site, ",
+    ("form", "check", "gone.toml"): "Error: gone.toml: cannot be read: No such file or directory.",
+    ("checklist", "show", "x"): "Error: There is no checklist 'x'. Shipped are go-gateway, go-native; ",
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), WRONG_USAGE.items(), ids=" ".join)
+def test_wrong_usage_is_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    done = tool(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_a_start_loads_only_click(arguments: list[str]) -> None:
+    script = (
+        "import sys; from gosip_check.__main__ import main\n"
+        f"sys.argv = ['gosip-check', *{arguments!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert "click" in loaded
+    heavy = {"rich", "dns", "psutil", "jinja2", "phonenumbers", "prometheus_client", "msgspec", "ping3", "asyncio"}
+    assert not loaded & heavy
+
+
+def test_json_on_standard_output_is_alone_there() -> None:
+    done = tool("demo", "--json", "-")
+    assert json.loads(done.stdout)["outcome"] == "ready"
+    assert "READY" in done.stderr
+    assert "pass    dns.ttl: " in done.stderr
+
+
+def test_quiet_prints_one_line() -> None:
+    done = tool("demo", "--quiet", "--skip", "host.*")
+    assert done.stderr == ""
+    assert done.stdout.strip().startswith("READY")
+    assert "dns." not in done.stdout
+
+
+def test_what_was_asked_to_be_skipped_is_not_passed() -> None:
+    done = tool("demo", "--json", "-", "--quiet", "--skip", "firewall.*")
+    assert done.returncode == 3
+    verdicts = {v["id"]: v for v in json.loads(done.stdout)["verdicts"]}
+    assert verdicts["firewall.signalling"]["outcome"] == "skipped"
+    assert verdicts["firewall.signalling"]["reason"] == "Skipped on request (--skip firewall.*)."
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_half_way_still_leaves_a_report(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    command = [*TOOL, "demo", "--fault", "silent", "--json", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "dns.ttl" in line:  # DNS is judged, and the servers have only begun to be silent
+                process.send_signal(number)
+                break
+        process.communicate(timeout=60)
+    assert process.returncode == 3
+    verdicts = {v["id"]: v for v in json.loads(path.read_text())["verdicts"]}
+    assert verdicts["dns.srv-answers"]["outcome"] == "pass"
+    for name in ("firewall.signalling", "firewall.signalling-every-target"):
+        assert verdicts[name]["outcome"] == "unknown"
+        assert verdicts[name]["reason"] == "The run was stopped before this was measured."
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_report_that_cannot_be_written_at_the_end_is_not_lost() -> None:
+    done = tool("demo", "--json", "/dev/full", "--quiet")
+    assert done.returncode == 4
+    assert "--json /dev/full: cannot be written: No space left on device." in done.stderr
+    assert json.loads(done.stdout[done.stdout.index("{") :])["outcome"] == "ready"
+
+
+def test_a_crash_never_looks_like_a_verdict() -> None:
+    script = (
+        "import gosip_check.__main__ as m\n"
+        "def crash(**_): raise RuntimeError('boom')\n"
+        "m.gosip_check.main = crash\n"
+        "m.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    assert "RuntimeError: boom" in done.stderr
+    assert "says nothing about the site" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_verdict() -> None:
+    with subprocess.Popen([*TOOL, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) in (0, 4)
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_the_form_commands(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    assert tool("form", "new", str(path)).returncode == 0
+    again = tool("form", "new", str(path))
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    empty = tool("form", "check", str(path))
+    assert empty.returncode == 1
+    assert "not filled in yet: company_name, contact, contact_number, " in empty.stdout
+    filled = path.read_text().replace('contact_number = ""', 'contact_number = "21669015"')
+    filled = filled.replace('vendor = ""', 'vendor = "ACME"').replace('model = ""', 'model = "1"')
+    for name in ("company_name", "contact", "release", "service_identifier"):
+        filled = filled.replace(f'{name} = ""', f'{name} = "x"')
+    path.write_text(filled)
+    assert tool("form", "check", str(path)).returncode == 0
+    assert "+35621669015" in tool("form", "show", str(path)).stdout
+    done = tool("demo", "--form", str(path), "--json", "-")
+    assert json.loads(done.stdout)["form"]["contact_number"] == "+35621669015"
+    assert "Customer Compliance Form" in done.stderr
+
+
+def test_the_checklist_commands(tmp_path: Path) -> None:
+    assert tool("checklist", "list").stdout.split()[0] == "go-gateway"
+    shown = tool("checklist", "show", "go-native").stdout
+    assert "217.22.184.0/24" in shown
+    assert "dns.ttl (should): " in shown
+    wrong = tmp_path / "w.toml"
+    wrong.write_text("x = 1")
+    assert tool("checklist", "check", str(wrong)).returncode == 2
+    assert tool("checklist", "check", "go-gateway").returncode == 0
+
+
+def test_an_ascii_terminal_gets_no_traceback() -> None:
+    done = tool("demo", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,99 @@
+"""The judge: what is not known never passes, and what is not the site's fault never fails."""
+
+from typing import Any
+
+import pytest
+
+from gosip_check.judge import judge, readiness, skipped
+from gosip_check.records import FailureKind, Outcome, Readiness
+from tests.unit.records import expectation, measurement, requirement, verdict
+
+TRUE = expectation("ok", "is", True)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "found", "holds"),
+    [
+        ("is", True, True, True),
+        ("is", False, True, False),
+        ("one_of", ["a", "b"], "b", True),
+        ("one_of", ["a", "b"], "c", False),
+        ("min", 2, 2, True),
+        ("min", 2, 1, False),
+        ("max", 30, 30.0, True),
+        ("max", 30, 30.01, False),
+        ("includes", "x", ["x", "y"], True),
+        ("includes", "x", [], False),
+    ],
+)
+def test_operators(operator: str, value: Any, found: Any, holds: bool) -> None:
+    verdict = judge(requirement(expectation("f", operator, value)), measurement({"f": found}))
+    assert verdict.outcome is (Outcome.PASS if holds else Outcome.FAIL)
+
+
+@pytest.mark.parametrize(("level", "outcome"), [("must", "fail"), ("should", "warn"), ("info", "warn")])
+def test_what_a_miss_amounts_to(level: str, outcome: str) -> None:
+    assert judge(requirement(TRUE, level=level), measurement({"ok": False})).outcome == outcome
+
+
+@pytest.mark.parametrize("facts", [{"ok": None}, {}, {"other": True}], ids=["undecided", "empty", "missing"])
+def test_a_fact_that_was_not_decided_is_unknown(facts: dict[str, Any]) -> None:
+    assert judge(requirement(TRUE), measurement(facts)).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_failure_fails_only_where_it_says_something_about_the_site(kind: FailureKind) -> None:
+    ours = {FailureKind.PERMISSION, FailureKind.UNSUPPORTED, FailureKind.INTERRUPTED, FailureKind.BUG}
+    verdict = judge(requirement(TRUE), measurement(failure=kind))
+    assert verdict.outcome is (Outcome.UNKNOWN if kind in ours else Outcome.FAIL)
+    assert verdict.reason == f"It was {kind}."
+
+
+def test_one_miss_weighs_more_than_one_unknown() -> None:
+    both = requirement(TRUE, expectation("rtt_ms.p95", "max", 100))
+    assert judge(both, measurement({"ok": None, "rtt_ms": {"p95": 200}})).outcome is Outcome.FAIL
+    assert judge(both, measurement({"ok": None, "rtt_ms": {"p95": 20}})).outcome is Outcome.UNKNOWN
+
+
+def test_the_reason_is_the_evidence_of_what_decided() -> None:
+    facts = {"ok": True, "n": 3, "evidence": {"ok": "It answered.", "n": "Only 3 came."}}
+    verdict = judge(requirement(TRUE, expectation("n", "min", 5)), measurement(facts))
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "Only 3 came.")
+    assert verdict.facts == {"ok": True, "n": 3}
+
+
+@pytest.mark.parametrize(
+    ("fact", "operator", "value", "found", "reason"),
+    [
+        ("rtt_ms.p95", "max", 100, 12.345, "rtt ms p95 is 12.35 (at most 100 wanted)."),
+        ("cpu_pct", "max", 80, 91.5, "cpu is 91.5 % (at most 80 wanted)."),
+        ("rate_up_kbps", "min", 1000, 990, "rate up is 990 kb/s (at least 1000 wanted)."),
+        ("wired", "is", True, False, "wired is no (yes wanted)."),
+        ("names", "includes", "a", [], "names is none (a wanted)."),
+        ("wired", "is", True, None, "wired: looked for, and could not be decided."),
+    ],
+)
+def test_a_fact_without_words_gets_a_plain_sentence(
+    fact: str, operator: str, value: Any, found: Any, reason: str
+) -> None:
+    facts: dict[str, Any] = {fact.split(".")[0]: {fact.split(".")[1]: found} if "." in fact else found}
+    assert judge(requirement(expectation(fact, operator, value)), measurement(facts)).reason == reason
+
+
+def test_a_skipped_verdict_has_no_measurement() -> None:
+    verdict = skipped(requirement(), "Internet-2", "Skipped on request.")
+    assert (verdict.outcome, verdict.measurement, verdict.link) == (Outcome.SKIPPED, None, "Internet-2")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([("pass", "must")], Readiness.READY),
+        ([("pass", "must"), ("warn", "should"), ("unknown", "should"), ("skipped", "info")], Readiness.READY),
+        ([("pass", "must"), ("unknown", "must")], Readiness.INCONCLUSIVE),
+        ([("pass", "must"), ("skipped", "must")], Readiness.INCONCLUSIVE),
+        ([("fail", "must"), ("unknown", "must"), ("skipped", "must")], Readiness.NOT_READY),
+    ],
+)
+def test_readiness(outcomes: list[tuple[str, str]], expected: Readiness) -> None:
+    assert readiness(verdict(outcome, level) for outcome, level in outcomes) is expected

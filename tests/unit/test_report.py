@@ -1,0 +1,157 @@
+"""Reports: hostile text stays text in every format, and what is written is whole or not there."""
+
+import io
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gosip_check.records import Equipment, Form, Readiness, Report
+from gosip_check.report import FORMATS
+from gosip_check.report.output import Output, OutputError
+from gosip_check.report.text import visible
+from gosip_check.report.to_terminal import print_summary
+from tests.unit.records import measurement, report, verdict
+
+HOSTILE = {
+    "escape sequence": "\x1b]0;owned\x07\x1b[2J",
+    "C1 control": "\x9b31m",
+    "line breaks": "a\r\nb\u2028c",
+    "markup": "[/red][bold]x[/x]",
+    "emoji code": ":smile:",
+    "script": "<script>alert(1)</script>",
+    "right to left": "\u202eexe.fdp\u202c\u2066x\u2069",
+    "byte-order mark": "\ufeffx",
+    "tag characters": "\U000e0041",
+    "NUL": "a\x00b",
+    "long": "x" * 10_000,
+}
+OBEYED = set(map(chr, [*range(0x20), *range(0x7F, 0xA0)])) | set(
+    "\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_visible_leaves_nothing_that_is_obeyed(text: str) -> None:
+    assert not OBEYED & set(visible(text))
+
+
+def test_visible_shows_what_it_took_out() -> None:
+    assert visible("a\x1b[31mb\u202e\U000e0041") == "a\\x1b[31mb\\u202e\\U000e0041"
+    assert visible("ħello Ġorġ") == "ħello Ġorġ"
+    assert visible("abcdef", 3) == "abc... (3 more characters)"
+
+
+def hostile_report(text: str) -> Report:
+    return report(
+        verdict("fail", reason=text, title=text, hint=text, source=text),
+        verdict("skipped", reason=text, id="group.other"),
+        form=Form(company_name=text, contact=text, pbx=Equipment(vendor=text), comments=text),
+        measurements=[measurement({"server": text, "list": [{"a": text}], "evidence": {"server": text}})],
+        outcome=Readiness.NOT_READY,
+        command="srv",
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_stays_text_on_the_terminal(text: str, width: int) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False, color_system=None)
+    print_summary(console, hostile_report(text), details=True)
+    shown = file.getvalue()
+    assert not OBEYED & set(shown) - {"\n"}
+    assert all(len(line) <= width for line in shown.splitlines())
+    if text.isprintable() and len(text) < 40:
+        assert text in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_survives_json_and_cannot_drive_a_terminal(text: str) -> None:
+    written = FORMATS["json"](hostile_report(text))
+    assert not OBEYED & set(written) - {"\n"}
+    assert json.loads(written)["form"]["company_name"] == text
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_stays_text_in_the_picture(text: str) -> None:
+    from xml.etree import ElementTree
+
+    picture = FORMATS["svg"](hostile_report(text))
+    assert not [element for element in ElementTree.fromstring(picture).iter() if element.tag.endswith("script")]
+    assert not OBEYED & set(picture) - {"\n"}
+
+
+def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
+    file = io.StringIO()
+    verdicts = (
+        verdict("pass", id="dns.ttl", group="dns", reason="300 s."),
+        verdict("fail", id="alg.absent", group="alg", reason="It rewrote Via.", hint="Switch it off."),
+    )
+    console = Console(file=file, width=100, markup=False, emoji=False, highlight=False, color_system=None)
+    print_summary(console, report(*verdicts, outcome=Readiness.NOT_READY))
+    lines = [line.strip() for line in file.getvalue().splitlines() if line.strip()]
+    assert lines[-1].startswith("NOT READY: mend what failed")
+    assert lines.index("-> Switch it off.") == lines.index("It rewrote Via.") + 1
+    assert "-> Do this." not in lines  # no hint for what passed
+    assert any("No Customer Compliance Form" in line for line in lines)
+
+
+def test_nan_is_null() -> None:
+    written = FORMATS["json"](report(measurements=[measurement({"x": float("nan"), "evidence": {}})]))
+    assert json.loads(written)["measurements"][0]["facts"]["x"] is None
+
+
+def test_an_output_is_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    output = Output(str(path))
+    assert not path.exists()
+    output.write("new")
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_discarded_output_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old")
+    Output(str(path)).discard()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_modes_links_and_pipes(tmp_path: Path) -> None:
+    path, link = tmp_path / "r.json", tmp_path / "link.json"
+    path.write_text("old")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    Output(str(link)).write("new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    fresh = tmp_path / "fresh.json"
+    mask = os.umask(0o027)
+    try:
+        Output(str(fresh)).write("x")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(fresh.stat().st_mode) == 0o640
+    Output(os.devnull).write("x")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+def test_what_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"is a folder; name a file\.$"):
+        Output(str(tmp_path))
+    with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
+        Output(str(tmp_path / "no" / "r.json"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"):
+        Output(str(tmp_path / "file" / "r.json"))
+
+
+def test_a_full_disk_is_a_sentence_and_loses_no_older_file() -> None:
+    with pytest.raises(OutputError, match=r"/dev/full: cannot be written: No space left on device\.$"):
+        Output("/dev/full").write("x" * 10)
