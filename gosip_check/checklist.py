@@ -153,7 +153,7 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise ChecklistError(f"{where}: expects nothing, so it could never fail.")
-    for expectation in requirement.expect:
+    for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
     return requirement
 
@@ -208,7 +208,8 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
     path = fact.split(".")
     for depth, name in enumerate(path, 1):
         hints = typing.get_type_hints(record) if isinstance(record, type) else {}
-        hints.pop("evidence", None)
+        for aside in ("evidence", "between"):
+            hints.pop(aside, None)
         if name not in hints:
             raise ChecklistError(f"{where}: probe {probe.name!r} has no fact {fact!r}{_instead(name, hints)}")
         hint = hints[name]

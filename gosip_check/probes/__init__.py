@@ -1,6 +1,6 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, signalling, srv
+from gosip_check.probes import host, interface, media, signalling, srv
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
@@ -10,5 +10,6 @@ PROBES: dict[str, Probe] = {
         signalling.PROBE,
         host.PROBE,
         interface.PROBE,
+        media.PROBE,
     )
 }

@@ -2,7 +2,8 @@
 
 `measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe
 and is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be
-decided is None. Where a fact needs words - who dropped a packet, which address answered what - they stand in
+decided is None; a probe that knows its bounds all the same has a field `between`, fact name -> (low, high), either of
+them None where open. Where a fact needs words - who dropped a packet, which address answered what - they stand in
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 

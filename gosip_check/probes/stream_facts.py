@@ -21,6 +21,8 @@ JITTER_BUFFER_MS = 40.0
 _IP_UDP_OCTETS = 28
 _WINDOW_15_S = 750
 _WINDOW_200_MS = 10
+_UNDECIDED_SHARE = 0.01
+"With more packets than this lost on a way that nobody can tell, nothing is said about either way."
 _LATE_NS = 100_000_000
 "A packet that arrives this long after the stream's own length was delivered too slowly to count for the rate."
 
@@ -207,7 +209,7 @@ def facts_of(
     own_drops: int,
 ) -> StreamFacts:
     """packets: for each channel, its tail not counted; octets: UDP payload."""
-    up, down, whole = _Pool(packets), _Pool(packets), _Pool(packets)
+    up, down, either, whole = _Pool(packets), _Pool(packets), _Pool(packets), _Pool(packets)
     rtts = array("f")
     far_dscp: Counter[int] = Counter()
     dscp: Counter[int] = Counter()
@@ -219,6 +221,7 @@ def facts_of(
         lost = [[n for n in numbers if n < packets] for numbers in (found.up, found.down, found.undecided)]
         up.lose(lost[0])
         down.lose(lost[1])
+        either.lose(lost[2])
         missing = sorted(lost[0] + lost[1] + lost[2])
         whole.lose(missing)
         far_dscp.update(a.far_dscp for a in counted if a.far_dscp is not None)
@@ -244,12 +247,13 @@ def facts_of(
             )
         )
     sent = channels * packets
-    undecided = sum(channel.lost_undecided for channel in per_channel)
     up.count_late(packets)
     down.count_late(packets)
     rate = channels * (octets + _IP_UDP_OCTETS) * 8 / PACKET_MS
-    reached = [channels - lost for lost in up.lost]
     every = [channels] * packets
+    decided = [channels - lost for lost in either.lost]
+    reached = [sent_up - lost for sent_up, lost in zip(decided, up.lost, strict=True)]
+    known = either.total <= _UNDECIDED_SHARE * sent and either.total < sent
     return StreamFacts(
         channels=channels,
         packets=packets,
@@ -258,9 +262,9 @@ def facts_of(
         received=sent - whole.total,
         duplicates=sum(channel.duplicates for channel in per_channel),
         reordered=sum(channel.reordered for channel in per_channel),
-        lost_undecided=undecided,
-        up=_way(up, every, undecided, rate / sent),
-        down=_way(down, reached, undecided, rate / sent),
+        lost_undecided=either.total,
+        up=_way(up, decided, known, rate / sent),
+        down=_way(down, reached, known, rate / sent),
         round_trip_loss_pct=100 * whole.total / sent,
         round_trip_window15_pct=stats.worst_window_pct(whole.lost, every, _WINDOW_15_S),
         round_trip_burst200_pct=stats.worst_window_pct(whole.lost, every, _WINDOW_200_MS),
@@ -274,11 +278,11 @@ def facts_of(
     )
 
 
-def _way(pool: _Pool, sent: Sequence[int], undecided: int, kbps_each: float) -> Way:
+def _way(pool: _Pool, sent: Sequence[int], known: bool, kbps_each: float) -> Way:
     """sent: packets per slot that were sent into this direction; kbps_each: what one packet that arrives adds at IP."""
     offered = sum(sent)
     delays = sorted(pool.delays)
-    known = not undecided and offered > 0
+    known = known and offered > 0
     arrived = offered - pool.total - pool.late
     jitter = Spread.of(pool.jitter)
     too_late = 0

@@ -25,6 +25,7 @@ from gosip_check.wire.stamp_tlv import (
 PORT = 862
 UNAUTHENTICATED_OCTETS = 44
 AUTHENTICATED_OCTETS = 112
+SHORTEST_KEY_OCTETS = 16
 TWAMP_REPLY_OCTETS = 41
 "A TWAMP reflector's unauthenticated answer ends with the sender's TTL (RFC 5357 4.2.1)."
 
@@ -93,6 +94,14 @@ def error_estimate(error_s: float, synchronized: bool = False) -> int:
 
 UNSYNCHRONIZED = error_estimate(0.01)
 "What both our ends claim: 10 ms, not synchronised. Nothing here rests on synchronised clocks."
+
+
+def key_of(text: str) -> bytes:
+    """The shared key as a key file writes it: the text without the white space around it. Raises StampError."""
+    key = text.strip().encode()
+    if len(key) < SHORTEST_KEY_OCTETS:
+        raise StampError(f"a key needs at least {SHORTEST_KEY_OCTETS} characters, this one has {len(key)}")
+    return key
 
 
 class SenderPacket:
