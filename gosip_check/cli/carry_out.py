@@ -34,7 +34,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
 
     from rich.console import Console
 
-    from gosip_check.report.progress import progress
+    from gosip_check.cli.progress import progress
     from gosip_check.report.to_terminal import closing, print_summary
     from gosip_check.run import run
 

@@ -12,6 +12,7 @@ from typing import Literal
 import dns.exception
 import dns.message
 import dns.rdatatype
+from msgspec.structs import replace
 
 from gosip_check.probes import probe
 from gosip_check.probes.dns_query import DnsStatus, Reply, Resolver, ask
@@ -41,18 +42,6 @@ class SrvRecord(Record, frozen=True):
     ttl_s: int
 
 
-class Answer(Record, frozen=True):
-    """What one resolver said to the SRV question."""
-
-    resolver: str
-    status: DnsStatus
-    detail: str
-    records: list[SrvRecord]
-    rtt_ms: float | None
-    truncated: bool
-    tcp_retry_worked: bool | None
-
-
 class Target(Record, frozen=True):
     """One SRV target with its addresses. `aliases`: the CNAMEs that stand between its name and them."""
 
@@ -65,8 +54,24 @@ class Target(Record, frozen=True):
     status: DnsStatus
 
 
+class Answer(Record, frozen=True):
+    """What one resolver said to the SRV question. `targets`: where its records lead when the same resolver is asked."""
+
+    resolver: str
+    status: DnsStatus
+    detail: str
+    records: list[SrvRecord]
+    rtt_ms: float | None
+    truncated: bool
+    tcp_retry_worked: bool | None
+    targets: list[Target] = []
+
+
 class Facts(probe.Facts, frozen=True):
-    """The targets are those of the first resolver that gave records, in the order in which RFC 2782 has them tried."""
+    """The targets are those of the first resolver that gave records, in the order in which RFC 2782 has them tried.
+
+    srv_found: False when a resolver denies the records, or none answers at all; None for every other trouble.
+    """
 
     name: str
     answers: list[Answer]
@@ -84,7 +89,7 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when there is no resolver to ask, or when none of them answered at all."""
+    """Raises ProbeFailed when there is no resolver to ask, this machine cannot send, or the run was stopped."""
     resolvers = [parse_resolver(text) for text in options.dns_servers]
     if options.system_resolvers:
         resolvers = list(dict.fromkeys(system_resolvers() + resolvers))
@@ -98,18 +103,12 @@ def measure(options: Options, context: Context) -> Facts:
     with ThreadPoolExecutor(len(resolvers)) as pool:
         replies = list(pool.map(lambda resolver: ask(context, resolver, name, "SRV"), resolvers))
     answers = [_answer(resolver, reply) for resolver, reply in zip(resolvers, replies, strict=True)]
-    if all(answer.status is DnsStatus.TIMEOUT for answer in answers):
-        asked = ", ".join(answer.resolver for answer in answers)
-        raise ProbeFailed(FailureKind.TIMEOUT, f"No resolver answered; asked, twice each: {asked}.")
-
-    believed = next((resolver for resolver, answer in zip(resolvers, answers, strict=True) if answer.records), None)
-    targets: list[Target] = []
+    context.say("addresses of the SRV targets")
+    with ThreadPoolExecutor(len(resolvers)) as pool:
+        answers = list(pool.map(lambda resolver, answer: _follow(context, resolver, answer), resolvers, answers))
+    targets = next((answer.targets for answer in answers if answer.records), [])
     fallback: list[str] = []
-    if believed is not None:
-        records = next(answer.records for answer in answers if answer.records)
-        context.say("addresses of the SRV targets")
-        targets = [_resolve(context, believed, record) for record in in_order(records) if record.target != "."]
-    else:
+    if not any(answer.records for answer in answers):
         denying = [r for r, answer in zip(resolvers, answers, strict=True) if answer.status.is_denial]
         fallback = _addresses(context, denying[0], options.domain)[0] if denying else []
     return _facts(name, options, answers, targets, fallback, _invented(context, resolvers, answers, options))
@@ -145,6 +144,12 @@ def _answer(resolver: Resolver, reply: Reply) -> Answer:
         truncated=reply.truncated,
         tcp_retry_worked=reply.tcp_retry_worked,
     )
+
+
+def _follow(context: Context, resolver: Resolver, answer: Answer) -> Answer:
+    """The answer with its targets, resolved by the same resolver: another one may lead elsewhere."""
+    offered = [record for record in in_order(answer.records) if record.target != "."]
+    return replace(answer, targets=[_resolve(context, resolver, record) for record in offered])
 
 
 def _resolve(context: Context, resolver: Resolver, record: SrvRecord) -> Target:
@@ -220,6 +225,9 @@ def _facts(
         evidence["srv_found"] = f"{name} says that the service is not offered (target '.', RFC 2782)."
     elif any(answer.status.is_denial for answer in answers):
         evidence["srv_found"] = f"No SRV record for {name}: {_said(answers)}. {_without_srv(options, fallback)}"
+    elif all(answer.status is DnsStatus.TIMEOUT for answer in answers):  # asked, and nobody there: a fault of the site
+        asked = ", ".join(answer.resolver for answer in answers)
+        evidence["srv_found"] = f"No resolver answered; asked, twice each: {asked}."
     else:
         srv_found = None
         evidence["srv_found"] = (
@@ -227,9 +235,7 @@ def _facts(
         )
 
     resolve, in_networks = _resolved(targets), _in_networks(targets, options.networks)
-    evidence["targets_resolve"] = "; ".join(
-        f"{t.target} -> {', '.join(t.addresses) if t.addresses else t.status}" for t in targets
-    )
+    evidence["targets_resolve"] = _led(targets)
     outside = [a for t in targets for a in t.addresses if not _network_of(a, options.networks)]
     evidence["targets_in_networks"] = (
         f"Outside {', '.join(options.networks)}: {', '.join(outside)}."
@@ -306,19 +312,29 @@ def _network_of(address: str, networks: list[str]) -> str | None:
 
 
 def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
-    """Do all resolvers give the same records? TTLs count down in caches, so they are left out of the comparison."""
-    contents = {
-        answer.resolver: frozenset((r.priority, r.weight, r.port, r.target) for r in answer.records)
-        for answer in answers
-    }
+    """Do all resolvers give the same records, and the same addresses for their targets? TTLs count down in caches, so
+    they are left out of the comparison.
+    """
+    records = {frozenset((r.priority, r.weight, r.port, r.target) for r in answer.records) for answer in answers}
+    places = {frozenset((t.target, *sorted(t.addresses)) for t in answer.targets) for answer in answers}
+    followed = "; ".join(f"{answer.resolver}: {_led(answer.targets)}" for answer in answers)
     failing = [answer for answer in answers if answer.status is not DnsStatus.ANSWERED and not answer.status.is_denial]
     if failing:
         return False, f"Not every resolver answers: {_said(failing)}."
-    if len(set(contents.values())) > 1:
+    if len(records) > 1:
         return False, f"The resolvers differ: {_said(answers)}."
+    if any(not t.addresses and not t.status.is_denial for answer in answers for t in answer.targets):
+        return None, f"Not every resolver told the addresses of the targets, so they cannot be compared: {followed}."
+    if len(places) > 1:
+        return False, f"The resolvers give different addresses: {followed}."
     if len(answers) == 1:
         return True, f"There is one resolver, {answers[0].resolver}; add --dns-server to compare it with another."
-    return True, f"{len(answers)} resolvers gave the same answer: {', '.join(contents)}."
+    return True, f"{len(answers)} resolvers gave the same answer: {', '.join(answer.resolver for answer in answers)}."
+
+
+def _led(targets: list[Target]) -> str:
+    """`zt.example -> 192.0.2.1, 192.0.2.2; st.example -> nxdomain`."""
+    return "; ".join(f"{t.target} -> {', '.join(t.addresses) if t.addresses else t.status}" for t in targets)
 
 
 def _listed(records: list[SrvRecord]) -> str:

@@ -56,7 +56,7 @@ def closing(report: Report) -> RenderableType:
     word, style = _CLOSING[report.outcome]
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
     scope = "" if report.command in ("run", "demo") else f" ({report.command} only)"
-    line = Text(f"{word}{scope}: {_MEANING[report.outcome]}   [{counts}]", style)
+    line = Text(f"{word}{scope}: {_MEANING[report.outcome]}\n{counts}", style)
     return Padding(line, (1, 2), style=style)
 
 
@@ -94,12 +94,13 @@ def _table(verdicts: list[Verdict]) -> Table:
                 table.add_section()
             group = verdict.group
         missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
+        unmeasured = verdict.outcome is Outcome.UNKNOWN and not verdict.facts  # nothing was found that could be mended
         words = Text.assemble(
             (visible(verdict.title), "bold" if missed else ""),
             (f"  {verdict.id}", "dim"),
             (f"\n{visible(verdict.reason)}", "" if missed else "dim"),
         )
-        if missed:
+        if missed and not unmeasured:
             words.append(f"\n-> {visible(verdict.hint)}", "cyan")
         table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), words)
     return table

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def test_hostile_text_stays_text_in_the_picture(text: str) -> None:
     assert not OBEYED & set(picture) - {"\n"}
 
 
+def test_the_picture_fetches_nothing() -> None:
+    picture = FORMATS["svg"](report(verdict()))
+    assert "url(" not in picture.replace("url(#", "")
+    assert set(re.findall(r"https?://[^\s\"<]+", picture)) <= {
+        "http://www.w3.org/2000/svg",
+        "https://www.textualize.io",
+    }
+
+
 def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
     file = io.StringIO()
     verdicts = (
@@ -94,10 +104,19 @@ def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
     console = Console(file=file, width=100, markup=False, emoji=False, highlight=False, color_system=None)
     print_summary(console, report(*verdicts, outcome=Readiness.NOT_READY))
     lines = [line.strip() for line in file.getvalue().splitlines() if line.strip()]
-    assert lines[-1].startswith("NOT READY: mend what failed")
+    assert lines[-2:] == ["NOT READY: mend what failed, then run this again", "1 pass, 1 fail"]
     assert lines.index("-> Switch it off.") == lines.index("It rewrote Via.") + 1
     assert "-> Do this." not in lines  # no hint for what passed
+    assert hints("unknown", facts={"ok": None}) == 1
+    assert hints("unknown", facts={}) == 0  # a run that was stopped, say: nothing to mend
+    assert hints("skipped") == 0
     assert any("No Customer Compliance Form" in line for line in lines)
+
+
+def hints(outcome: str, facts: dict[str, object] | None = None) -> int:
+    file = io.StringIO()
+    print_summary(Console(file=file, color_system=None), report(verdict(outcome, facts=facts or {})))
+    return file.getvalue().count("-> Do this.")
 
 
 def test_nan_is_null() -> None:

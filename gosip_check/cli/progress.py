@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -25,6 +26,4 @@ def progress(quiet: bool) -> Iterator[Observer]:
 
 
 def _print_plainly(verdict: Verdict) -> None:
-    import click
-
     click.echo(visible(f"{verdict.outcome.value:7} {verdict.id}: {verdict.reason}"), err=True)
