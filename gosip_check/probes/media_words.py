@@ -88,12 +88,12 @@ def _bandwidth(stream: StreamFacts, calls: Range | None, capacity: int | None) -
         text += f"{_rate(stream.up)} up, {_rate(stream.down)} down."
         if stream.up.delivered_pct < 99 <= stream.down.delivered_pct:
             text += (
-                " The way up is too narrow; the way down carried all that came up, which is less than it should carry."
+                " The way up delivers too little; the way down carried all that came up, which is less than its share."
             )
         elif stream.up.delivered_pct < 99:
-            text += " Both ways are too narrow."
+            text += " Both ways deliver too little."
         elif stream.down.delivered_pct < 99:
-            text += " The way down is too narrow."
+            text += " The way down delivers too little."
     if calls is not None and calls[0] is not None and calls[1] is not None:
         enough = "enough" if calls[0] >= 99 else "not enough" if calls[1] < 99 else "perhaps enough"
         text += f" With real G.711 packets (80 kb/s at IP) {calls[1]:.1f} % were delivered: {enough} for the calls."

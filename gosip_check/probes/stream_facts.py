@@ -5,6 +5,7 @@ delay variation are told per direction without synchronised clocks; the delay it
 """
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from gosip_check.probes.e_model import G711, G711_PLC, Inputs, Quality, quality
 from gosip_check.records import Record
 
 PACKET_MS = 20
+LATE_MS = 10.0
+"A packet that an end sends this much late goes out in a clump with others: see `media_bounds`."
 PACKETISATION_MS = 20.0
 JITTER_BUFFER_MS = 40.0
 "Assumed of the phone: fixed, counted from the fastest packet. A packet later than that is lost to the listener."
@@ -28,12 +31,16 @@ _LATE_NS = 100_000_000
 
 
 class Answer(NamedTuple):
-    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none."""
+    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none.
+
+    far_ms: how long the far end kept it; far_ns: when it arrived there, by the clock there.
+    """
 
     sequence: int
     far_sequence: int
     up_ms: float
     down_ms: float
+    far_ms: float
     far_ns: int
     arrived_ns: int
     far_dscp: int | None
@@ -84,9 +91,13 @@ class RoundTrip(Record, frozen=True):
 
 
 class SendingFacts(Record, frozen=True):
-    """How well this machine sent. unsent: packets the system refused; clock_step_ms: how far its clock was moved."""
+    """How well this machine sent. late: packets that left more than `LATE_MS` after their time.
+
+    unsent: packets that the system refused; clock_step_ms: how far the clock was moved meanwhile.
+    """
 
     lateness_ms: Spread
+    late: int
     unsent: int
     lasted_s: float
     clock_step_ms: float
@@ -96,7 +107,8 @@ class SendingFacts(Record, frozen=True):
         """`ordered_late_s`: how late each packet left, sorted."""
         p50, p99 = (stats.percentile(ordered_late_s, percent) * 1000 for percent in (50, 99))
         lateness = Spread(p50=p50, p99=p99, max=ordered_late_s[-1] * 1000)
-        return cls(lateness_ms=lateness, unsent=unsent, lasted_s=lasted_s, clock_step_ms=clock_step_ms)
+        late = len(ordered_late_s) - bisect_right(ordered_late_s, LATE_MS / 1000)
+        return cls(lateness_ms=lateness, late=late, unsent=unsent, lasted_s=lasted_s, clock_step_ms=clock_step_ms)
 
 
 class Way(Record, frozen=True):
@@ -155,6 +167,7 @@ class StreamFacts(Record, frozen=True):
     far_dscp: dict[int, int]
     dscp: dict[int, int]
     own_drops: int
+    far_late: int
     sending: SendingFacts
     per_channel: list[ChannelFacts]
 
@@ -211,6 +224,7 @@ def facts_of(
     """packets: for each channel, its tail not counted; octets: UDP payload."""
     up, down, either, whole = _Pool(packets), _Pool(packets), _Pool(packets), _Pool(packets)
     rtts = array("f")
+    far_late = 0
     far_dscp: Counter[int] = Counter()
     dscp: Counter[int] = Counter()
     per_channel = []
@@ -228,6 +242,7 @@ def facts_of(
         dscp.update(a.dscp for a in counted)
         up.arrivals_ns.extend(a.far_ns for a in counted)
         down.arrivals_ns.extend(a.arrived_ns for a in counted)
+        far_late += sum(a.far_ms > LATE_MS for a in counted)
         trips = [a.up_ms + a.down_ms for a in counted]
         rtts.extend(trips)
         ordered = sorted(trips)
@@ -273,6 +288,7 @@ def facts_of(
         far_dscp=dict(far_dscp),
         dscp=dict(dscp),
         own_drops=own_drops,
+        far_late=far_late,
         sending=sending,
         per_channel=per_channel,
     )

@@ -47,7 +47,7 @@ SOCKET, IP, IPV6 = socket.SOL_SOCKET, socket.IPPROTO_IP, socket.IPPROTO_IPV6
 class UdpEnd:
     """A bound, non-blocking UDP socket. `port` is its own; port 0 takes a free one.
 
-    marks: packets carry the port they were sent to in their mark, because a redirect has changed it (see `all_ports`).
+    marks: packets carry the port they were sent to in their mark, because a redirect changed it (see `all_ports`).
     """
 
     def __init__(self, address: str, port: int, marks: bool = False) -> None:
@@ -106,8 +106,8 @@ class UdpEnd:
                     ttl = value[0]
                 elif kind in _PKTINFO_KINDS:
                     to = value
-                elif kind == _SO_MARK:
-                    port = _INT.unpack(value)[0] & 0xFFFF or port
+                elif kind == _SO_MARK and value[:2] == sender[1].to_bytes(2, "big"):
+                    port = int.from_bytes(value[2:4], "big")  # see `all_ports`
             return data, Arrival(sender[:2], port, ttl, tos, received_ns or time.time_ns(), to, self.number)
 
     def send(self, answer: Answer) -> bool:
