@@ -126,16 +126,12 @@ def settings_of(chosen: Chosen) -> Settings:
 
 def read_key(option: str, file: str) -> bytes:
     """Raises UsageProblem for a key file that cannot be used."""
-    from pathlib import Path
-
-    from gosip_check.wire.stamp import key_of
+    from gosip_check.probes import far_end
 
     try:
-        return key_of(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageProblem(f"{option} {file}: cannot be read: {error.strerror}.") from error
+        return far_end.read_key(file)
     except ValueError as error:
-        raise UsageProblem(f"{option} {file}: {error}.") from error
+        raise UsageProblem(f"{option} {error}") from error
 
 
 def links_of(chosen: Chosen) -> list[Link]:

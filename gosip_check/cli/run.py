@@ -58,7 +58,8 @@ def host(**options: Any) -> int:
 @output_options
 def quality(**options: Any) -> int:
     """Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail."""
-    return _check("quality", tuple(f"media.{name}" for name in _QUALITY), Chosen(channels=1, **options))
+    chosen = Chosen(channels=1, **options)
+    return _check("quality", (*(f"media.{name}" for name in _QUALITY), *_servers(chosen)), chosen)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -69,7 +70,13 @@ def quality(**options: Any) -> int:
 @output_options
 def bandwidth(**options: Any) -> int:
     """All channels at once, both ways: does the line carry them, and how do they sound, in detail."""
-    return _check("bandwidth", ("media.*",), Chosen(**options))
+    chosen = Chosen(**options)
+    return _check("bandwidth", ("media.*", *_servers(chosen)), chosen)
+
+
+def _servers(chosen: Chosen) -> tuple[str, ...]:
+    """Without a reflector the trunk's own servers are timed, and DNS must find them first."""
+    return () if chosen.reflector else ("dns.targets-resolve",)
 
 
 _QUALITY = ("loss", "jitter", "latency", "bursts", "mos", "dscp")

@@ -8,6 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 
 from gosip_check.probes import net_flow
 from gosip_check.probes.probe import Context, ProbeFailed
@@ -49,6 +50,16 @@ def parse_place(text: str) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535 or not text.isprintable():
         raise ValueError(f"{text!r}: HOST or HOST:PORT would be right, such as 192.0.2.10:{stamp.PORT}.")
     return host, int(port)
+
+
+def read_key(file: str) -> bytes:
+    """The key in a key file. Raises ValueError with a sentence."""
+    try:
+        return stamp.key_of(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}.") from error
 
 
 def resolve(host: str, source: str | None) -> str:

@@ -6,7 +6,6 @@ Where that fails, a shorter pass with real 200-octet packets tells "not 100 kb/s
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from gosip_check.probes import far_end, media_words, probe, round_trips, srv
@@ -19,8 +18,7 @@ from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
 from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
 from gosip_check.records import FailureKind
-from gosip_check.wire import stamp
-from gosip_check.wire.stamp_tlv import FarDrops, StampError
+from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
 "Expedited forwarding, what telephony is marked with (RFC 4594 4.1)."
@@ -115,7 +113,10 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot measure, or was stopped. A far end that is not there is a fact."""
     if options.reflector is None:
         return _without_reflector(options, context, media_words.NO_REFLECTOR)
-    key = _key(options.reflector_key_file)
+    try:
+        key = far_end.read_key(options.reflector_key_file) if options.reflector_key_file else None
+    except ValueError as error:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key is of no use: {error}") from error
     host, port = far_end.parse_place(options.reflector)
     address = far_end.resolve(host, context.link.source)
     context.say(f"media: asking the reflector at {address}:{port}")
@@ -276,15 +277,6 @@ def _lost_at_far_end(before: FarEnd, after: FarEnd | None) -> FarDrops | None:
     )
 
 
-def _key(file: str | None) -> bytes | None:
-    if file is None:
-        return None
-    try:
-        return stamp.key_of(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, StampError) as error:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key file {file} is of no use: {error}.") from error
-
-
 def _without_reflector(options: Options, context: Context, why: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
     found = context.seen.get("srv")
@@ -316,7 +308,7 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
-    after=("srv",),
+    uses=("srv",),
     alone=True,
     deadline_s=3600.0,
 )

@@ -79,22 +79,3 @@ def drops(sock: socket.socket) -> int:
     """How many packets the kernel dropped because nobody read them in time."""
     info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
     return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], sys.byteorder)
-
-
-def open_icmp(link: Link, address: str) -> socket.socket | None:
-    """A socket for ICMP echo, not connected; None where neither kind is allowed.
-
-    icmp(7): the datagram kind needs no root where `net.ipv4.ping_group_range` has the user's group.
-    """
-    family = net.family_of(address)
-    protocol = socket.getprotobyname("ipv6-icmp" if family == socket.AF_INET6 else "icmp")
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError:
-            continue
-        if link.source is not None and net.family_of(link.source) == family:
-            with contextlib.suppress(OSError):
-                sock.bind((link.source, 0))
-        return sock
-    return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from gosip_check.probes import net, net_flow
+from gosip_check.probes import net
 from gosip_check.probes.interface import default_gateway
 from gosip_check.probes.ping import ping
 from gosip_check.probes.probe import Context, ProbeFailed
@@ -69,7 +69,7 @@ def measure(context: Context, domain: str, transport: str, targets: Sequence[Tar
 
     def by_icmp(place: tuple[str, Role]) -> Place:
         address, role = place
-        sock = net_flow.open_icmp(context.link, address)
+        sock = net.icmp_socket(context.link, address)
         if sock is None:
             return Place(role, address, "icmp", 0, 0, None)
         with sock:
