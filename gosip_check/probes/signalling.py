@@ -92,7 +92,8 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
         if options.transport == "udp":
             exchanges.append(ask_over_udp(context, options.domain, address, port))
         else:
-            exchanges.append(ask_over_tcp(context, options.domain, target, address, port))
+            plain = bool(exchanges) and exchanges[-1].speaks == "sip"
+            exchanges.append(ask_over_tcp(context, options.domain, target, address, port, plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(

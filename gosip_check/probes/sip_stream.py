@@ -23,23 +23,29 @@ ANSWER_TIMEOUT_S = 4.0
 TLS_TIMEOUT_S = 3.0
 
 
-def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: int) -> Exchange:
-    """TLS first; where the server does not speak it, plain SIP on a second connection. Says which of them it speaks."""
+def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: int, plain: bool = False) -> Exchange:
+    """TLS first; where the server does not speak it, plain SIP on a second connection. Says which of them it speaks.
+
+    plain: it is known not to speak TLS, so that is not tried again.
+    """
+    why_plain = "TLS was not tried again"
     try:
-        with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
-            secured = _handshake(context, sock, name)
-            if isinstance(secured, ssl.SSLSocket):
-                with secured:
-                    tls = _describe(secured)
-                    exchange = _ask_on_stream(context, secured, domain, "TLS", address)
-                    return replace(exchange, speaks="tls", tls=tls)
+        if not plain:
+            with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
+                secured = _handshake(context, sock, name)
+                if isinstance(secured, ssl.SSLSocket):
+                    with secured:
+                        tls = _describe(secured)
+                        exchange = _ask_on_stream(context, secured, domain, "TLS", address)
+                        return replace(exchange, speaks="tls", tls=tls)
+                why_plain = f"TLS was tried first: {secured}"
         with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
             exchange = _ask_on_stream(context, sock, domain, "TCP", address)
     except net.ConnectFailed as failed:
         return _not_connected(failed)
     if exchange.result == "answered":
         return replace(exchange, speaks="sip")
-    return replace(exchange, detail=f"{exchange.detail}; TLS was tried first: {secured}")
+    return replace(exchange, detail=f"{exchange.detail}; {why_plain}")
 
 
 def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport: str, address: str) -> Exchange:
