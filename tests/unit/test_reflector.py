@@ -99,6 +99,7 @@ def test_our_packets_are_read_by_scapy(client: socket.socket) -> None:
     assert (read.seq, read.ssid) == (5, 7)
     assert read.ts == pytest.approx(1_700_000_000.5 + 2_208_988_800, abs=1e-6)
     assert (read.err_estimate.S, read.err_estimate.Z, read.err_estimate.multiplier) == (0, 0, 163)
+    # By number: scapy names the flag bits from the wrong end (RFC 8972 4 puts U first).
     assert [(tlv.type, tlv.len, int(tlv.flags)) for tlv in read.tlv_objects] == [(4, 4, 0x80), (1, 166, 0x80)]
 
 
