@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gosip_check.probes import far_end, media_words, probe, round_trips, srv
+from gosip_check.probes import far_end, media_words, probe, round_trips, signalling, srv
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media_bounds import Range, bounds_of
@@ -281,7 +281,10 @@ def _without_reflector(options: Options, context: Context, why: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    places = round_trips.measure(context, options.domain, options.transport, targets, options.duration_s)
+    asked = context.seen.get("signalling")
+    servers = asked.servers if isinstance(asked, signalling.Facts) else []
+    mute = {server.address for server in servers if server.first.result != "answered"}
+    places = round_trips.measure(context, options.domain, options.transport, targets, mute, options.duration_s)
     reached = [place for place in places if place.role == "target" and place.rtt_ms is not None]
     bounds: dict[str, Range] = {}
     if reached:
@@ -308,7 +311,7 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
-    uses=("srv",),
+    uses=("srv", "signalling"),
     alone=True,
     deadline_s=3600.0,
 )

@@ -94,6 +94,8 @@ def _bandwidth(stream: StreamFacts, calls: Range | None, capacity: int | None) -
             text += " Both ways deliver too little."
         elif stream.down.delivered_pct < 99:
             text += " The way down delivers too little."
+    if stream.sending.queue_full:
+        text += f" This machine's own interface had no room for {stream.sending.queue_full} packets."
     if calls is not None and calls[0] is not None and calls[1] is not None:
         enough = "enough" if calls[0] >= 99 else "not enough" if calls[1] < 99 else "perhaps enough"
         text += f" With real G.711 packets (80 kb/s at IP) {calls[1]:.1f} % were delivered: {enough} for the calls."

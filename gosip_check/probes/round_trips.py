@@ -6,7 +6,7 @@ Every round trip holds the time that the other side took to answer, so it is an 
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -43,8 +43,13 @@ class Place(Record, frozen=True):
     rtt_ms: RoundTrip | None
 
 
-def measure(context: Context, domain: str, transport: str, targets: Sequence[Target], duration_s: float) -> list[Place]:
-    """Takes `duration_s`, ten seconds at most. Raises ProbeFailed when the run was stopped."""
+def measure(
+    context: Context, domain: str, transport: str, targets: Sequence[Target], mute: Collection[str], duration_s: float
+) -> list[Place]:
+    """Takes `duration_s`, ten seconds at most. mute: addresses that answer no SIP, so they are not asked again.
+
+    Raises ProbeFailed when the run was stopped.
+    """
     servers = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))
     servers = servers[:_MOST_TARGETS]
     until_s = time.monotonic() + min(duration_s, _LONGEST_S)
@@ -84,10 +89,9 @@ def measure(context: Context, domain: str, transport: str, targets: Sequence[Tar
             )
 
     with ThreadPoolExecutor(max(1, len(servers) + len(icmp))) as pool:
-        return list(pool.map(lambda ask: ask(), [
-            *(lambda server=server: by_sip(server) for server in servers),
-            *(lambda place=place: by_icmp(place) for place in icmp.items()),
-        ]))  # fmt: skip
+        sip_places = pool.map(by_sip, [server for server in servers if server[1] not in mute])
+        icmp_places = pool.map(by_icmp, icmp.items())
+        return [*sip_places, *icmp_places]
 
 
 def _repeated(

@@ -9,6 +9,7 @@ read when it has just been sent to, and never waited for. Never spins.
 """
 
 import contextlib
+import errno
 import gc
 import itertools
 import os
@@ -41,6 +42,8 @@ _READ_EVERY = 4
 _SLEEP_FROM_S = 20e-6
 _NS = 1_000_000_000
 _NICE = -10
+_QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
+"The interface of this machine took no more: the first bottleneck of the way up, not a fault of ours."
 _ARRIVAL = struct.Struct("=qB")
 _COS_OCTETS = 8
 
@@ -103,7 +106,7 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
     total = plan.packets * count
     spacing_s = _INTERVAL_S / count
     late_s = array("f")
-    unsent = 0
+    unsent = queue_full = 0
     clock_ns = time.time_ns() - time.monotonic_ns()
     start_s = time.monotonic() + 0.05
     next_say_s = 1.0
@@ -117,8 +120,11 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
         late_s.append(time.monotonic() - deadline_s)
         try:
             channel.sock.send(channel.packet.fill(sequence, time.time_ns()))
-        except OSError:  # the link is down, or an ICMP error is being told; either way this packet did not leave
-            unsent += 1
+        except OSError as error:  # the packet did not leave
+            if error.errno in _QUEUE_FULL:
+                queue_full += 1
+            else:
+                unsent += 1
         if sequence % _READ_EVERY == 0:
             channel.read()
         sent += 1
@@ -134,7 +140,7 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
     _read_the_rest(channels)
     step_ms = (time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6
     ordered = sorted(late_s)
-    return SendingFacts.of(ordered, unsent=unsent, lasted_s=lasted_s, clock_step_ms=step_ms)
+    return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
 
 
 def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:

@@ -93,22 +93,33 @@ class RoundTrip(Record, frozen=True):
 class SendingFacts(Record, frozen=True):
     """How well this machine sent. late: packets that left more than `LATE_MS` after their time.
 
-    unsent: packets that the system refused; clock_step_ms: how far the clock was moved meanwhile.
+    unsent: packets that the system refused; queue_full: those that its own interface had no room for, which count as
+    lost on the way up; clock_step_ms: how far the clock was moved meanwhile.
     """
 
     lateness_ms: Spread
     late: int
     unsent: int
+    queue_full: int
     lasted_s: float
     clock_step_ms: float
 
     @classmethod
-    def of(cls, ordered_late_s: Sequence[float], *, unsent: int, lasted_s: float, clock_step_ms: float) -> Self:
+    def of(
+        cls, ordered_late_s: Sequence[float], *, unsent: int, queue_full: int, lasted_s: float, clock_step_ms: float
+    ) -> Self:
         """`ordered_late_s`: how late each packet left, sorted."""
         p50, p99 = (stats.percentile(ordered_late_s, percent) * 1000 for percent in (50, 99))
         lateness = Spread(p50=p50, p99=p99, max=ordered_late_s[-1] * 1000)
         late = len(ordered_late_s) - bisect_right(ordered_late_s, LATE_MS / 1000)
-        return cls(lateness_ms=lateness, late=late, unsent=unsent, lasted_s=lasted_s, clock_step_ms=clock_step_ms)
+        return cls(
+            lateness_ms=lateness,
+            late=late,
+            unsent=unsent,
+            queue_full=queue_full,
+            lasted_s=lasted_s,
+            clock_step_ms=clock_step_ms,
+        )
 
 
 class Way(Record, frozen=True):

@@ -22,7 +22,7 @@ CLOCK_OFFSET_MS = 12_345.0
 
 
 def sending(late_s: Iterable[float] = (0.0001,), unsent: int = 0, clock_step_ms: float = 0.0) -> SendingFacts:
-    return SendingFacts.of(sorted(late_s), unsent=unsent, lasted_s=20.0, clock_step_ms=clock_step_ms)
+    return SendingFacts.of(sorted(late_s), unsent=unsent, queue_full=0, lasted_s=20.0, clock_step_ms=clock_step_ms)
 
 
 def answers(
