@@ -34,7 +34,8 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     share, z2 = hits / of, _Z_95**2
     middle = share + z2 / (2 * of)
     spread = _Z_95 * sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return max(0.0, (middle - spread) / (1 + z2 / of)), min(1.0, (middle + spread) / (1 + z2 / of))
+    low, high = (middle - spread) / (1 + z2 / of), (middle + spread) / (1 + z2 / of)
+    return low if hits else 0.0, high if hits < of else 1.0
 
 
 def worst_window_pct(lost: Sequence[int], sent: Sequence[int], width: int) -> float:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 Prefix = IPv4Network | IPv6Network
 
-_SOURCES = 32_768
+_SOURCES = 8_192
 "How many sources one generation remembers; two generations are kept."
 _GENERATION_S = 30.0
 

@@ -13,17 +13,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gosip_check.servers.limits import Bucket, Limits, Source
+from gosip_check.servers.limits import Limits, Source
 from gosip_check.wire import stamp, stamp_tlv
 from gosip_check.wire.stamp import Request
 from gosip_check.wire.stamp_tlv import FarDrops, Seen, StampError
 
 _FIRST_USER_PORT = 1024
-_NEW_SESSIONS = 16_384
+_NEW_SESSIONS = 8_192
 _KEPT_SESSIONS = 65_536
 _IDLE_S = 60.0
-_NEW_SESSIONS_PER_S = 2_000.0
-_NEW_SESSIONS_BURST = 8_000.0
 _LONGEST_WAIT_S = 600.0
 _WAITING = 4_096
 _WAITING_PER_SOURCE = 64
@@ -93,7 +91,6 @@ class StampReflector:
     counters: Counters = field(default_factory=Counters)
     _new: dict[tuple[Place, int], _Session] = field(default_factory=dict)
     _kept: dict[tuple[Place, int], _Session] = field(default_factory=dict)
-    _new_sessions: Bucket = field(default_factory=lambda: Bucket(_NEW_SESSIONS_PER_S, _NEW_SESSIONS_BURST, 0.0))
     _waiting: list[tuple[float, int, Request, Arrival, Source]] = field(default_factory=list)
     _tickets: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -154,10 +151,6 @@ class StampReflector:
         self, request: Request, arrival: Arrival, source: Source, now_s: float, clock_ns: ClockNs
     ) -> Answer | None:
         session = self._session(request, arrival, now_s)
-        if session is None:
-            self.counters.limited += 1
-            source.refused += 1
-            return None
         sequence = session.sequence if self.stateful else request.sequence
         session.sequence += 1
         if session.tlvs != request.tlvs or session.tos != arrival.tos or session.port != arrival.port:
@@ -174,7 +167,7 @@ class StampReflector:
         data = request.reply(sequence, clock_ns(), arrival.received_ns, arrival.ttl, tlvs, self.key)
         return Answer(data, session.answer_tos, arrival)
 
-    def _session(self, request: Request, arrival: Arrival, now_s: float) -> _Session | None:
+    def _session(self, request: Request, arrival: Arrival, now_s: float) -> _Session:
         key = (arrival.source, request.ssid if request.strict else -1)
         session = self._kept.get(key)
         if session is not None:
@@ -186,8 +179,6 @@ class StampReflector:
             if len(self._kept) < _KEPT_SESSIONS:
                 self._kept[key] = self._new.pop(key)
             return session
-        if not self._new_sessions.take(now_s):
-            return None
         if len(self._new) >= _NEW_SESSIONS:
             del self._new[next(iter(self._new))]
         self._new[key] = session = _Session(_octets(arrival.source[0]), now_s)

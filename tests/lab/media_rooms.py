@@ -13,6 +13,7 @@ from .namespaces import Cable, Rooms, rooms
 
 REPOSITORY = Path(__file__).parents[2]
 NEAR, FAR = "10.66.0.1", "10.66.0.2"
+ALSO_NEAR = "10.66.0.3"
 ETHERNET_OCTETS = 14
 "What TBF counts beside the IP packet."
 _UP_WITHIN_S = 15.0
@@ -20,8 +21,8 @@ _UP_WITHIN_S = 15.0
 
 @contextmanager
 def near_and_far() -> Iterator[Rooms]:
-    """A veth cable from 10.66.0.1 to 10.66.0.2."""
-    with rooms([Cable("near", NEAR, "far", FAR)], {}, {}) as built:
+    """A veth cable from 10.66.0.1, which is 10.66.0.3 too, to 10.66.0.2."""
+    with rooms([Cable("near", NEAR, "far", FAR)], {"near": [ALSO_NEAR]}, {}) as built:
         yield built
 
 

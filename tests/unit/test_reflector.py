@@ -198,7 +198,7 @@ def test_made_up_sources_push_out_each_other_but_no_session_that_speaks() -> Non
     now_s = 0.0
     sequences = []
     for number in range(40_000):
-        now_s += 0.001  # slower than the limit on new sessions
+        now_s += 0.00001
         spoofed = arrival(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
         reflector.receive(bytes(packet.fill(0, 0)), spoofed, now_s, time.time_ns)
         if number % 1000 == 0:
@@ -206,19 +206,10 @@ def test_made_up_sources_push_out_each_other_but_no_session_that_speaks() -> Non
             assert answer is not None
             sequences.append(stamp.parse_reply(answer.data).sequence)
     assert sequences == list(range(40))
-    assert reflector.sessions <= 16_384 + 1
-    assert reflector.limits.remembered <= 2 * 32_768
+    assert reflector.sessions <= 8_192 + 1
+    assert reflector.limits.remembered <= 2 * 8_192
     reflector.expire(now_s + 61)
     assert reflector.sessions == 0
-
-
-def test_new_sessions_are_limited_all_together() -> None:
-    reflector = core()
-    packet = bytes(sender().fill(0, 0))
-    for number in range(20_000):
-        reflector.receive(packet, arrival(port=2000 + number), 1.0, time.time_ns)
-    assert reflector.counters.answered < 20_000
-    assert reflector.counters.answered + reflector.counters.limited == 20_000
 
 
 def test_waiting_answers_are_bounded_per_source() -> None:
