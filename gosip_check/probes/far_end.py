@@ -21,7 +21,7 @@ _ROUNDS = 4
 _ROUND_S = 0.6
 _SKIP = 5
 "A stateful reflector counts 0, 1, 2; a stateless one copies these numbers: 0, 5, 10."
-_OCTETS = 160
+_OCTETS = 180
 
 
 @dataclass(frozen=True)
