@@ -54,11 +54,12 @@ def reflector(
     Run it on a machine outside the site, such as a small rented server, and name that to `gosip-check run --reflector`.
     Made for the open internet: it never answers with more than it was sent, limits every source, and gives up root.
     """
+    from gosip_check.servers.all_ports import OWN_PORTS
     from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
     options = ReflectorOptions(
         addresses=bind or ("0.0.0.0",),
-        ports=(port,),
+        ports=(port, *[0] * (OWN_PORTS - 1)) if all_ports else (port,),
         sip_ports=() if no_sip else sip_port,
         key=_key(key_file),
         allow=_prefixes(allow),
@@ -101,7 +102,7 @@ def _serve_all_ports(opened: Reflector) -> int:
 
     from gosip_check.servers import all_ports
 
-    text = all_ports.rules(opened.stamp_ports[0], opened.sip_ports)
+    text = all_ports.rules(opened.stamp_ports, opened.sip_ports)
     click.echo(text, nl=False)
     try:
         all_ports.install(text)

@@ -106,7 +106,7 @@ class UdpEnd:
                     ttl = value[0]
                 elif kind in _PKTINFO_KINDS:
                     to = value
-                elif kind == _SO_MARK and value[:2] == sender[1].to_bytes(2, "big"):
+                elif kind == _SO_MARK and any(value):
                     port = int.from_bytes(value[2:4], "big")  # see `all_ports`
             return data, Arrival(sender[:2], port, ttl, tos, received_ns or time.time_ns(), to, self.number)
 
