@@ -126,7 +126,7 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
-    for expectation in requirement.expect:
+    for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
     return requirement
 
@@ -175,7 +175,8 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
     path = fact.split(".")
     for depth, name in enumerate(path, 1):
         hints = typing.get_type_hints(record) if isinstance(record, type) else {}
-        hints.pop("evidence", None)
+        for aside in ("evidence", "between"):
+            hints.pop(aside, None)
         if name not in hints:
             raise TomlError(f"{where}: probe {probe.name!r} has no fact {fact!r}{instead(name, hints)}")
         hint = hints[name]

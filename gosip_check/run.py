@@ -234,7 +234,7 @@ def _measure(
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
-        seen = {name: facts[name] for name in ask.probe.after if name in facts}
+        seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
         context = Context(link, stop, seen, observer.say)
         ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
 

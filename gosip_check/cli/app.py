@@ -7,7 +7,8 @@ from gosip_check.cli.checklist import checklist
 from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
-from gosip_check.cli.run import alg, firewall, host, nat, run, srv
+from gosip_check.cli.reflector import reflector
+from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
 from gosip_check.cli.schema import schema
 
 
@@ -20,5 +21,5 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, alg, nat, host, demo, form, checklist, schema):
+for command in (run, srv, firewall, alg, nat, quality, bandwidth, host, demo, reflector, form, checklist, schema):
     gosip_check.add_command(command)

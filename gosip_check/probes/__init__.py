@@ -5,6 +5,7 @@ from gosip_check.probes import (
     host,
     interface,
     large_sip,
+    media,
     nat,
     path,
     signalling,
@@ -25,5 +26,6 @@ PROBES: dict[str, Probe] = {
         nat.PROBE,
         host.PROBE,
         interface.PROBE,
+        media.PROBE,
     )
 }

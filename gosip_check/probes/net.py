@@ -139,6 +139,25 @@ def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: 
     return sock
 
 
+def icmp_socket(link: Link, address: str) -> socket.socket | None:
+    """A socket for ICMP echo to `address`, not connected; None where neither kind is allowed.
+
+    icmp(7): the datagram kind needs no root where `net.ipv4.ping_group_range` has the user's group.
+    """
+    family = family_of(address)
+    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError:
+            continue
+        if link.source is not None and family_of(link.source) == family:
+            with contextlib.suppress(OSError):
+                sock.bind((link.source, 0))
+        return sock
+    return None
+
+
 def tcp_connect(
     context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None
 ) -> socket.socket:

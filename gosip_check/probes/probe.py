@@ -2,7 +2,8 @@
 
 `measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe
 and is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be
-decided is None. Where a fact needs words - who dropped a packet, which address answered what - they stand in
+decided is None; a probe that knows its bounds all the same has a field `between`, fact name -> (low, high), either of
+them None where open. Where a fact needs words - who dropped a packet, which address answered what - they stand in
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
@@ -44,7 +45,7 @@ class Context:
 
     link: the internet line to measure on; bind sockets to `link.source`.
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
-    seen: facts that earlier probes brought on this link, by probe name; holds only what `Probe.after` asked for.
+    seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
     """
 
@@ -72,7 +73,8 @@ class Probe:
     """One question.
 
     subject: what a measurement with these options is about, in a few words.
-    after: probes whose facts it needs. alone: it loads or times the path, so it runs by itself.
+    after: probes whose facts it needs. uses: probes whose facts it takes where they were measured before.
+    alone: it loads or times the path, so it runs by itself.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
     """
 
@@ -82,6 +84,7 @@ class Probe:
     measure: Callable[[Any, Context], Facts]
     subject: Callable[[Any], str] = lambda _: "this machine"
     after: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
     deadline_s: float = 60.0
