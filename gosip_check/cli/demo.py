@@ -32,6 +32,7 @@ def demo(fault: str | None, **options: Any) -> int:
     form = form_of(chosen)
     trunk = msgspec.structs.replace(checklist.trunk, networks=NETWORKS)
     with Trunk(trunk.domain, trunk.service, trunk.transport, fault) as server:
+        trunk = msgspec.structs.replace(trunk, port=server.port)
         plan = Plan(
             checklist=msgspec.structs.replace(checklist, trunk=trunk),
             requirements=checklist.requirements,
