@@ -40,6 +40,7 @@ def demo(fault: str | None, **options: Any) -> int:
         Trunk(trunk.domain, trunk.service, trunk.transport, fault) as server,
         demo_reflector.DemoReflector(_CHANNELS, fault) as place,
     ):
+        trunk = msgspec.structs.replace(trunk, port=server.port)
         plan = Plan(
             checklist=msgspec.structs.replace(checklist, trunk=trunk),
             requirements=checklist.requirements,
