@@ -8,7 +8,7 @@ from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
 from gosip_check.cli.reflector import reflector
-from gosip_check.cli.run import bandwidth, firewall, host, quality, run, srv
+from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
 from gosip_check.cli.schema import schema
 
 
@@ -21,5 +21,5 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, quality, bandwidth, host, demo, reflector, form, checklist, schema):
+for command in (run, srv, firewall, alg, nat, quality, bandwidth, host, demo, reflector, form, checklist, schema):
     gosip_check.add_command(command)
