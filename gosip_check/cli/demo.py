@@ -8,7 +8,7 @@ from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import Chosen, form_of, output_options
 
 _CHANNELS = 10
-_DURATION_S = 2.0
+_DURATION_S = 1.0
 
 
 @click.command(epilog=EXIT_CODES)

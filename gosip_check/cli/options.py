@@ -69,10 +69,12 @@ site_options = _shared(
 )
 
 
+reflector_option = click.option(
+    "--reflector", metavar="HOST[:PORT]", help="A far end: `gosip-check reflector`; for media any STAMP reflector."
+)
+
 reflector_options = _shared(
-    click.option(
-        "--reflector", metavar="HOST[:PORT]", help="A far end for media: `gosip-check reflector`, or any STAMP."
-    ),
+    reflector_option,
     click.option("--reflector-key-file", metavar="FILE", help="The key that the reflector wants packets signed with."),
     click.option(
         "--duration",

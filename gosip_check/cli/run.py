@@ -11,6 +11,7 @@ from gosip_check.cli.options import (
     form_of,
     links_of,
     output_options,
+    reflector_option,
     reflector_options,
     settings_of,
     site_options,
@@ -45,6 +46,7 @@ def firewall(**options: Any) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @site_options
+@reflector_option
 @output_options
 def alg(**options: Any) -> int:
     """Only the SIP ALG: does something on the way change signalling, where, and how."""

@@ -137,7 +137,7 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
                 next_say_s += 1.0
     lasted_s = time.monotonic() - start_s
     _send_tail(plan, channels)
-    _read_the_rest(channels)
+    _read_the_rest(channels, total + _TAIL * count)
     step_ms = (time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6
     ordered = sorted(late_s)
     return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
@@ -155,7 +155,7 @@ def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
         channel.read()
 
 
-def _read_the_rest(channels: list[_Channel]) -> None:
+def _read_the_rest(channels: list[_Channel], sent: int) -> None:
     until_s = time.monotonic() + _GRACE_S
     heard_s, before = time.monotonic(), 0
     while (now_s := time.monotonic()) < until_s and now_s - heard_s < _QUIET_S:
@@ -163,6 +163,8 @@ def _read_the_rest(channels: list[_Channel]) -> None:
         for channel in channels:
             channel.read()
         octets = sum(len(channel.log) for channel in channels)
+        if octets == sent * (channels[0].kept_octets + _ARRIVAL.size):
+            return
         if octets != before:
             heard_s, before = time.monotonic(), octets
 
