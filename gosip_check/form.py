@@ -24,6 +24,7 @@ company_name = ""
 contact = ""
 contact_number = ""  # +356 2100 0000, or without the country code for a number in Malta
 comments = ""
+discovered = []  # fields that gosip-check found and nobody has confirmed; take out what is right
 
 [pbx]
 vendor = ""
@@ -44,14 +45,20 @@ release = ""
 service_identifier = ""
 speed = ""  # download/upload as ordered, such as 500/100 Mb/s
 comments = ""
+interface = ""  # from here on as found at the site; gosip-check form fill FILE looks for it
+address = ""
+public_address = ""
+measured_speed = ""
 
 [internet_2]  # leave empty where there is one line only
 service_identifier = ""
 speed = ""
 comments = ""
+interface = ""
+address = ""
+public_address = ""
+measured_speed = ""
 """
-
-_ASKED_FOR = ("company_name", "contact", "contact_number")
 
 
 class FormError(Exception):
@@ -103,14 +110,3 @@ def e164(text: str) -> str:
         country = phonenumbers.region_code_for_country_code(number.country_code or 0)
         raise ValueError(f"{text!r} is a number that {country} does not assign; check its digits.")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-
-
-def not_filled_in(form: Form) -> list[str]:
-    """The fields that the provider needs and that are empty."""
-    missing = [name for name in _ASKED_FOR if not getattr(form, name).strip()]
-    missing += [f"pbx.{name}" for name in ("vendor", "model", "release") if not getattr(form.pbx, name).strip()]
-    if not form.router.vendor.strip() and not form.firewall.vendor.strip():
-        missing.append("router.vendor or firewall.vendor")
-    if not form.internet_1.service_identifier.strip():
-        missing.append("internet_1.service_identifier")
-    return missing

@@ -7,27 +7,30 @@ recorded as one, says nothing about the site, and stops nothing.
 
 import fnmatch
 import itertools
+import platform
 import queue
 import secrets
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import msgspec
 
 from gosip_check import __version__
-from gosip_check.judge import judge, readiness, skipped, verdict
+from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES, net
-from gosip_check.probes.probe import STOPPED, Context, Facts, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.probe import Context, Facts, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.records import (
+    STOPPED,
     Checklist,
     Failure,
     FailureKind,
     Form,
+    HostIdentity,
     Link,
     LinkReport,
     Measurement,
@@ -52,7 +55,10 @@ class Observer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
+
+    server_interval_s: the least time between two packets to one server of the provider; None leaves it to the probes.
+    """
 
     checklist: Checklist
     requirements: Sequence[Requirement]
@@ -61,6 +67,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    server_interval_s: float | None = None
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -70,6 +77,11 @@ def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
         if requirement.id in wanted:
             wanted.update(requirement.needs)
     return [requirement for requirement in checklist.requirements if requirement.id in wanted]
+
+
+def select_health(checklist: Checklist) -> list[Requirement]:
+    """The light subset for scheduled runs, and whatever it needs, in checklist order."""
+    return select(checklist, [requirement.id for requirement in checklist.requirements if requirement.health])
 
 
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
@@ -98,6 +110,8 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         links=links,
         verdicts=verdicts,
         measurements=measurements,
+        skip=list(plan.skip),
+        host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
     )
 
 
@@ -128,13 +142,15 @@ def _on_link(
         verdicts[verdict.id] = verdict
         observer.judged(verdict)
 
+    base = Context(link, stop, say=observer.say, turns=Turns(plan.server_interval_s))
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
         for requirement in pending:
             if not all(need in verdicts for need in requirement.needs):
                 continue
-            reason = _reason_to_skip(plan, requirement, trouble, verdicts)
+            no_network = trouble is not None and not PROBES[requirement.probe].local
+            reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
             elif stop.is_set():
@@ -145,28 +161,12 @@ def _on_link(
                     judged(judge(requirement, measurements[ask.key]))
                 else:
                     asks[ask.key] = ask
-        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, stop, observer, ids):
+        for ask, measurement, brought in _measure(_batch(asks.values()), base, facts, ids):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
-
-
-def _reason_to_skip(
-    plan: Plan, requirement: Requirement, trouble: str | None, verdicts: dict[str, Verdict]
-) -> str | None:
-    for pattern in plan.skip:
-        if fnmatch.fnmatchcase(requirement.id, pattern):
-            return f"Skipped on request (--skip {pattern})."
-    if trouble is not None and not PROBES[requirement.probe].local:
-        return "There is no network towards the provider."
-    for need in requirement.needs:
-        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
-            return None  # the run was stopped; this one is as unknown as what it needs
-        if verdicts[need].outcome is not Outcome.PASS:
-            return f"Not looked at, because {need} did not pass."
-    return None
 
 
 _Key = tuple[str, bytes]
@@ -197,12 +197,7 @@ def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
 
 
 def _measure(
-    asks: list[_Ask],
-    link: Link,
-    facts: dict[str, Facts],
-    stop: threading.Event,
-    observer: Observer,
-    ids: Iterator[str],
+    asks: list[_Ask], base: Context, facts: dict[str, Facts], ids: Iterator[str]
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
@@ -211,7 +206,7 @@ def _measure(
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after if name in facts}
-        context = Context(link, stop, seen, observer.say)
+        context = replace(base, seen=seen)
         ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
 
     running = {ask.key: ask for ask in asks}
@@ -223,18 +218,18 @@ def _measure(
             ask, result, started, elapsed_s = ended.get(timeout=0.1)
         except queue.Empty:
             now_s = time.monotonic()
-            stopped_s = stopped_s or (now_s if stop.is_set() else None)
+            stopped_s = stopped_s or (now_s if base.stop.is_set() else None)
             late = [a for a in running.values() if now_s - began_s > a.probe.deadline_s]
             if stopped_s is not None and now_s - stopped_s > _STOP_GRACE_S:
                 late = list(running.values())
             for ask in late:
                 del running[ask.key]
                 failure = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED if stopped_s else _OVERDUE)
-                yield ask, _measurement(next(ids), ask, link, datetime.now(UTC), now_s - began_s, failure), None
+                yield ask, _measurement(next(ids), ask, base.link, datetime.now(UTC), now_s - began_s, failure), None
             continue
         if running.pop(ask.key, None) is not None:
             brought = result if isinstance(result, Facts) else None
-            yield ask, _measurement(next(ids), ask, link, started, elapsed_s, result), brought
+            yield ask, _measurement(next(ids), ask, base.link, started, elapsed_s, result), brought
 
 
 _OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
@@ -263,6 +258,7 @@ def _measurement(
         elapsed_s=round(elapsed_s, 3),
         facts=msgspec.to_builtins(result) if isinstance(result, Facts) else None,
         failure=result if isinstance(result, Failure) else None,
+        options=msgspec.to_builtins(ask.options),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
-from gosip_check.cli.options import Chosen
+from gosip_check.cli.options import Chosen, key_of
 
 if TYPE_CHECKING:
     from gosip_check.records import Checklist, Readiness, Report
@@ -42,11 +42,12 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
         if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
             known = ", ".join(requirement.id for requirement in plan.requirements)
             raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
+    key = key_of(chosen.sign_key_file, signs=True)
     to_stderr = chosen.json == "-"
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
     stop = threading.Event()
     with ExitStack() as stack:
-        outputs = _outputs({"json": chosen.json, "svg": chosen.svg}, stack)
+        outputs = _outputs({"json": chosen.json, "svg": chosen.svg, "html": chosen.html}, stack)
         stack.enter_context(_stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
@@ -54,7 +55,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
             print_summary(console, report, details)
         elif not to_stderr:
             console.print(closing(report))
-        _write(report, outputs)
+        _write(key.sign(report) if key else report, outputs)
     return exit_code(report.outcome)
 
 

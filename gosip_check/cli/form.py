@@ -33,10 +33,10 @@ def new(file: str) -> int:
 @click.argument("file")
 def check(file: str) -> int:
     """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
-    from gosip_check.form import FormError, load, not_filled_in
+    from gosip_check.form import FormError, load
 
     try:
-        missing = not_filled_in(load(Path(file)))
+        missing = load(Path(file)).not_filled_in
     except FormError as error:
         raise UsageProblem(str(error)) from error
     if missing:

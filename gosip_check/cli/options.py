@@ -12,6 +12,7 @@ from gosip_check.cli.exits import UsageProblem
 
 if TYPE_CHECKING:
     from gosip_check.records import Form, Link, Settings
+    from gosip_check.signing import Key
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Chosen:
     svg: str | None
     skip: tuple[str, ...]
     quiet: bool
+    html: str | None = None
+    sign_key_file: str | None = None
 
 
 def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -40,6 +43,8 @@ def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Ca
 output_options = _shared(
     click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
     click.option("--json", metavar="FILE|-", help="Write the report as JSON; - prints it, and nothing else."),
+    click.option("--html", metavar="FILE", help="Write the report as a page, to be read, printed or mailed."),
+    click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
     click.option("--svg", metavar="FILE", help="Write the summary as a picture."),
     click.option("--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."),
     click.option("--quiet", is_flag=True, help="Print the closing line only."),
@@ -94,6 +99,20 @@ def links_of(chosen: Chosen) -> list[Link]:
         except ValueError as error:
             raise UsageProblem(f"--link {text!r}: {error}") from error
     return links or [Link(name="Internet-1")]
+
+
+def key_of(name: str | None, *, signs: bool) -> Key | None:
+    """Raises UsageProblem for a key that cannot be used."""
+    if name is None:
+        return None
+    from pathlib import Path
+
+    from gosip_check.signing import Key, SigningError
+
+    try:
+        return Key(Path(name), signs=signs)
+    except SigningError as error:
+        raise UsageProblem(str(error)) from error
 
 
 def form_of(chosen: Chosen) -> Form | None:

@@ -89,10 +89,11 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
     while len(exchanges) < options.requests:
         if exchanges:
             context.wait(_PAUSE_S)
-        if options.transport == "udp":
-            exchanges.append(ask_over_udp(context, options.domain, address, port))
-        else:
-            exchanges.append(ask_over_tcp(context, options.domain, target, address, port))
+        with context.turn(address):
+            if options.transport == "udp":
+                exchanges.append(ask_over_udp(context, options.domain, address, port))
+            else:
+                exchanges.append(ask_over_tcp(context, options.domain, target, address, port))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(
