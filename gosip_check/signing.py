@@ -48,7 +48,7 @@ class Key:
             self._load_pem(content, path, signs)
         elif len(content) < SHORTEST_HMAC_KEY:
             raise SigningError(
-                f"{path}: is no Ed25519 key in PEM, and too short for a shared one ({SHORTEST_HMAC_KEY} octets at least)."
+                f"{path}: is no Ed25519 key, and too short for a shared one: {SHORTEST_HMAC_KEY} octets or more."
             )
         else:
             self._shared = content
@@ -70,7 +70,7 @@ class Key:
             key = None
         if signs and not isinstance(key, Ed25519PrivateKey):
             raise SigningError(
-                f"{path}: is no private Ed25519 key, or has a pass phrase; openssl genpkey -algorithm ed25519 makes one."
+                f"{path}: is no private Ed25519 key, or has a pass phrase: openssl genpkey -algorithm ed25519."
             )
         if not signs and not isinstance(key, Ed25519PublicKey):
             raise SigningError(f"{path}: is no public Ed25519 key; openssl pkey -in PRIVATE -pubout makes it.")

@@ -7,8 +7,11 @@ from gosip_check.cli.checklist import checklist
 from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
+from gosip_check.cli.health import health, watch
+from gosip_check.cli.history import history
 from gosip_check.cli.report import report
 from gosip_check.cli.run import firewall, host, run, srv
+from gosip_check.cli.schedule import schedule
 from gosip_check.cli.schema import schema
 
 
@@ -21,5 +24,5 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, host, demo, form, report, checklist, schema):
+for command in (run, srv, firewall, host, demo, form, report, health, watch, history, schedule, checklist, schema):
     gosip_check.add_command(command)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
@@ -48,15 +49,44 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     stop = threading.Event()
     with ExitStack() as stack:
         outputs = _outputs({"json": chosen.json, "svg": chosen.svg, "html": chosen.html}, stack)
-        stack.enter_context(_stopping_on_signals(stop))
+        stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
         if not chosen.quiet:
             print_summary(console, report, details)
         elif not to_stderr:
             console.print(closing(report))
+        if plan.command == "run" and not chosen.quiet:
+            report = _offer_the_form(report, chosen.form)
         _write(key.sign(report) if key else report, outputs)
     return exit_code(report.outcome)
+
+
+def _offer_the_form(report: Report, file: str | None) -> Report:
+    """At a terminal, and where the form lacks something: ask for it, and put it into the report. Else the same."""
+    import click
+    from msgspec.structs import replace
+
+    from gosip_check.cli.form import fill_in, write_form
+    from gosip_check.form import findings_of
+    from gosip_check.records import Form
+
+    known = report.form or Form()
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or not known.not_filled_in:
+        return report
+    click.echo(f"The Customer Compliance Form lacks {', '.join(known.not_filled_in)}.", err=True)
+    try:
+        if not click.confirm("Fill it in now?", default=False, err=True):
+            return report
+        name: str = file or click.prompt("File to keep it in", default="form.toml", err=True)
+        if file is None and Path(name).exists():
+            click.echo(f"{name}: exists already; run again with --form {name}, so that nothing is lost.", err=True)
+            return report
+        form = fill_in(known, findings_of(report), asks=True)
+    except click.Abort:  # what was measured is not lost for it
+        return report
+    write_form(form, name)
+    return replace(report, form=form)
 
 
 def exit_code(outcome: Readiness) -> int:
@@ -102,7 +132,7 @@ def _write(report: Report, outputs: dict[str, Output]) -> None:
 
 
 @contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends the measuring and the report is still made; a second one ends the program."""
 
     def stopped(number: int, frame: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,9 @@ class Chosen:
     sign_key_file: str | None = None
 
 
-def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Several options as one decorator."""
+
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         for option in reversed(options):
             function = option(function)
@@ -40,7 +42,7 @@ def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Ca
     return decorate
 
 
-output_options = _shared(
+output_options = shared(
     click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
     click.option("--json", metavar="FILE|-", help="Write the report as JSON; - prints it, and nothing else."),
     click.option("--html", metavar="FILE", help="Write the report as a page, to be read, printed or mailed."),
@@ -50,7 +52,7 @@ output_options = _shared(
     click.option("--quiet", is_flag=True, help="Print the closing line only."),
 )
 
-site_options = _shared(
+site_options = shared(
     click.option(
         "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the site is held against."
     ),
@@ -81,12 +83,17 @@ def settings_of(chosen: Chosen) -> Settings:
 
 
 def links_of(chosen: Chosen) -> list[Link]:
+    """Raises UsageProblem."""
+    return links_from(chosen.link)
+
+
+def links_from(texts: Sequence[str]) -> list[Link]:
     """One unnamed choice of the system where no line is given. Raises UsageProblem."""
     from gosip_check.probes.interface import link_of
     from gosip_check.records import Link
 
     links: list[Link] = []
-    for text in chosen.link:
+    for text in texts:
         name, _, place = text.partition("=")
         if not name.strip() or not place or not text.isprintable():
             raise UsageProblem(

@@ -53,9 +53,9 @@ def line_chart(title: str, unit: str, lines: Sequence[Line], thresholds: Sequenc
             parts += [Markup('<circle cx="{}" cy="{}" r="2.5" fill="{}"/>').format(x, y, colour) for x, y in places]
         path = " ".join(f"{x},{y}" for x, y in places)
         parts.append(Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="1.2"/>').format(path, colour))
-        across, down = _LEFT + number % 2 * 180, height + 8 + number // 2 * 16
-        parts.append(Markup('<rect x="{}" y="{}" width="10" height="4" fill="{}"/>').format(across, down, colour))
-        parts.append(_text(across + 14, down + 6, line.name))
+        across, below = _LEFT + number % 2 * 180, height + 8 + number // 2 * 16
+        parts.append(Markup('<rect x="{}" y="{}" width="10" height="4" fill="{}"/>').format(across, below, colour))
+        parts.append(_text(across + 14, below + 6, line.name))
     for threshold in sorted(set(thresholds)):
         _, down = place(0, threshold)
         parts.append(

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gosip_check.records import Outcome, Report
+from gosip_check.records import Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
 from gosip_check.report.text import visible
 from gosip_check.report.to_html import CLOSING, fact_lines, form_rows, groups, needs_hint
@@ -25,8 +25,8 @@ def to_pdf(report: Report) -> bytes:
         import typst
     except ImportError as error:
         raise NoTypst(
-            "PDF needs the extra `pdf`: pip install 'gosip-check[pdf]'. Or print the page of `gosip-check report html`: "
-            "it is made for A4."
+            "PDF needs the extra `pdf`: pip install 'gosip-check[pdf]'. Or print the page of `gosip-check report "
+            "html`: it is made for A4."
         ) from error
     source = Path(__file__).with_name("page.typ")
     document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report))})
@@ -36,6 +36,7 @@ def to_pdf(report: Report) -> bytes:
 
 def _data(report: Report) -> dict[str, Any]:
     word, meaning = CLOSING[report.outcome]
+    checklist = report.checklist
     data = {
         "outcome": report.outcome.value,
         "word": word if report.command in ("run", "demo") else f"{word} ({report.command} only)",
@@ -57,10 +58,7 @@ def _data(report: Report) -> dict[str, Any]:
                 "groups": [
                     {
                         "name": name,
-                        "verdicts": [
-                            [v.outcome.value, v.title, v.id, v.reason, v.hint if needs_hint(v) else ""]
-                            for v in verdicts
-                        ],
+                        "verdicts": [_verdict(verdict) for verdict in verdicts],
                     }
                     for name, verdicts in groups(report, link.name).items()
                 ],
@@ -91,14 +89,16 @@ def _data(report: Report) -> dict[str, Any]:
         "identity": [
             ["Report", report.id],
             ["Made by", f"gosip-check {report.tool_version}, {report.command}" + _on(report)],
-            [
-                "Checklist",
-                f"{report.checklist.id} version {report.checklist.version}, SHA-256 {report.checklist.sha256}",
-            ],
+            ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
         ],
     }
     shown: dict[str, Any] = _visible(data)
     return {**shown, "pictures": [str(picture.svg) for picture in pictures(report)]}
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    hint = verdict.hint if needs_hint(verdict) else ""
+    return [verdict.outcome.value, verdict.title, verdict.id, verdict.reason, hint]
 
 
 def _on(report: Report) -> str:
