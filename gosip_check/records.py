@@ -147,10 +147,12 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
+    requests: how many OPTIONS a server that answers gets.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
+    requests: int = 3
 
 
 class Failure(Record, frozen=True):

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
@@ -57,7 +57,7 @@ class Observer:
 class Plan:
     """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
 
-    server_interval_s: the least time between two packets to one server of the provider; None leaves it to the probes.
+    turns: paces what is sent to the provider's servers, over several runs where they share it.
     """
 
     checklist: Checklist
@@ -67,7 +67,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
-    server_interval_s: float | None = None
+    turns: Turns = field(default_factory=Turns)
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -142,7 +142,7 @@ def _on_link(
         verdicts[verdict.id] = verdict
         observer.judged(verdict)
 
-    base = Context(link, stop, say=observer.say, turns=Turns(plan.server_interval_s))
+    base = Context(link, stop, say=observer.say, turns=plan.turns)
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}

@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gosip_check.history import History
+import msgspec
+
+from gosip_check.history import History, sentence
 from gosip_check.notify import notify, watchdog_s
+from gosip_check.probes.probe import Turns
 from gosip_check.records import Report
 from gosip_check.run import Observer, Plan, run
 
@@ -34,8 +37,14 @@ class Checked:
     interrupted: bool
 
 
+def light(plan: Plan) -> Plan:
+    """The plan as a light check carries it out: one OPTIONS for each server, and never two packets within a second."""
+    settings = msgspec.structs.replace(plan.settings, requests=1)
+    return replace(plan, settings=settings, turns=Turns(SERVER_INTERVAL_S), command="health")
+
+
 def check_once(plan: Plan, stop: threading.Event, observer: Observer | None = None) -> Checked:
-    """Run the plan politely and in bounded time. Set `stop` to end it early."""
+    """Carry out a `light` plan in bounded time. Set `stop` to end it early."""
     own_stop = threading.Event()
     ended = threading.Event()
     deadline_s = time.monotonic() + _STOP_AFTER_S
@@ -49,7 +58,7 @@ def check_once(plan: Plan, stop: threading.Event, observer: Observer | None = No
     minder = threading.Thread(target=mind, name="deadline", daemon=True)
     minder.start()
     try:
-        report = run(replace(plan, server_interval_s=SERVER_INTERVAL_S), own_stop, observer or Observer())
+        report = run(plan, own_stop, observer or Observer())
     finally:
         ended.set()
         minder.join()
@@ -86,8 +95,6 @@ def repeat(
 
 def keep(history: History, checked: Checked, keep_days: int | None) -> list[str]:
     """Keep a check that was not interrupted; a sentence for each change since the one before."""
-    from gosip_check.history import sentence
-
     if checked.interrupted:
         return []
     return [sentence(change) for change in history.keep(checked.report, keep_days)]

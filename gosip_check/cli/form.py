@@ -124,10 +124,11 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
         found = field in form.discovered
         if value_of(form, field).strip() and not found:
             continue
-        if field.startswith("internet_2.") and field != "internet_2.service_identifier" and not found:
-            if not form.internet_2.service_identifier.strip():
-                continue
-        if field.split(".")[-1] in ("interface", "address", "public_address", "measured_speed") and not found:
+        second_line = field.startswith("internet_2.") and field != "internet_2.service_identifier"
+        if not found and (
+            field.endswith(("interface", "address", "measured_speed"))
+            or (second_line and not form.internet_2.service_identifier.strip())
+        ):
             continue
         default = visible(value_of(form, field), 200)
         if field.startswith("firewall.") and not default:

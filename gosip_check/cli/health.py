@@ -242,6 +242,7 @@ def _chosen(options: dict[str, Any], skip: tuple[str, ...]) -> Chosen:
 
 def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
     from gosip_check.run import Plan, select_health
+    from gosip_check.watch import light
 
     checklist, settings = load_checklist(chosen.checklist), settings_of(chosen)
     if demo is not None:
@@ -249,14 +250,8 @@ def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
     requirements = select_health(checklist)
     if not requirements:
         raise UsageProblem(f"{chosen.checklist}: marks nothing with health = true, so there is nothing to run.")
-    return Plan(
-        checklist=checklist,
-        requirements=requirements,
-        links=links_of(chosen),
-        settings=settings,
-        skip=chosen.skip,
-        command="health",
-    )
+    links = links_of(chosen)
+    return light(Plan(checklist, requirements, links, settings, skip=chosen.skip))
 
 
 def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool) -> None:

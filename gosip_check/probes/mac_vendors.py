@@ -1,7 +1,7 @@
 """Which maker a MAC address belongs to: a short table of makers of routers, firewalls and PBXs. Data, and one look-up.
 
-The first 24 bits of a MAC address are assigned by the IEEE to a maker. A device may show another maker's address, or one
-that it made up, so this is a hint for a person to confirm and never a fact.
+The first 24 bits of a MAC address are assigned by the IEEE to a maker. A device may show another maker's address, or
+one that it made up, so this is a hint for a person to confirm and never a fact.
 """
 
 _PREFIXES = {

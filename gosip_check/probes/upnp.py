@@ -1,4 +1,4 @@
-"""What does the router call itself? UPnP: a search on the same subnet, and the description that it names. Changes nothing.
+"""What does the router call itself? UPnP: a search on the same subnet, and the description that it names.
 
 Not a probe of the checklist: `gosip-check form fill` asks. Everything that comes back is bounded and distrusted: only
 an address of the same subnet is fetched from, 64 KiB at most, and no document that declares a DOCTYPE is parsed.

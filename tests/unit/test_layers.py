@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notify": set(),
     "schedule": set(),
     "history": {"report", "records"},
-    "watch": {"run", "report", "history", "notify", "records"},
+    "watch": {"run", "report", "history", "notify", "probes", "records"},
     "cli": {
         "cli",
         "discover",
