@@ -148,10 +148,10 @@ class History:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
         """Keep a run, and say what changed from the one before it. Older runs than `keep_days` before it go."""

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.run import Plan
+    from gosip_check.signing import Key
 
 
 def load_checklist(name: str) -> Checklist:
     """Raises UsageProblem."""
-    from gosip_check.checklist import ChecklistError, load
+    from gosip_check.checklist import load
+    from gosip_check.tomlfile import TomlError
 
     try:
         return load(name)
-    except ChecklistError as error:
+    except TomlError as error:
         raise UsageProblem(str(error)) from error
 
 
@@ -36,7 +38,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     from rich.console import Console
 
     from gosip_check.cli.progress import progress
-    from gosip_check.report.to_terminal import closing, print_summary
+    from gosip_check.report.to_terminal import closing_line, print_summary
     from gosip_check.run import run
 
     for pattern in chosen.skip:
@@ -46,20 +48,29 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     key = key_of(chosen.sign_key_file, signs=True)
     to_stderr = chosen.json == "-"
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+    files = {"json": chosen.json, "svg": chosen.svg, "html": chosen.html}
     stop = threading.Event()
     with ExitStack() as stack:
-        outputs = _outputs({"json": chosen.json, "svg": chosen.svg, "html": chosen.html}, stack)
+        outputs = _outputs(files, stack)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
+        trouble = _write(_signed(report, key), outputs)  # before it is shown: a terminal that is gone loses no report
         if not chosen.quiet:
             print_summary(console, report, details)
         elif not to_stderr:
-            console.print(closing(report))
-        if plan.command == "run" and not chosen.quiet:
-            report = _offer_the_form(report, chosen.form)
-        _write(key.sign(report) if key else report, outputs)
+            console.print(closing_line(report))
+        if plan.command == "run" and not chosen.quiet and not trouble:
+            with_form = _offer_the_form(report, chosen.form)
+            if with_form is not report:
+                trouble = _write(_signed(with_form, key), _outputs(files, stack))
+    if trouble:
+        raise ToolFailed(trouble)
     return exit_code(report.outcome)
+
+
+def _signed(report: Report, key: Key | None) -> Report:
+    return report if key is None else key.sign(report)
 
 
 def _offer_the_form(report: Report, file: str | None) -> Report:
@@ -114,8 +125,8 @@ def _outputs(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output
     return outputs
 
 
-def _write(report: Report, outputs: dict[str, Output]) -> None:
-    """Every output, even when one of them fails; a JSON that cannot be written is printed, so that nothing is lost."""
+def _write(report: Report, outputs: dict[str, Output]) -> str:
+    """Every output, even when one of them fails; what went wrong. A JSON that cannot be written is printed instead."""
     from gosip_check.report import FORMATS
     from gosip_check.report.output import OutputError
 
@@ -125,23 +136,28 @@ def _write(report: Report, outputs: dict[str, Output]) -> None:
             output.write(FORMATS[kind](report))
         except OutputError as error:
             troubles.append(f"--{kind} {error}")
-            if kind == "json":
+            if kind == "json" and output.name != "-":
                 sys.stdout.write(FORMATS[kind](report))
-    if troubles:
-        raise ToolFailed(" ".join(troubles))
+    return " ".join(troubles)
 
 
 @contextmanager
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the measuring and the report is still made; a second one ends the program."""
+    """The first signal ends the measuring and the report is still made; a second one ends the program.
+
+    SIGHUP is a terminal that was closed: the report is what its owner will look for.
+    """
+    is_stopping = False
 
     def stopped(number: int, frame: object) -> None:
+        nonlocal is_stopping
         del number, frame
-        if stop.is_set():
+        if is_stopping:  # not asked of `stop`: its lock may be held by the call that this signal interrupts
             raise KeyboardInterrupt
+        is_stopping = True
         stop.set()
 
-    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.carry_out import carry_out, load_checklist
 from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import Chosen, form_of, output_options
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 @output_options
 def demo(fault: str | None, **options: Any) -> int:
     """Try it out: a check against an emulated trunk on this machine. Needs no network and no root."""
+    from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.records import Link
     from gosip_check.run import Plan
     from gosip_check.servers.trunk import FAULTS

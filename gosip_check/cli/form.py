@@ -25,6 +25,8 @@ def form() -> None:
 @click.argument("file")
 def new(file: str) -> int:
     """Write an empty form with comments to FILE."""
+    from pathlib import Path
+
     from gosip_check.form import TEMPLATE
 
     try:
@@ -33,7 +35,7 @@ def new(file: str) -> int:
     except FileExistsError as error:
         raise UsageProblem(f"{file}: exists already; choose another name, so that nothing is lost.") from error
     except OSError as error:
-        raise ToolFailed(f"{file}: cannot be written: {error.strerror}.") from error
+        raise UsageProblem(f"{file}: cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {file}. Fill it in, then: gosip-check form check {file}")
     return EXIT_READY
 
@@ -42,11 +44,12 @@ def new(file: str) -> int:
 @click.argument("file")
 def check(file: str) -> int:
     """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
-    from gosip_check.form import FormError, load
+    from gosip_check.form import load
+    from gosip_check.tomlfile import TomlError
 
     try:
         missing = load(Path(file)).not_filled_in
-    except FormError as error:
+    except TomlError as error:
         raise UsageProblem(str(error)) from error
     if missing:
         click.echo(f"{file}: not filled in yet: {', '.join(missing)}.")
@@ -59,14 +62,17 @@ def check(file: str) -> int:
 @click.argument("file")
 def show(file: str) -> int:
     """Show FILE as it will stand in a report."""
+    from pathlib import Path
+
     from rich.console import Console
 
-    from gosip_check.form import FormError, load
+    from gosip_check.form import load
     from gosip_check.report.to_terminal import form_table
+    from gosip_check.tomlfile import TomlError
 
     try:
         filled_in = load(Path(file))
-    except FormError as error:
+    except TomlError as error:
         raise UsageProblem(str(error)) from error
     Console(markup=False, emoji=False, highlight=False).print(form_table(filled_in))
     return EXIT_READY
@@ -85,17 +91,18 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     """
     from gosip_check.cli.options import links_from
     from gosip_check.discover import discover
-    from gosip_check.form import FormError, findings_of, load
+    from gosip_check.form import findings_of, load
     from gosip_check.records import Form
     from gosip_check.report.load import ReportError
     from gosip_check.report.load import load as load_report
+    from gosip_check.tomlfile import TomlError
 
     place = _pbx(pbx)
     links = links_from(link)
     try:
         known = load(Path(file)) if Path(file).exists() else Form()
         findings = findings_of(load_report(Path(report))) if report else []
-    except (FormError, ReportError) as error:
+    except (TomlError, ReportError) as error:
         raise UsageProblem(str(error)) from error
     click.echo("Looking around ...", err=True)
     findings += discover(links, place)

@@ -258,13 +258,13 @@ def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool)
     from rich.console import Console
 
     from gosip_check.report.text import visible
-    from gosip_check.report.to_terminal import closing, print_summary
+    from gosip_check.report.to_terminal import closing_line, print_summary
 
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
     if not quiet:
         print_summary(console, report)
     elif not to_stderr:
-        console.print(closing(report))
+        console.print(closing_line(report))
     for sentence in sentences:
         click.echo(visible(f"CHANGED: {sentence}"), err=to_stderr)
 

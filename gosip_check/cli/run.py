@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from gosip_check.cli.carry_out import carry_out, load_checklist
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
 
@@ -42,6 +41,7 @@ def host(**options: Any) -> int:
 
 
 def _check(command: str, patterns: tuple[str, ...], chosen: Chosen) -> int:
+    from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.run import Plan, select
 
     checklist = load_checklist(chosen.checklist)

@@ -75,7 +75,8 @@ def ask(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
     """Ask `resolver` for the `kind` records of `name`: UDP, and TCP when the response is truncated (RFC 7766 5).
 
     A question that timed out is asked once more: by then a resolver with a cold cache has the answer.
-    Raises ProbeFailed only when this machine itself cannot send, or the run was stopped.
+    Raises ProbeFailed only when this machine forbids to send, or the run was stopped: a resolver that it cannot reach,
+    such as one by IPv6 where there is none, says nothing about the others.
     """
     reply = _ask_once(context, resolver, name, kind)
     return _ask_once(context, resolver, name, kind) if reply.status is DnsStatus.TIMEOUT else reply
@@ -87,36 +88,43 @@ def _ask_once(context: Context, resolver: Resolver, name: str, kind: str) -> Rep
     if reply.message is not None and reply.message.flags & dns.flags.TC:
         retried = _over_tcp(context, resolver, question)
         retried.truncated, retried.tcp_retry_worked = True, retried.message is not None
+        if retried.message is None:
+            retried.detail = f"its answer did not fit into UDP, and over TCP {retried.detail}"
         return retried
     return reply
+
+
+def _not_reached(failed: ProbeFailed) -> Reply:
+    if failed.failure.kind in (FailureKind.PERMISSION, FailureKind.INTERRUPTED):
+        raise failed
+    return Reply(DnsStatus.UNREACHABLE, failed.failure.message.rstrip("."))
 
 
 def _over_udp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
     """One try of at most RESOLVER_TIMEOUT_S. Garbage is noted and waited past, as resolvers do."""
     wire = question.to_wire()
     trouble = Reply(DnsStatus.TIMEOUT, f"no answer within {RESOLVER_TIMEOUT_S:g} s")
-    with net.udp_socket(context.link, net.family_of(resolver.address)) as sock:
-        started_s = time.monotonic()
-        for resend_s in (0.0, _UDP_RESEND_S):
-            try:
+    try:
+        with net.udp_socket(context.link, net.family_of(resolver.address)) as sock:
+            started_s = time.monotonic()
+            for until_s in (started_s + _UDP_RESEND_S, started_s + RESOLVER_TIMEOUT_S):
                 net.send_to(sock, wire, resolver.address, resolver.port)
-            except ProbeFailed as failed:
-                if failed.failure.kind is not FailureKind.UNREACHABLE:
-                    raise
-                return Reply(DnsStatus.UNREACHABLE, failed.failure.message)
-            until_s = started_s + (_UDP_RESEND_S if resend_s == 0.0 else RESOLVER_TIMEOUT_S)
-            while net.wait_readable(context, [sock], until_s):
-                for datagram in net.read_datagrams(sock):
-                    if datagram.address != resolver.address or datagram.port != resolver.port:
-                        continue
-                    reply = _read(datagram.data, question)
-                    if reply.status is DnsStatus.MALFORMED:
-                        trouble = reply
-                        continue
-                    reply.rtt_ms = (datagram.at_s - started_s) * 1000
-                    return reply
-                for icmp in net.read_icmp_errors(sock):
-                    return Reply(DnsStatus.UNREACHABLE, f"{icmp.sender} says {icmp.name}")
+                while net.wait_readable(context, [sock], until_s):
+                    for datagram in net.read_datagrams(sock):
+                        if datagram.address != resolver.address or datagram.port != resolver.port:
+                            continue
+                        reply = _read(datagram.data, question)
+                        if reply.status is DnsStatus.MALFORMED:
+                            trouble = reply
+                            continue
+                        reply.rtt_ms = (datagram.at_s - started_s) * 1000
+                        return reply
+                    for icmp in net.read_icmp_errors(sock):
+                        return Reply(DnsStatus.UNREACHABLE, f"{icmp.sender} says {icmp.name}")
+                    if time.monotonic() >= until_s:  # whoever sends without end must not be listened to without end
+                        break
+    except ProbeFailed as failed:
+        return _not_reached(failed)
     return trouble
 
 
@@ -131,17 +139,15 @@ def _over_tcp(context: Context, resolver: Resolver, question: dns.message.Messag
             received = b""
             while len(received) < 2 or len(received) < 2 + struct.unpack_from("!H", received)[0]:
                 if not net.wait_readable(context, [sock], until_s):
-                    return Reply(DnsStatus.TIMEOUT, f"no answer over TCP within {RESOLVER_TIMEOUT_S:g} s")
+                    return Reply(DnsStatus.TIMEOUT, f"no answer came within {RESOLVER_TIMEOUT_S:g} s")
                 chunk = sock.recv(65537)
                 if not chunk:
                     return Reply(DnsStatus.MALFORMED, "closed the TCP connection in the middle of its answer")
                 received += chunk
     except ProbeFailed as failed:
-        if failed.failure.kind.says_nothing_about_the_site:
-            raise
-        return Reply(DnsStatus.UNREACHABLE, failed.failure.message)
+        return _not_reached(failed)
     except OSError as error:
-        return Reply(DnsStatus.UNREACHABLE, f"the TCP connection broke: {error.strerror}")
+        return Reply(DnsStatus.UNREACHABLE, f"the connection broke: {error.strerror}")
     reply = _read(received[2:], question)
     reply.rtt_ms = (time.monotonic() - started_s) * 1000
     return reply

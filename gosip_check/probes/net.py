@@ -149,7 +149,9 @@ def tcp_connect(
     sock = _open(context.link, family_of(address), socket.SOCK_STREAM)
     try:
         sock.bind((_source(context.link, sock.family), 0))
-        if ttl is not None:
+        if ttl is not None and sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        elif ttl is not None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_TTL, ttl)
         _connect(sock, context, address, port, timeout_s)
     except OSError as error:
@@ -170,12 +172,11 @@ def local_address(sock: socket.socket) -> tuple[str, int]:
 def source_address(link: Link, towards: str) -> str:
     """The local address that packets to `towards` leave from. Sends nothing.
 
-    Raises ProbeFailed(unreachable) when there is no route.
+    Raises ProbeFailed: unreachable when there is no route, or when the link's address is not (any more) this machine's.
     """
-    if link.source is not None:
-        return link.source
     with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
+            sock.bind((_source(link, sock.family), 0))
             sock.connect((towards, 9))
         except OSError as error:
             raise _local_trouble(error, f"looking for a route to {towards}") from error

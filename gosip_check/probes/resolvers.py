@@ -23,8 +23,8 @@ def parse_resolver(text: str) -> Resolver:
     """`ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`. Raises ValueError for anything else, names included."""
     host, port = text, "53"
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
+        host, bracket, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or ("53" if bracket else "")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
@@ -44,4 +44,4 @@ def _configured(path: str | None) -> list[Resolver]:
             resolver.read_resolv_conf(path)
     except (dns.exception.DNSException, OSError, ValueError):  # none configured, or a file that cannot be read
         return []
-    return [Resolver(address=str(address).partition("%")[0], port=resolver.port) for address in resolver.nameservers]
+    return [Resolver(address=str(address), port=resolver.port) for address in resolver.nameservers]

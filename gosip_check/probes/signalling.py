@@ -54,12 +54,14 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when there is no server to ask, this machine cannot send, or the run was stopped."""
+    """Raises ProbeFailed when there is no server to ask, this machine forbids to send, or the run was stopped."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[
-        :_MOST_SERVERS
-    ]
+    names: dict[tuple[str, int], str] = {}  # one server may have several names, and is asked once all the same
+    for target in targets:
+        for address in target.addresses:
+            names.setdefault((address, target.port), target.target)
+    places = [(name, *place) for place, name in names.items()][:_MOST_SERVERS]
     if not places:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
@@ -89,11 +91,8 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
     while len(exchanges) < options.requests:
         if exchanges:
             context.wait(_PAUSE_S)
-        with context.turn(address):
-            if options.transport == "udp":
-                exchanges.append(ask_over_udp(context, options.domain, address, port))
-            else:
-                exchanges.append(ask_over_tcp(context, options.domain, target, address, port))
+        plain = bool(exchanges) and exchanges[-1].speaks == "sip"
+        exchanges.append(_exchange(options, context, target, address, port, plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(
@@ -102,15 +101,27 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
         port=port,
         first=exchanges[0],
         rtts_ms=[exchange.rtt_ms for exchange in exchanges if exchange.rtt_ms is not None],
-        retransmissions=sum(exchange.sent - 1 for exchange in exchanges),
+        retransmissions=sum(max(0, exchange.sent - 1) for exchange in exchanges),
     )
 
 
+def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
+    try:
+        with context.turn(address):
+            if options.transport == "udp":
+                return ask_over_udp(context, options.domain, address, port)
+            return ask_over_tcp(context, options.domain, target, address, port, plain)
+    except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
+        if failed.failure.kind not in (FailureKind.UNREACHABLE, FailureKind.UNSUPPORTED):
+            raise
+        return Exchange("unsent", failed.failure.message.rstrip("."), sent=0)
+
+
 def _answers(exchange: Exchange) -> bool | None:
-    """Yes for any SIP answer; no only where something else came instead; undecided for silence."""
+    """Yes for any SIP answer; no only where something else came instead; undecided for silence, ours included."""
     if exchange.result == "answered":
         return True
-    return None if exchange.result in ("silent", "closed") else False
+    return None if exchange.result in ("silent", "closed", "unsent") else False
 
 
 def _words(servers: Sequence[Server], named: Sequence[Server], decided: bool | None) -> str:

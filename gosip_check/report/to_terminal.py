@@ -27,6 +27,15 @@ _CLOSING = {
     Readiness.NOT_READY: ("NOT READY", "bold white on dark_red"),
     Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
 }
+_GROUPS = {
+    "dns": "DNS",
+    "firewall": "Firewall",
+    "alg": "SIP ALG",
+    "nat": "NAT",
+    "media": "Bandwidth and voice quality",
+    "host": "This machine",
+    "link": "Internet line",
+}
 _MEANING = {
     Readiness.READY: "everything that must be so is so",
     Readiness.NOT_READY: "mend what failed, then run this again",
@@ -52,12 +61,23 @@ def summary(report: Report, details: bool = False) -> RenderableType:
 
 
 def closing(report: Report) -> RenderableType:
-    """The outcome in a bar as wide as the terminal."""
-    word, style = _CLOSING[report.outcome]
-    counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
+    """The outcome in a bar as wide as the terminal, to be read across a room."""
+    _, style = _CLOSING[report.outcome]
+    return Padding(Text(f"{_outcome(report)}\n{_counts(report)}", style), (1, 2), style=style)
+
+
+def closing_line(report: Report) -> Text:
+    """The outcome in one line."""
+    return Text(f"{_outcome(report)} ({_counts(report)})", _CLOSING[report.outcome][1])
+
+
+def _outcome(report: Report) -> str:
     scope = "" if report.command in ("run", "demo") else f" ({report.command} only)"
-    line = Text(f"{word}{scope}: {_MEANING[report.outcome]}\n{counts}", style)
-    return Padding(line, (1, 2), style=style)
+    return f"{_CLOSING[report.outcome][0]}{scope}: {_MEANING[report.outcome]}"
+
+
+def _counts(report: Report) -> str:
+    return ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
 
 
 def print_summary(console: Console, report: Report, details: bool = False) -> None:
@@ -93,6 +113,7 @@ def _table(verdicts: list[Verdict]) -> Table:
             if group is not None:
                 table.add_section()
             group = verdict.group
+            table.add_row(Text(), Text(_GROUPS.get(group, group), "bold underline"))
         missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
         unmeasured = verdict.outcome is Outcome.UNKNOWN and not verdict.facts  # nothing was found that could be mended
         words = Text.assemble(

@@ -8,15 +8,15 @@ import contextlib
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Self
 
 Peer = tuple[str, int]
-Answers = bytes | Sequence[bytes] | None
+Answers = bytes | Iterable[bytes] | None
 """One message, several, or silence. The bytes go out as they are, so that a handler may answer nonsense."""
 
 Handle = Callable[[bytes, Peer, str], Answers]
-"""handle(message, peer, "UDP" or "TCP")."""
+"""handle(message, peer, "UDP" or "TCP"). An OSError that it raises closes the stream: a server that breaks off."""
 
 Split = Callable[[bytes], tuple[bytes | None, bytes]]
 """Cuts the first whole message off a stream: (message or None, rest). ValueError ends the connection."""
@@ -102,9 +102,10 @@ class Endpoint:
 
 def _bound(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     """UDP and TCP on one port. A free UDP port may be taken for TCP, so several are tried."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for last_try in (False,) * 19 + (True,):
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             udp.bind((address, port))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,7 +120,7 @@ def _bound(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     raise AssertionError("unreachable")
 
 
-def _several(answers: Answers) -> Sequence[bytes]:
+def _several(answers: Answers) -> Iterable[bytes]:
     if answers is None:
         return []
     return [answers] if isinstance(answers, bytes) else answers

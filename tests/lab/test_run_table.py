@@ -97,10 +97,8 @@ DEAD_RESOLVERS = Product(
     NOT_READY,
     {"dns.srv-answers": "192.168.1.1"},
 )
-# A refusal says nothing about the records, so nothing is missed; yet no PBX will find the trunk this way.
-REFUSING_RESOLVERS = Product(
-    {**DEAD_RESOLVERS.verdicts, "dns.srv-answers": UNKNOWN}, INCONCLUSIVE, {"dns.srv-answers": "192.168.1.1"}
-)
+# A refusal says nothing about the records; yet no PBX will find the trunk this way.
+REFUSING_RESOLVERS = Product(DEAD_RESOLVERS.verdicts, NOT_READY, {"dns.srv-answers": "192.168.1.1: refused"})
 NO_NETWORK = Product(dict.fromkeys(ALL_WELL, SKIPPED), INCONCLUSIVE, {"firewall.signalling": "no network"})
 
 
@@ -145,7 +143,13 @@ TABLE: Mapping[str, Row] = {
     "dns-forwarder-poisoned": _both(
         Product({**OUTSIDE_NETWORKS, "dns.resolvers-agree": WARN}, NOT_READY, HIJACKED.reasons)
     ),
-    "dns-second-poisoned": _both(Product({"dns.resolvers-agree": WARN})),
+    "dns-second-poisoned": _both(
+        Product(
+            {"dns.targets-in-networks": FAIL, "dns.resolvers-agree": WARN, **_signalling(SKIPPED)},
+            NOT_READY,
+            HIJACKED.reasons,
+        )
+    ),
     "dns-inventing": _both(Product({"dns.no-rewriting": WARN})),
     "dns-refused": _both(REFUSING_RESOLVERS),
     "dns-dead": _both(DEAD_RESOLVERS),
