@@ -104,7 +104,7 @@ def parse(document: bytes, address: str) -> Device | None:
 
 
 def _fetch(context: Context, address: str, port: int, path: str) -> bytes | None:
-    """The body of an HTTP/1.0 answer, which ends with the connection. None for anything but 200."""
+    """The body of an HTTP/1.0 answer: it ends with its length, else with the connection. None for anything but 200."""
     until_s = time.monotonic() + _FETCH_S
     request = f"GET {path} HTTP/1.0\r\nHost: {address}:{port}\r\nConnection: close\r\n\r\n"
     content = b""
@@ -118,8 +118,16 @@ def _fetch(context: Context, address: str, port: int, path: str) -> bytes | None
                 if not chunk:
                     break
                 content += chunk
+                if _is_whole(content):
+                    break
     except (ProbeFailed, OSError):
         context.check()
         return None
     head, _, body = content.partition(b"\r\n\r\n")
     return body if re.match(rb"HTTP/1\.[01] 200\b", head) and len(content) <= _LARGEST else None
+
+
+def _is_whole(content: bytes) -> bool:
+    head, blank, body = content.partition(b"\r\n\r\n")
+    length = re.search(rb"^content-length:[ \t]*([0-9]{1,9})[ \t]*\r?$", head, re.IGNORECASE | re.MULTILINE)
+    return bool(blank) and length is not None and len(body) >= int(length[1])

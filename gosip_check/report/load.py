@@ -67,7 +67,7 @@ def parse(content: bytes, where: str) -> Report:
 def document_of(content: bytes, where: str) -> dict[str, Any]:
     """The JSON as it stands. A name that stands twice is refused: two readers could understand it differently."""
     try:
-        document = json.loads(content, object_pairs_hook=_once, parse_constant=_no_constant)
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise ReportError(f"{where}: is not UTF-8 text (byte {error.start}), so it is no report.") from error
     except json.JSONDecodeError as error:

@@ -24,8 +24,8 @@ _BASE = {
     "ms": ("seconds", 0.001),
     "s": ("seconds", 1.0),
     "%": ("ratio", 0.01),
-    "kb/s": ("bits_per_second", 1000.0),
-    "Mb/s": ("bits_per_second", 1e6),
+    "kb/s": ("bytes_per_second", 125.0),
+    "Mb/s": ("bytes_per_second", 125000.0),
     "MiB": ("bytes", 1048576.0),
 }
 

@@ -2,6 +2,7 @@
 
     python -m tests.bench.bench_watch [SECONDS]
 
+The manners change between two checks: one that they change under sees a mixture, truly, and no table could say which.
 Prints a table: how many changes must be seen and were, which were missed or invented, how far the times drift, and how
 much memory the process takes. The verdicts on this very machine (host.*) are left out: they depend on what else runs.
 """
@@ -40,7 +41,7 @@ MANNERS: dict[str | None, dict[str, str]] = {
 
 def main(seconds: float) -> None:
     draw = random.Random(5)
-    stop = threading.Event()
+    stop, between = threading.Event(), threading.Lock()
     begun: list[float] = []
     resident: list[tuple[float, float]] = []
     checklist = load("go-native")
@@ -58,7 +59,8 @@ def main(seconds: float) -> None:
 
         def check() -> None:
             begun.append(time.monotonic())
-            sentences.extend(keep(history, check_once(plan, stop), None))
+            with between:
+                sentences.extend(keep(history, check_once(plan, stop), None))
             resident.append((time.monotonic(), process.memory_info().rss / 1048576))
 
         expected: list[tuple[str, str, str]] = []
@@ -72,7 +74,8 @@ def main(seconds: float) -> None:
                     before, after = (MANNERS[m].get(name, "pass") for m in (now, then))
                     if before != after:
                         expected.append((name, before, after))
-                server._fault = now = then
+                with between:
+                    server._fault = now = then
             stop.wait(max(0.0, until_s - time.monotonic()))
             stop.set()
 
