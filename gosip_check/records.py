@@ -109,6 +109,7 @@ class Trunk(Record, frozen=True):
     """A trunk product as data. Probe options of the same name are filled from here.
 
     rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
     """
 
     domain: str
@@ -122,6 +123,8 @@ class Trunk(Record, frozen=True):
     reregistration_s: int
     kbps_per_channel: int
     session_timer_s: int | None = None
+    own_networks: list[str] = []
+    own_networks_date: str = ""
 
 
 class ChecklistIdentity(Record, frozen=True):

@@ -23,6 +23,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
+from gosip_check.remedies import with_remedy
 
 WHOLE = ("run", "demo")
 "Commands whose reports must hold every requirement of their checklist."
@@ -67,7 +68,7 @@ def _on_link(
         if reason is not None:
             found = skipped(requirement, link.name, reason)
         elif measurement is not None:
-            found = judge(requirement, measurement)
+            found = with_remedy(judge(requirement, measurement), measurement, report.form)
         else:
             before = said.get(requirement.id)
             stopped = before is not None and before.reason == STOPPED

@@ -10,7 +10,7 @@ from gosip_check.cli.form import form
 from gosip_check.cli.health import health, watch
 from gosip_check.cli.history import history
 from gosip_check.cli.report import report
-from gosip_check.cli.run import firewall, host, run, srv
+from gosip_check.cli.run import alg, firewall, host, nat, run, srv
 from gosip_check.cli.schedule import schedule
 from gosip_check.cli.schema import schema
 
@@ -24,5 +24,21 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, host, demo, form, report, health, watch, history, schedule, checklist, schema):
+for command in (
+    run,
+    srv,
+    firewall,
+    alg,
+    nat,
+    host,
+    demo,
+    form,
+    report,
+    health,
+    watch,
+    history,
+    schedule,
+    checklist,
+    schema,
+):
     gosip_check.add_command(command)

@@ -28,8 +28,24 @@ def srv(**options: Any) -> int:
 @site_options
 @output_options
 def firewall(**options: Any) -> int:
-    """Only the firewall: does signalling get through, in detail."""
+    """Only the firewall: do signalling, media and large messages get through, in detail."""
     return _check("firewall", ("firewall.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def alg(**options: Any) -> int:
+    """Only the SIP ALG: does something on the way change signalling, where, and how."""
+    return _check("alg", ("alg.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def nat(**options: Any) -> int:
+    """Only address translation and the line: who sees what address, in detail."""
+    return _check("nat", ("nat.*", "link.*"), Chosen(**options))
 
 
 @click.command(epilog=EXIT_CODES)

@@ -1,13 +1,28 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, signalling, srv
+from gosip_check.probes import (
+    firewall_rtp,
+    host,
+    interface,
+    large_sip,
+    nat,
+    path,
+    signalling,
+    sip_rewriting,
+    srv,
+)
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         srv.PROBE,
+        path.PROBE,
         signalling.PROBE,
+        sip_rewriting.PROBE,
+        firewall_rtp.PROBE,
+        large_sip.PROBE,
+        nat.PROBE,
         host.PROBE,
         interface.PROBE,
     )

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from gosip_check.probes import probe, srv
+from msgspec.structs import replace
+
+from gosip_check.probes import leaving, path, probe, srv
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip_exchange import Exchange, ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
@@ -67,6 +69,7 @@ def measure(options: Options, context: Context) -> Facts:
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
     with ThreadPoolExecutor(len(places)) as pool:
         servers = list(pool.map(lambda place: _ask(options, context, *place), places))
+    servers = _with_who_kept_it(options, context, servers)
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
     every_answers = False if False in states else None if None in states else True
@@ -103,6 +106,33 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
         rtts_ms=[exchange.rtt_ms for exchange in exchanges if exchange.rtt_ms is not None],
         retransmissions=sum(max(0, exchange.sent - 1) for exchange in exchanges),
     )
+
+
+def _with_who_kept_it(options: Options, context: Context, servers: Sequence[Server]) -> list[Server]:
+    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it."""
+    ways = context.seen.get("path")
+    asked = [s for s in servers if s.first.result in ("silent", "reset")]
+    if not asked or not isinstance(ways, path.Facts):
+        return list(servers)
+    context.say(f"Did it leave the site? {len(asked)} server(s)")
+    if options.transport == "udp":
+        found = leaving.over_udp(context, ways, options.domain, [(server.address, server.port) for server in asked])
+    else:
+        with ThreadPoolExecutor(len(asked)) as pool:
+            found = list(pool.map(lambda server: leaving.over_tcp(context, ways, server.address, server.port), asked))
+    told = dict(zip((server.address for server in asked), found, strict=True))
+    return [replace(s, first=_told(s.first, told[s.address])) if s.address in told else s for s in servers]
+
+
+def _told(exchange: Exchange, left: leaving.Left) -> Exchange:
+    if exchange.result != "silent" and left.how != "forged reset":
+        return exchange
+    detail = f"{exchange.detail}, and {left.words}"
+    if left.how == "dropped":
+        return replace(exchange, result="dropped", detail=detail, culprit=left.who)
+    if left.how == "rejected":
+        return replace(exchange, result="prohibited", detail=detail, culprit=left.who)
+    return replace(exchange, detail=detail)
 
 
 def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
@@ -150,5 +180,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
-    after=("srv",),
+    after=("srv", "path"),
 )

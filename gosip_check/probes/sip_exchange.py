@@ -33,6 +33,7 @@ Result = Literal[
     "answered",
     "silent",
     "closed",
+    "dropped",
     "refused",
     "reset",
     "prohibited",
@@ -41,9 +42,9 @@ Result = Literal[
     "foreign",
     "unsent",
 ]
-"""silent: nothing came. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
-request from another address than the server's. unsent: this machine has no way to that address. The others say what
-came instead of an answer."""
+"""silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
+ended without an answer. foreign: an answer to our request from another address than the server's. unsent: this machine
+has no way to that address. The others say what came instead of an answer."""
 
 
 class Tls(Record, frozen=True):
@@ -134,14 +135,17 @@ def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exch
         return replace(trouble, sent=transaction.sent)
 
 
-def options(context: Context, domain: str, transport: str, address: str, port: int) -> bytes:
-    """An OPTIONS whose Via is the socket's own address and `port`."""
+def options(
+    context: Context, domain: str, transport: str, address: str, port: int, *, via_host: str | None = None
+) -> bytes:
+    """An OPTIONS whose Via is the socket's own address, or `via_host`, and `port`."""
     host = net.source_address(context.link, address)
     return sip.options_request(
         uri=f"sip:{domain}",
         transport=transport,
         host=host,
         port=port,
+        via_host=via_host,
         branch=f"z9hG4bK{secrets.token_hex(8)}",
         call_id=f"{secrets.token_hex(8)}@{host}",
         from_tag=secrets.token_hex(4),

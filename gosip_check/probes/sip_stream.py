@@ -37,7 +37,7 @@ def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: i
     try:
         if not plain:
             with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
-                secured = _handshake(context, sock, name)
+                secured = handshake(context, sock, name)
                 if isinstance(secured, ssl.SSLSocket):
                     with secured:
                         tls = _describe(secured)
@@ -56,6 +56,15 @@ def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: i
 def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport: str, address: str) -> Exchange:
     request = options(context, domain, transport, address, net.local_address(sock)[1])
     started_s = time.monotonic()
+    response = exchange_on_stream(context, sock, request, address)
+    if isinstance(response, Exchange):
+        return response
+    return answered(response, (time.monotonic() - started_s) * 1000 if response.status >= 200 else None, 1)
+
+
+def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, address: str) -> sip.Response | Exchange:
+    """Send one request over a connection: the final response, else a provisional one, else what came instead."""
+    started_s = time.monotonic()
     until_s = started_s + ANSWER_TIMEOUT_S
     transaction = ClientTransaction(request, started_s, reliable=True)
     buffer = b""
@@ -66,7 +75,7 @@ def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport
             if message is not None:
                 response = transaction.receive(message.raw)
                 if response is not None and response.status >= 200:
-                    return answered(response, (time.monotonic() - started_s) * 1000, 1)
+                    return response
                 continue
             chunk = _receive(context, sock, until_s)
             if not chunk:
@@ -80,7 +89,7 @@ def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport
     except OSError as error:
         ending = Exchange("closed", f"the connection broke: {error.strerror or error}")
     if transaction.provisional is not None:  # no final response, and yet the way there and back is open
-        return answered(transaction.provisional, None, 1)
+        return transaction.provisional
     if any(isinstance(message, sip.Response) for message in transaction.foreign):
         return Exchange("malformed", OTHER_REQUEST, culprit=address)
     return ending
@@ -104,7 +113,7 @@ def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | N
     return None
 
 
-def _handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
+def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
     """A TLS connection to whoever answers, without verifying who; or why there is none, in words."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.check_hostname = False

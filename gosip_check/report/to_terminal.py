@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gosip_check.records import Form, LinkReport, Outcome, Readiness, Report, Verdict
+from gosip_check.report.alg_diff import diff
 from gosip_check.report.text import visible
 
 _STYLES = {
@@ -53,6 +54,8 @@ def summary(report: Report, details: bool = False) -> RenderableType:
     for link in report.links:
         verdicts = [verdict for verdict in report.verdicts if verdict.link == link.name]
         parts += [Text(), _link_line(link), _table(verdicts)]
+    for measurement in report.measurements:
+        parts += diff(measurement)
     if details:
         for measurement in report.measurements:
             parts += [Text(), Text(visible(f"{measurement.probe}: {measurement.subject}"), "bold")]
@@ -158,10 +161,10 @@ def _joined(*parts: str) -> str:
 
 
 def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
-    """Facts as indented lines, `name: value`. The evidence is left out: the table has it."""
+    """Facts as indented lines, `name: value`. What is shown elsewhere is left out: the evidence and changed lines."""
     indent = "  " * depth
     for name, value in facts.items():
-        if name == "evidence":
+        if name in ("evidence", "changes"):
             continue
         if isinstance(value, Mapping):
             yield f"{indent}{visible(name)}:"
