@@ -7,13 +7,14 @@ recorded as one, says nothing about the site, and stops nothing.
 
 import fnmatch
 import itertools
+import platform
 import queue
 import secrets
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
@@ -21,14 +22,16 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__
-from gosip_check.judge import judge, readiness, skipped, verdict
+from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES, net
-from gosip_check.probes.probe import STOPPED, Context, Facts, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.probe import Context, Facts, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.records import (
+    STOPPED,
     Checklist,
     Failure,
     FailureKind,
     Form,
+    HostIdentity,
     Link,
     LinkReport,
     Measurement,
@@ -54,7 +57,10 @@ class Observer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
+
+    turns: paces what is sent to the provider's servers, over several runs where they share it.
+    """
 
     checklist: Checklist
     requirements: Sequence[Requirement]
@@ -63,6 +69,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    turns: Turns = field(default_factory=Turns)
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -72,6 +79,11 @@ def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
         if requirement.id in wanted:
             wanted.update(requirement.needs)
     return [requirement for requirement in checklist.requirements if requirement.id in wanted]
+
+
+def select_health(checklist: Checklist) -> list[Requirement]:
+    """The light subset for scheduled runs, and whatever it needs, in checklist order."""
+    return select(checklist, [requirement.id for requirement in checklist.requirements if requirement.health])
 
 
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
@@ -100,6 +112,8 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         links=links,
         verdicts=verdicts,
         measurements=measurements,
+        skip=list(plan.skip),
+        host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
     )
 
 
@@ -138,13 +152,15 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         verdicts[verdict.id] = verdict
         going.observer.judged(verdict)
 
+    base = Context(link, going.stop, say=going.observer.say, turns=plan.turns)
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
         for requirement in pending:
             if not all(need in verdicts for need in requirement.needs):
                 continue
-            reason = _reason_to_skip(plan, requirement, trouble, verdicts)
+            no_network = trouble is not None and not PROBES[requirement.probe].local
+            reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
             elif going.stop.is_set():
@@ -157,28 +173,12 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, going):
+        for ask, measurement, brought in _measure(_batch(asks.values()), base, facts, going):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
-
-
-def _reason_to_skip(
-    plan: Plan, requirement: Requirement, trouble: str | None, verdicts: dict[str, Verdict]
-) -> str | None:
-    for pattern in plan.skip:
-        if fnmatch.fnmatchcase(requirement.id, pattern):
-            return f"Skipped on request (--skip {pattern})."
-    if trouble is not None and not PROBES[requirement.probe].local:
-        return "There is no network towards the provider."
-    for need in requirement.needs:
-        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
-            return None  # the run was stopped; this one is as unknown as what it needs
-        if verdicts[need].outcome is not Outcome.PASS:
-            return f"Not looked at, because {need} did not pass."
-    return None
 
 
 _Key = tuple[str, bytes]
@@ -229,7 +229,7 @@ def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
 
 
 def _measure(
-    asks: list[_Ask], link: Link, facts: dict[str, Facts], going: _Going
+    asks: list[_Ask], base: Context, facts: dict[str, Facts], going: _Going
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
@@ -239,19 +239,20 @@ def _measure(
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
-        context = Context(link, going.stop, seen, going.observer.say)
+        context = replace(base, seen=seen)
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
 
     def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
         return Measurement(
             id=next(going.ids),
             probe=ask.probe.name,
-            link=link.name,
+            link=base.link.name,
             subject=subjects.get(ask.key, ask.probe.name),
             started=started,
             elapsed_s=round(elapsed_s, 3),
             facts=_as_written(result) if isinstance(result, Facts) else None,
             failure=result if isinstance(result, Failure) else None,
+            options=msgspec.to_builtins(ask.options),
         )
 
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):

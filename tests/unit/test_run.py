@@ -8,8 +8,9 @@ import pytest
 
 from gosip_check import run as running
 from gosip_check.probes import probe
-from gosip_check.probes.probe import STOPPED, Context, Probe, ProbeFailed
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import (
+    STOPPED,
     FailureKind,
     Link,
     Outcome,
