@@ -22,6 +22,11 @@ from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
 from gosip_check.tomlfile import TomlError, convert, instead, only, sentence
 
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_LONGEST_DOMAIN = 253
+"RFC 1035 2.3.4."
+
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
@@ -96,7 +101,7 @@ def _trunk(table: dict[str, Any], where: str) -> Trunk:
         raise TomlError(f"{where}: rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right.")
     if not 1 <= trunk.port <= 65535:
         raise TomlError(f"{where}: port: {trunk.port} is not a port; 1 to 65535 would be right.")
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", trunk.domain):
+    if len(trunk.domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(trunk.domain):
         raise TomlError(f"{where}: domain: {trunk.domain!r} is not a domain; trunk.example.net would be right.")
     return trunk
 

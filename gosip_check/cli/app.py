@@ -7,8 +7,12 @@ from gosip_check.cli.checklist import checklist
 from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
+from gosip_check.cli.health import health, watch
+from gosip_check.cli.history import history
 from gosip_check.cli.reflector import reflector
+from gosip_check.cli.report import report
 from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
+from gosip_check.cli.schedule import schedule
 from gosip_check.cli.schema import schema
 
 
@@ -21,5 +25,24 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, alg, nat, quality, bandwidth, host, demo, reflector, form, checklist, schema):
+for command in (
+    run,
+    srv,
+    firewall,
+    alg,
+    nat,
+    quality,
+    bandwidth,
+    host,
+    demo,
+    reflector,
+    form,
+    report,
+    health,
+    watch,
+    history,
+    schedule,
+    checklist,
+    schema,
+):
     gosip_check.add_command(command)

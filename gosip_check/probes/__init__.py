@@ -9,6 +9,7 @@ from gosip_check.probes import (
     nat,
     path,
     signalling,
+    sip_answers,
     sip_rewriting,
     srv,
 )
@@ -21,6 +22,7 @@ PROBES: dict[str, Probe] = {
         path.PROBE,
         signalling.PROBE,
         sip_rewriting.PROBE,
+        sip_answers.PROBE,
         firewall_rtp.PROBE,
         large_sip.PROBE,
         nat.PROBE,

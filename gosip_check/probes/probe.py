@@ -7,17 +7,21 @@ them None where open. Where a fact needs words - who dropped a packet, which add
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from gosip_check.records import Failure, FailureKind, Link, Record
+from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
 
-STOPPED = "The run was stopped before this was measured."
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 class Options(Record, frozen=True):
@@ -39,6 +43,33 @@ class ProbeFailed(Exception):
         self.failure = Failure(kind=kind, message=message, culprit=culprit)
 
 
+class Turns:
+    """Keeps two packets to one server apart, whichever probe sends them. `interval_s` None: probes pace themselves."""
+
+    def __init__(self, interval_s: float | None = None) -> None:
+        self.interval_s = interval_s
+        self._ended_s: dict[str, float] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._all = threading.Lock()
+
+    @contextmanager
+    def turn(self, address: str, context: "Context") -> Iterator[None]:
+        """Hold this while talking to a server: one at a time, and each a while after the last."""
+        if self.interval_s is None:
+            yield
+            return
+        with self._all:
+            lock = self._locks[address]
+        while not lock.acquire(timeout=0.1):
+            context.check()
+        try:
+            context.wait_until(self._ended_s.get(address, -math.inf) + self.interval_s)
+            yield
+        finally:
+            self._ended_s[address] = time.monotonic()
+            lock.release()
+
+
 @dataclass(frozen=True)
 class Context:
     """What a probe may know beside its options.
@@ -47,12 +78,23 @@ class Context:
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
     seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
+    turns: paces what is sent to the provider's servers.
     """
 
     link: Link
     stop: threading.Event = field(default_factory=threading.Event)
     seen: Mapping[str, Facts] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
+    turns: Turns = field(default_factory=Turns)
+
+    def turn(self, address: str) -> AbstractContextManager[None]:
+        """Hold this while talking to a server of the provider."""
+        return self.turns.turn(address, self)
+
+    @property
+    def t1_s(self) -> float:
+        """T1 of RFC 3261 17.1.1.1, the pause before the first retransmission."""
+        return max(0.5, self.turns.interval_s or 0)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise ProbeFailed(interrupted) when the run is stopped."""
@@ -101,3 +143,33 @@ def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str,
             if name not in values and name in source:
                 values[name] = source[name]
     return msgspec.convert(values, probe.options)
+
+
+def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_once: int = 16) -> list[Found]:
+    """`function` of every item, in threads, in the order of the items. Raises what the first one to fail raised.
+
+    The threads are daemons, unlike those of concurrent.futures: one that hangs does not keep the program from ending.
+    """
+    waiting = deque(enumerate(items))
+    found: dict[int, Found] = {}
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                number, item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[number] = function(item)
+            except BaseException as failure:  # not dealt with here: the caller gets it
+                failures.append(failure)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(items)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [found[number] for number in range(len(items))]

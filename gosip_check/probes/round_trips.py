@@ -7,13 +7,13 @@ Every round trip holds the time that the other side took to answer, so it is an 
 import socket
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal
 
 from gosip_check.probes import net
 from gosip_check.probes.interface import default_gateway
 from gosip_check.probes.ping import ping
-from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip_exchange import ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
 from gosip_check.probes.srv import Target
@@ -88,10 +88,9 @@ def measure(
                 until_s,
             )
 
-    with ThreadPoolExecutor(max(1, len(servers) + len(icmp))) as pool:
-        sip_places = pool.map(by_sip, [server for server in servers if server[1] not in mute])
-        icmp_places = pool.map(by_icmp, icmp.items())
-        return [*sip_places, *icmp_places]
+    asked = [partial(by_sip, server) for server in servers if server[1] not in mute]
+    asked += [partial(by_icmp, place) for place in icmp.items()]
+    return side_by_side(lambda ask: ask(), asked)
 
 
 def _repeated(
