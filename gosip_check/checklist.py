@@ -144,24 +144,12 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
             f"There are {', '.join(sorted(PROBES))}."
         )
     probe = PROBES[requirement.probe]
-    measured = {other.probe for other in _needed(requirement, earlier)}
-    for name in probe.after:
-        if name not in measured:
-            raise ChecklistError(
-                f"{where}: probe {probe.name!r} builds on {name!r}; need a requirement that measures it."
-            )
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise ChecklistError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect:
         _check_expectation(expectation, probe, where)
     return requirement
-
-
-def _needed(requirement: Requirement, earlier: list[Requirement]) -> list[Requirement]:
-    """Every requirement that this one needs, by way of others too."""
-    direct = [other for other in earlier if other.id in requirement.needs]
-    return direct + [further for other in direct for further in _needed(other, earlier)]
 
 
 def _check_options(requirement: Requirement, probe: Probe, trunk: Trunk, where: str) -> None:

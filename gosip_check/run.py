@@ -12,10 +12,11 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Any
 
 import msgspec
 
@@ -145,6 +146,7 @@ def _on_link(
                     judged(judge(requirement, measurements[ask.key]))
                 else:
                     asks[ask.key] = ask
+        _add_what_they_come_after(plan, asks, measurements)
         for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, stop, observer, ids):
             measurements[ask.key] = measurement
             if brought is not None:
@@ -185,15 +187,35 @@ class _Ask:
 
 
 def _ask(plan: Plan, requirement: Requirement) -> _Ask:
-    probe = PROBES[requirement.probe]
+    return _filled(plan, PROBES[requirement.probe], requirement.options)
+
+
+def _filled(plan: Plan, probe: Probe, chosen: Mapping[str, Any]) -> _Ask:
     settings, trunk = msgspec.structs.asdict(plan.settings), msgspec.structs.asdict(plan.checklist.trunk)
-    return _Ask(probe, fill_options(probe, requirement.options, settings, trunk))
+    return _Ask(probe, fill_options(probe, chosen, settings, trunk))
+
+
+def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: Mapping[_Key, Measurement]) -> None:
+    """A probe whose facts another one needs is measured even where no requirement asks for it."""
+    waiting = list(asks.values())
+    while waiting:
+        for name in waiting.pop().probe.after:
+            if not any(key[0] == name for key in [*asks, *measurements]):
+                ask = _filled(plan, PROBES[name], {})
+                asks[ask.key] = ask
+                waiting.append(ask)
 
 
 def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
-    """What to measure next: everything that may run side by side, else one of those that run alone."""
-    together = [ask for ask in asks if not ask.probe.alone]
-    return together or list(itertools.islice(asks, 1))
+    """What to measure next: everything that may run side by side, else one of those that run alone.
+
+    A probe waits as long as one that it comes after is still to be measured.
+    """
+    left = list(asks)
+    names = {ask.probe.name for ask in left}
+    ready = [ask for ask in left if not names.intersection(ask.probe.after)]
+    together = [ask for ask in ready if not ask.probe.alone]
+    return together or ready[:1]
 
 
 def _measure(

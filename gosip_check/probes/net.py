@@ -149,10 +149,8 @@ def tcp_connect(
     sock = _open(context.link, family_of(address), socket.SOCK_STREAM)
     try:
         sock.bind((_source(context.link, sock.family), 0))
-        if ttl is not None and sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
-        elif ttl is not None:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_TTL, ttl)
+        if ttl is not None:
+            limit_ttl(sock, ttl)
         _connect(sock, context, address, port, timeout_s)
     except OSError as error:
         sock.close()
@@ -183,11 +181,21 @@ def source_address(link: Link, towards: str) -> str:
         return local_address(sock)[0]
 
 
-def send_to(sock: socket.socket, data: bytes, address: str, port: int) -> None:
-    """Send one datagram. An ICMP error that is pending on the socket does not stop it.
+def limit_ttl(sock: socket.socket, ttl: int) -> None:
+    """Let what the socket sends from now on die after `ttl` hops."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_TTL, ttl)
+
+
+def send_to(sock: socket.socket, data: bytes, address: str, port: int, *, ttl: int | None = None) -> None:
+    """Send one datagram. An ICMP error that is pending on the socket does not stop it. `ttl` limits how far it travels.
 
     Raises ProbeFailed when this machine itself cannot send: no route, or forbidden by a local firewall.
     """
+    if ttl is not None:
+        limit_ttl(sock, ttl)
     for _ in range(2):  # the first call may only deliver an error left over from an earlier packet
         try:
             sock.sendto(data, (address, port))

@@ -32,7 +32,7 @@ def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: i
     try:
         if not plain:
             with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
-                secured = _handshake(context, sock, name)
+                secured = handshake(context, sock, name)
                 if isinstance(secured, ssl.SSLSocket):
                     with secured:
                         tls = _describe(secured)
@@ -51,14 +51,22 @@ def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: i
 def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport: str, address: str) -> Exchange:
     request = options(context, domain, transport, address, net.local_address(sock)[1])
     started_s = time.monotonic()
-    until_s = started_s + ANSWER_TIMEOUT_S
+    response = exchange_on_stream(context, sock, request, address)
+    if isinstance(response, Exchange):
+        return response
+    return answered(response, (time.monotonic() - started_s) * 1000, 1)
+
+
+def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, address: str) -> sip.Response | Exchange:
+    """Send one request over a connection: the final response, or what came instead of one."""
+    until_s = time.monotonic() + ANSWER_TIMEOUT_S
     buffer = b""
     try:
         sock.sendall(request)
         while True:
             message, buffer = sip.take_from_stream(buffer)
             if isinstance(message, sip.Response) and message.status >= 200:
-                return answered(message, (time.monotonic() - started_s) * 1000, 1)
+                return message
             if message is not None:
                 continue
             chunk = _receive(context, sock, until_s)
@@ -88,7 +96,7 @@ def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | N
             return None
 
 
-def _handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
+def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
     """A TLS connection to whoever answers, without verifying who; or why there is none, in words."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.check_hostname = False

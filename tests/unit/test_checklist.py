@@ -120,11 +120,6 @@ WRONG = {
         HEAD + TRUNK + requirement(needs='["dns.srv-answers"]'),
         "w.toml: requirement 'dns.srv-answers': needs 'dns.srv-answers', which is no earlier requirement.",
     ),
-    "builds on": (
-        HEAD + TRUNK + requirement(probe='"signalling"', expect="[]"),
-        "w.toml: requirement 'dns.srv-answers': probe 'signalling' builds on 'srv'; "
-        "need a requirement that measures it.",
-    ),
     "option typo": (
         HEAD + TRUNK + requirement(options='{ domian = "x" }'),
         "w.toml: requirement 'dns.srv-answers': options: there is no key 'domian'; did you mean 'domain'?",
