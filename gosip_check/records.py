@@ -102,6 +102,7 @@ class Trunk(Record, frozen=True):
     """A trunk product as data. Probe options of the same name are filled from here.
 
     rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
     """
 
     domain: str
@@ -115,6 +116,10 @@ class Trunk(Record, frozen=True):
     reregistration_s: int
     kbps_per_channel: int
     session_timer_s: int | None = None
+    management_addresses: list[str] = []
+    management_ports: list[int] = []
+    ntp_servers: list[str] = []
+    ntp_port: int = 123
 
 
 class ChecklistIdentity(Record, frozen=True):

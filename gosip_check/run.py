@@ -213,7 +213,7 @@ def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
     """
     left = list(asks)
     names = {ask.probe.name for ask in left}
-    ready = [ask for ask in left if not names.intersection(ask.probe.after)]
+    ready = [ask for ask in left if not names.intersection((*ask.probe.after, *ask.probe.glad_of))]
     together = [ask for ask in ready if not ask.probe.alone]
     return together or ready[:1]
 
@@ -232,7 +232,7 @@ def _measure(
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
-        seen = {name: facts[name] for name in ask.probe.after if name in facts}
+        seen = {name: facts[name] for name in (*ask.probe.after, *ask.probe.glad_of) if name in facts}
         context = Context(link, stop, seen, observer.say)
         ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
 

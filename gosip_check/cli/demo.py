@@ -19,6 +19,7 @@ def demo(fault: str | None, **options: Any) -> int:
 
     from gosip_check.records import Link, Settings
     from gosip_check.run import Plan
+    from gosip_check.servers import cloud
     from gosip_check.servers.trunk import FAULTS, NETWORKS, Trunk
 
     if fault == "list":
@@ -30,8 +31,16 @@ def demo(fault: str | None, **options: Any) -> int:
     chosen = Chosen(link=(), dns_server=(), **options)
     checklist = load_checklist(chosen.checklist)
     form = form_of(chosen)
-    trunk = msgspec.structs.replace(checklist.trunk, networks=NETWORKS)
-    with Trunk(trunk.domain, trunk.service, trunk.transport, fault) as server:
+    trunk = checklist.trunk
+    with Trunk(trunk.domain, trunk.service, trunk.transport, fault) as server, cloud.Cloud() as beside:
+        trunk = msgspec.structs.replace(
+            trunk,
+            networks=NETWORKS,
+            management_addresses=[cloud.ADDRESS],
+            management_ports=beside.management_ports,
+            ntp_servers=[cloud.ADDRESS],
+            ntp_port=beside.ntp_port,
+        )
         plan = Plan(
             checklist=msgspec.structs.replace(checklist, trunk=trunk),
             requirements=checklist.requirements,

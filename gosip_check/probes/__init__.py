@@ -1,6 +1,6 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, signalling, srv
+from gosip_check.probes import host, interface, management, ntp, path_mtu, signalling, srv
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
@@ -8,6 +8,9 @@ PROBES: dict[str, Probe] = {
     for probe in (
         srv.PROBE,
         signalling.PROBE,
+        management.PROBE,
+        path_mtu.PROBE,
+        ntp.PROBE,
         host.PROBE,
         interface.PROBE,
     )

@@ -27,6 +27,10 @@ _IPV6_RECVERR = 25
 _IP_RECVERR_RFC4884 = 26
 _IP_RECVTTL = 12
 _IP_TTL = 2
+_IP_MTU_DISCOVER = 10
+_IP_MTU = 14
+_IP_PMTUDISC_PROBE = 3
+_TCP_INFO = struct.Struct("=16xI80xI16xQ")  # struct tcp_info: tcpi_snd_mss, tcpi_total_retrans, tcpi_bytes_acked
 _SO_EE_ORIGIN_ICMP = 2
 _SO_EE_ORIGIN_ICMP6 = 3
 _SOCK_EXTENDED_ERR = struct.Struct("=IBBBBIHBB")
@@ -66,6 +70,7 @@ class IcmpError:
 
     quoted: what the sender quoted of our payload, as it saw it; may be short or empty.
     quoted_length: RFC 4884 length of the original datagram field behind the IP and transport header, 0 where not given.
+    mtu: what a "fragmentation needed" says of the next hop (RFC 1191 4), 0 for every other error.
     """
 
     kind: FailureKind
@@ -77,6 +82,7 @@ class IcmpError:
     quoted: bytes
     quoted_length: int
     at_s: float
+    mtu: int = 0
 
     @property
     def name(self) -> str:
@@ -140,9 +146,9 @@ def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: 
 
 
 def tcp_connect(
-    context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None
+    context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None, segment: int | None = None
 ) -> socket.socket:
-    """A connected, non-blocking TCP socket. `ttl` limits how far its packets travel.
+    """A connected, non-blocking TCP socket. `ttl` limits how far its packets travel, `segment` how large they are.
 
     Raises ConnectFailed: refused (a reset, or ICMP port unreachable), prohibited, unreachable, timeout.
     """
@@ -151,6 +157,8 @@ def tcp_connect(
         sock.bind((_source(context.link, sock.family), 0))
         if ttl is not None:
             limit_ttl(sock, ttl)
+        if segment is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         _connect(sock, context, address, port, timeout_s)
     except OSError as error:
         sock.close()
@@ -187,6 +195,30 @@ def limit_ttl(sock: socket.socket, ttl: int) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_TTL, ttl)
+
+
+def forbid_fragments(sock: socket.socket) -> None:
+    """Set DF on what an IPv4 UDP socket sends, however small a path MTU the system remembers (ip(7))."""
+    sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What Linux knows of an IPv4 connection. segment: octets it may put into a packet; acked: octets the peer has."""
+
+    segment: int
+    resent: int
+    acked: int
+    path_mtu: int
+
+
+def segments(sock: socket.socket) -> Segments:
+    """Read from the kernel (tcp(7), struct tcp_info). Raises ProbeFailed(unsupported) where it does not tell."""
+    try:
+        segment, resent, acked = _TCP_INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
+        return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, _IP_MTU))
+    except (OSError, AttributeError, struct.error) as error:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not tell what a connection has sent.") from error
 
 
 def send_to(sock: socket.socket, data: bytes, address: str, port: int, *, ttl: int | None = None) -> None:
@@ -316,7 +348,7 @@ def _icmp_error(data: bytes, value: bytes, destination: object) -> IcmpError | N
     """ip(7): struct sock_extended_err, followed by the sockaddr of the host that sent the error."""
     if len(value) < _SOCK_EXTENDED_ERR.size:
         return None
-    _, origin, kind, code, _, _, length, _, _ = _SOCK_EXTENDED_ERR.unpack_from(value)
+    _, origin, kind, code, _, info, length, _, _ = _SOCK_EXTENDED_ERR.unpack_from(value)
     offender = value[_SOCK_EXTENDED_ERR.size :]
     if origin == _SO_EE_ORIGIN_ICMP and len(offender) >= 8:
         version, meanings, sender = 4, _ICMP, socket.inet_ntop(socket.AF_INET, offender[4:8])
@@ -325,8 +357,9 @@ def _icmp_error(data: bytes, value: bytes, destination: object) -> IcmpError | N
     else:
         return None
     _, failure = meanings.get((kind, code), ("", FailureKind.UNREACHABLE))
+    mtu = info if (version, kind, code) in ((4, 3, 4), (6, 2, 0)) else 0
     place = (str(destination[0]), int(destination[1])) if isinstance(destination, tuple) else None
-    return IcmpError(failure, version, kind, code, sender, place, data, length, time.monotonic())
+    return IcmpError(failure, version, kind, code, sender, place, data, length, time.monotonic(), mtu)
 
 
 def _local_trouble(error: OSError, doing: str) -> ProbeFailed:

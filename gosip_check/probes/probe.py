@@ -44,7 +44,7 @@ class Context:
 
     link: the internet line to measure on; bind sockets to `link.source`.
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
-    seen: facts that earlier probes brought on this link, by probe name; holds only what `Probe.after` asked for.
+    seen: facts that earlier probes brought on this link, by probe name; only those that the probe named (`Probe`).
     say: one short line of progress for a person; costs nothing when nobody looks.
     """
 
@@ -72,7 +72,8 @@ class Probe:
     """One question.
 
     subject: what a measurement with these options is about, in a few words.
-    after: probes whose facts it needs. alone: it loads or times the path, so it runs by itself.
+    after: probes whose facts it needs. glad_of: probes whose facts it uses where they are measured anyway.
+    alone: it loads or times the path, so it runs by itself.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
     """
 
@@ -82,6 +83,7 @@ class Probe:
     measure: Callable[[Any, Context], Facts]
     subject: Callable[[Any], str] = lambda _: "this machine"
     after: tuple[str, ...] = ()
+    glad_of: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
     deadline_s: float = 60.0

@@ -11,6 +11,8 @@ from .namespaces import Rooms
 
 TLS_PORT = 5061
 PLAIN_PORT = 5161
+MANAGEMENT = ("40.130.246.217", "40.130.246.218")
+"Where the provider manages gateways from; here it accepts connections, and that is all."
 REALM = "trunk.gotel.com.mt"
 SILENCE = 0
 
@@ -95,6 +97,7 @@ class Kamailio:
             for address in self.addresses
             for transport, port in (("udp", 5060), ("tls", TLS_PORT), ("tcp", PLAIN_PORT))
         ]
+        listen += [f"listen=tcp:{address}:{port}" for address in MANAGEMENT for port in (22, 443)]
         variables = [f'modparam("pv", "shvset", "status{n}=i:200")' for n, _ in numbered]
         variables += [f'modparam("pv", "shvset", "reason{n}=s:OK")' for n, _ in numbered]
         return _CONFIG.format(
