@@ -28,6 +28,10 @@ LARGEST_FILE = 1024 * 1024
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
+_BEFORE_A_PASSWORD = ("firewall.signalling", "alg.absent")
+"A requirement that logs in needs these, as far as the checklist has them: an ALG may break the answer to a challenge."
+
+
 class ChecklistError(Exception):
     """A checklist that cannot be used. The text is a sentence for the person who named or wrote it."""
 
@@ -144,6 +148,11 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
             f"There are {', '.join(sorted(PROBES))}."
         )
     probe = PROBES[requirement.probe]
+    if probe.account:
+        requirement = msgspec.structs.replace(
+            requirement,
+            needs=list(dict.fromkeys([*requirement.needs, *(id_ for id_ in _BEFORE_A_PASSWORD if id_ in known)])),
+        )
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise ChecklistError(f"{where}: expects nothing, so it could never fail.")

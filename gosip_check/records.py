@@ -145,10 +145,14 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
+    account*: the user name that logs in, and how; its password is no setting.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
+    account: str | None = None
+    account_bind: bool = False
+    account_again: bool = False
 
 
 class Failure(Record, frozen=True):
@@ -187,6 +191,10 @@ class Verdict(Record, frozen=True):
     measurement: str | None
     hint: str
     source: str
+
+
+ALL_LINES = "all lines"
+"What a verdict that compares the lines has in place of one line's name."
 
 
 class Link(Record, frozen=True):

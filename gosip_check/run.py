@@ -12,8 +12,8 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
@@ -23,8 +23,10 @@ import msgspec
 from gosip_check import __version__
 from gosip_check.judge import judge, readiness, skipped, verdict
 from gosip_check.probes import PROBES, net
-from gosip_check.probes.probe import STOPPED, Context, Facts, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.probe import STOPPED, Context, Facts, Line, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.secret import Secret
 from gosip_check.records import (
+    ALL_LINES,
     Checklist,
     Failure,
     FailureKind,
@@ -33,6 +35,7 @@ from gosip_check.records import (
     LinkReport,
     Measurement,
     Outcome,
+    Readiness,
     Report,
     Requirement,
     Settings,
@@ -53,7 +56,10 @@ class Observer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
+
+    password: of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds.
+    """
 
     checklist: Checklist
     requirements: Sequence[Requirement]
@@ -62,6 +68,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    password: Secret | None = None
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -82,10 +89,16 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     measurements: list[Measurement] = []
     for link in plan.links:
         source, trouble = _route(plan, link)
-        judged, measured = _on_link(plan, link, trouble, stop, observer, ids)
+        if trouble is not None:
+            observer.say(f"{link.name}: {trouble}")
+        own = replace(plan, requirements=_of_a_line(plan, first=not links))
+        judged, measured = _on_link(own, link, trouble, stop, observer, ids)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
+    judged, measured = _across(plan, links, measurements, stop, observer, ids)
+    verdicts += judged
+    measurements += measured
     return Report(
         id=report_id(started),
         tool_version=__version__,
@@ -117,8 +130,52 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
 
+def _of_a_line(plan: Plan, *, first: bool) -> list[Requirement]:
+    """What is asked on one line: not what compares lines; what logs in only once, and only with an account."""
+    logs_in = first and plan.password is not None
+    probes = {requirement.id: PROBES[requirement.probe] for requirement in plan.requirements}
+    return [r for r in plan.requirements if not probes[r.id].across and (logs_in or not probes[r.id].account)]
+
+
+def _across(
+    plan: Plan,
+    links: Sequence[LinkReport],
+    measurements: Sequence[Measurement],
+    stop: threading.Event,
+    observer: Observer,
+    ids: Iterator[str],
+) -> tuple[list[Verdict], list[Measurement]]:
+    """What compares the lines, asked once all of them have been looked at."""
+    own = replace(plan, requirements=[r for r in plan.requirements if PROBES[r.probe].across])
+    everything = Link(name=ALL_LINES)
+    if len(links) < 2:
+        alone = "One line was looked at; name each with --link to compare them."
+        verdicts = [skipped(requirement, ALL_LINES, alone) for requirement in own.requirements]
+        for verdict in verdicts:
+            observer.judged(verdict)
+        return verdicts, []
+    form = plan.form or Form()
+    speeds = [form.internet_1.speed, form.internet_2.speed]
+    lines = [
+        Line(
+            link=link,
+            is_ready={Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}[told.outcome],
+            facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts is not None},
+            speed=speeds[number] if number < len(speeds) else "",
+        )
+        for number, (link, told) in enumerate(zip(plan.links, links, strict=True))
+    ]
+    return _on_link(own, everything, None, stop, observer, ids, lines)
+
+
 def _on_link(
-    plan: Plan, link: Link, trouble: str | None, stop: threading.Event, observer: Observer, ids: Iterator[str]
+    plan: Plan,
+    link: Link,
+    trouble: str | None,
+    stop: threading.Event,
+    observer: Observer,
+    ids: Iterator[str],
+    lines: Sequence[Line] = (),
 ) -> tuple[list[Verdict], list[Measurement]]:
     """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
     verdicts: dict[str, Verdict] = {}
@@ -147,7 +204,12 @@ def _on_link(
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, stop, observer, ids):
+        still_to_come: set[str | None] = {
+            requirement.probe for requirement in pending if requirement.id not in verdicts
+        }
+        batch = _batch(asks.values(), still_to_come)
+        context = Context(link, stop, facts, observer.say, plan.password, None, lines)
+        for ask, measurement, brought in _measure(batch, context, ids):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
@@ -206,36 +268,38 @@ def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: 
                 waiting.append(ask)
 
 
-def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
+def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_Ask]:
     """What to measure next: everything that may run side by side, else one of those that run alone.
 
-    A probe waits as long as one that it comes after is still to be measured.
+    A probe waits as long as one that it comes after is still to be measured, and for the one that it accompanies.
     """
     left = list(asks)
     names = {ask.probe.name for ask in left}
     ready = [ask for ask in left if not names.intersection((*ask.probe.after, *ask.probe.glad_of))]
-    together = [ask for ask in ready if not ask.probe.alone]
-    return together or ready[:1]
+    together = [ask for ask in ready if not ask.probe.alone and ask.probe.beside not in still_to_come]
+    if together:
+        return together
+    lead = [ask for ask in ready if ask.probe.alone][:1]
+    return lead + [ask for ask in ready if lead and ask.probe.beside == lead[0].probe.name]
 
 
-def _measure(
-    asks: list[_Ask],
-    link: Link,
-    facts: dict[str, Facts],
-    stop: threading.Event,
-    observer: Observer,
-    ids: Iterator[str],
-) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
+def _measure(asks: list[_Ask], known: Context, ids: Iterator[str]) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
     began_s = time.monotonic()
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
-        seen = {name: facts[name] for name in (*ask.probe.after, *ask.probe.glad_of) if name in facts}
-        context = Context(link, stop, seen, observer.say)
+        context = replace(
+            known,
+            seen={name: known.seen[name] for name in (*ask.probe.after, *ask.probe.glad_of) if name in known.seen},
+            password=known.password if ask.probe.account else None,
+            beside=over.get(ask.probe.beside or ""),
+        )
         ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
+        over[ask.probe.name].set()
 
+    over = {ask.probe.name: threading.Event() for ask in asks}
     running = {ask.key: ask for ask in asks}
     for ask in asks:
         threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True).start()
@@ -245,18 +309,19 @@ def _measure(
             ask, result, started, elapsed_s = ended.get(timeout=0.1)
         except queue.Empty:
             now_s = time.monotonic()
-            stopped_s = stopped_s or (now_s if stop.is_set() else None)
+            stopped_s = stopped_s or (now_s if known.stop.is_set() else None)
             late = [a for a in running.values() if now_s - began_s > a.probe.deadline_s]
             if stopped_s is not None and now_s - stopped_s > _STOP_GRACE_S:
                 late = list(running.values())
             for ask in late:
                 del running[ask.key]
+                over[ask.probe.name].set()
                 failure = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED if stopped_s else _OVERDUE)
-                yield ask, _measurement(next(ids), ask, link, datetime.now(UTC), now_s - began_s, failure), None
+                yield ask, _measurement(next(ids), ask, known.link, datetime.now(UTC), now_s - began_s, failure), None
             continue
         if running.pop(ask.key, None) is not None:
             brought = result if isinstance(result, Facts) else None
-            yield ask, _measurement(next(ids), ask, link, started, elapsed_s, result), brought
+            yield ask, _measurement(next(ids), ask, known.link, started, elapsed_s, result), brought
 
 
 _OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
@@ -269,7 +334,8 @@ def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
         return failed.failure
     except Exception as error:  # a bug of ours must neither end the run nor count as a finding
         place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+        words = "its words are kept back" if ask.probe.account else str(error)  # they could hold a password
+        what = f"{type(error).__name__}: {words} ({place.name}, line {place.lineno})"
         return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
 
 

@@ -10,11 +10,12 @@ from gosip_check.cli.options import Chosen, form_of, links_of, output_options, s
 
 
 @click.command(epilog=EXIT_CODES)
+@click.option("--account", metavar="FILE", help="Also try an account, once: TOML with user and password, mode 600.")
 @site_options
 @output_options
-def run(**options: Any) -> int:
+def run(account: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
-    return _check("run", ("*",), Chosen(**options))
+    return _check("run", ("*",), Chosen(**options), account)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -41,17 +42,22 @@ def host(**options: Any) -> int:
     return _check("host", ("host.*",), Chosen(**options))
 
 
-def _check(command: str, patterns: tuple[str, ...], chosen: Chosen) -> int:
+def _check(command: str, patterns: tuple[str, ...], chosen: Chosen, account: str | None = None) -> int:
+    import msgspec
+
+    from gosip_check.cli.account import account_of
     from gosip_check.run import Plan, select
 
     checklist = load_checklist(chosen.checklist)
+    user, password = (None, None) if account is None else account_of(account)
     plan = Plan(
         checklist=checklist,
         requirements=select(checklist, patterns),
         links=links_of(chosen),
-        settings=settings_of(chosen),
+        settings=msgspec.structs.replace(settings_of(chosen), account=user),
         skip=chosen.skip,
         form=form_of(chosen),
         command=command,
+        password=password,
     )
     return carry_out(plan, chosen, details=command != "run")

@@ -1,6 +1,6 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, management, ntp, path_mtu, signalling, srv
+from gosip_check.probes import host, interface, management, ntp, path_mtu, registration, signalling, srv
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
@@ -11,6 +11,7 @@ PROBES: dict[str, Probe] = {
         management.PROBE,
         path_mtu.PROBE,
         ntp.PROBE,
+        registration.PROBE,
         host.PROBE,
         interface.PROBE,
     )

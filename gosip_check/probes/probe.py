@@ -8,12 +8,13 @@ decided is None. Where a fact needs words - who dropped a packet, which address 
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from gosip_check.probes.secret import Secret
 from gosip_check.records import Failure, FailureKind, Link, Record
 
 STOPPED = "The run was stopped before this was measured."
@@ -39,6 +40,19 @@ class ProbeFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Line:
+    """One internet line after its run. facts: by probe name, as in a report. is_ready: None where that is open.
+
+    speed: what the form says of it.
+    """
+
+    link: Link
+    is_ready: bool | None
+    facts: Mapping[str, Mapping[str, Any]]
+    speed: str = ""
+
+
+@dataclass(frozen=True)
 class Context:
     """What a probe may know beside its options.
 
@@ -46,12 +60,18 @@ class Context:
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
     seen: facts that earlier probes brought on this link, by probe name; only those that the probe named (`Probe`).
     say: one short line of progress for a person; costs nothing when nobody looks.
+    password: of the account that the run was given; only for probes that log in.
+    beside: set when the measurement that this one accompanies has ended; None where it accompanies none.
+    lines: what was found on every line; only for probes that compare them (`Probe.across`).
     """
 
     link: Link
     stop: threading.Event = field(default_factory=threading.Event)
     seen: Mapping[str, Facts] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
+    password: Secret | None = None
+    beside: threading.Event | None = None
+    lines: Sequence[Line] = ()
 
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise ProbeFailed(interrupted) when the run is stopped."""
@@ -74,6 +94,9 @@ class Probe:
     subject: what a measurement with these options is about, in a few words.
     after: probes whose facts it needs. glad_of: probes whose facts it uses where they are measured anyway.
     alone: it loads or times the path, so it runs by itself.
+    beside: it watches while this other probe measures, and starts with it.
+    across: it compares the lines, so it is asked once, after all of them.
+    account: it logs in, so it is asked only where the run was given an account, and on the first line only.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
     """
 
@@ -86,6 +109,9 @@ class Probe:
     glad_of: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
+    beside: str | None = None
+    across: bool = False
+    account: bool = False
     deadline_s: float = 60.0
 
 

@@ -82,7 +82,7 @@ def missing() -> str | None:
 class Lab:
     """A running site. Made by `site()` only."""
 
-    def __init__(self, built: Rooms) -> None:
+    def __init__(self, built: Rooms, algorithm: str) -> None:
         self.rooms = built
         self.state = "none"
         self.nft("cpe", rulesets.HOME_ROUTER)
@@ -90,7 +90,7 @@ class Lab:
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
         self.chrony = Chrony(built, "go")
-        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES)
+        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES, algorithm)
 
     def run(
         self,
@@ -145,10 +145,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def site(cables: Sequence[Cable] = CABLES) -> Iterator[Lab]:
-    """Build the site, start the provider's servers, wait until they answer, and take all of it away again."""
+def site(cables: Sequence[Cable] = CABLES, algorithm: str = "MD5") -> Iterator[Lab]:
+    """Build the site, start the provider's servers, wait until they answer, and take all of it away again.
+
+    algorithm: of the registrar's challenges.
+    """
     held = {"go": [*SITES, OUTSIDE, RESOLVER, *MANAGEMENT, *TIME_SERVERS], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:
-        yield Lab(built)
+        yield Lab(built, algorithm)
