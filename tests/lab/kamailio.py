@@ -75,7 +75,12 @@ request_route {{
                 exit;
             }}
             if ($shv(fault) == 7) {{
-                append_to_reply('WWW-Authenticate: Digest realm="{realm}", nonce="x", algorithm=SHAKE256\\r\\n');
+                append_to_reply("WWW-Authenticate: Digest realm=\\"r\\", nonce=\\"x\\", algorithm=SHAKE256\\r\\n");
+            }}
+            if ($shv(fault) == 5 || $shv(fault) == 6) {{
+                append_to_reply("WWW-Authenticate: Digest realm=\\"{realm}\\", nonce=\\"$TV(u)\\"\\r\\n");
+                sl_send_reply("401", "Unauthorized");
+                exit;
             }}
             if ($shv(fault) == 8) {{
                 auth_challenge("{realm}", "0");
@@ -99,7 +104,8 @@ request_route {{
                 auth_challenge("{realm}", "17");
                 exit;
             case 6:
-                auth_challenge("{realm}", "17");
+                append_to_reply("WWW-Authenticate: Digest realm=\\"{realm}\\", nonce=\\"$TV(u)\\", stale=true\\r\\n");
+                sl_send_reply("401", "Unauthorized");
                 exit;
         }}
         if (!pv_www_authenticate("{realm}", "{password}", "0")) {{
@@ -166,6 +172,13 @@ class Kamailio:
         control = f"unix:{self._folder}/ctl"
         said = self._rooms.run(self.room, ["kamcmd", "-s", control, "pv.shvGet", name]).stdout
         return int(re.findall(r"\d+", said)[-1])
+
+    def bindings(self) -> list[str]:
+        """The contacts that it holds for anybody."""
+        control = f"unix:{self._folder}/ctl"
+        return re.findall(
+            r"Address: (\S+?)(?:;\S*)?\s", self._rooms.run(self.room, ["kamcmd", "-s", control, "ul.dump"]).stdout
+        )
 
     def _set(self, variable: str, kind: str, value: str) -> None:
         control = f"unix:{self._folder}/ctl"
