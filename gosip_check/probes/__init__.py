@@ -1,6 +1,6 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, management, ntp, path_mtu, registration, signalling, srv
+from gosip_check.probes import host, interface, management, ntp, path_mtu, redundancy, registration, signalling, srv
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
@@ -12,6 +12,7 @@ PROBES: dict[str, Probe] = {
         path_mtu.PROBE,
         ntp.PROBE,
         registration.PROBE,
+        redundancy.PROBE,
         host.PROBE,
         interface.PROBE,
     )

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from gosip_check.probes import net_route
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 
@@ -180,6 +181,8 @@ def source_address(link: Link, towards: str) -> str:
 
     Raises ProbeFailed: unreachable when there is no route, or when the link's address is not (any more) this machine's.
     """
+    if net_route.has_route(link, towards, _netlink) is False:
+        raise ProbeFailed(FailureKind.UNREACHABLE, f"There is no route to {towards} over {link.interface}.")
     with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.bind((_source(link, sock.family), 0))
@@ -284,6 +287,10 @@ def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
                 error = _icmp_error(data, value, destination)
                 if error is not None:
                     found.append(error)
+
+
+def _netlink() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
 
 
 def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:

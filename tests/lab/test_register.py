@@ -12,15 +12,13 @@ from typing import Any
 
 import pytest
 
-from gosip_check.checklist import shipped
-
 from .kamailio import PASSWORD, USER
+from .quick import quick_checklist
 from .rulesets import forward
 from .site import Lab, site
 
 REPOSITORY = Path(__file__).parents[2]
 WRONG = "wr0ng-pl4nted-Pa55word"
-KEPT = ("dns.srv-answers", "dns.targets-resolve", "dns.targets-in-networks", "firewall.signalling", "account.")
 ALG = """
 table ip state {
     ct helper sip-udp {
@@ -55,7 +53,7 @@ class Desk:
         file.chmod(0o600)
         report = self.folder / "report.json"
         tool = [sys.executable, "-m", "gosip_check", "register", "--user", USER, "--password-file", str(file)]
-        tool += ["--checklist", str(_quick(checklist, self.folder)), "--json", str(report), *options]
+        tool += ["--checklist", str(quick_checklist(checklist, self.folder)), "--json", str(report), *options]
         argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={self.folder / 'state'}", *tool]
         done = self.lab.run("lan", argv, check=False, timeout_s=60)
         assert done.returncode in (0, 1, 3), done.stderr
@@ -65,18 +63,6 @@ class Desk:
             assert password not in text
         found: dict[str, Any] = json.loads(report.read_text())
         return found
-
-
-def _quick(name: str, folder: Path) -> Path:
-    """The shipped checklist without what the account does not need, and one OPTIONS where it has three."""
-    head, *requirements = shipped()[name].read_text().split("[[requirement]]\n")
-    kept = [text for text in requirements if any(f'id = "{id_}' in text for id_ in KEPT)]
-    kept = [
-        text.replace('probe = "signalling"\n', 'probe = "signalling"\noptions = { requests = 1 }\n') for text in kept
-    ]
-    path = folder / f"{name}.toml"
-    path.write_text("[[requirement]]\n".join([head, *kept]))
-    return path
 
 
 def _verdict(report: dict[str, Any], id_: str) -> tuple[str, str]:
@@ -201,7 +187,7 @@ def test_the_password_is_in_no_process_list(desk: Desk) -> None:
     file.write_text(PASSWORD)
     file.chmod(0o600)
     tool = [sys.executable, "-m", "gosip_check", "register", "--user", USER, "--password-file", str(file)]
-    tool += ["--checklist", str(_quick("go-native", desk.folder))]
+    tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
     log = desk.folder / "log"
     process = desk.lab.rooms.start("lan", argv, log)
@@ -230,7 +216,7 @@ def test_the_password_is_in_no_crash(desk: Desk, where: str) -> None:
     file.chmod(0o600)
     desk.lab.kamailio.register("none")
     tool = [sys.executable, str(script), "register", "--user", USER, "--password-file", str(file), "--json", "-"]
-    tool += ["--checklist", str(_quick("go-native", desk.folder))]
+    tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
     done = desk.lab.run("lan", argv, check=False, timeout_s=60)
     assert "RuntimeError: its words are kept back" in done.stdout
@@ -246,7 +232,7 @@ def test_the_shipped_checklist_tries_the_account_once(desk: Desk) -> None:
     desk.lab.kamailio.register("none")
     tool = [sys.executable, "-m", "gosip_check", "run", "--account", str(account), "--json", "-", "--quiet"]
     tool += ["--link", "Internet-1=to-cpe", "--link", "Internet-2=192.168.1.10"]
-    tool += ["--checklist", str(_quick("go-native", desk.folder))]
+    tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
     done = desk.lab.run("lan", argv, check=False, timeout_s=60)
     assert PASSWORD not in done.stdout + done.stderr
