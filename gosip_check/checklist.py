@@ -49,9 +49,13 @@ def shipped() -> dict[str, Path]:
 
     Other data of the tool lies in the same folder; a checklist is what has the table [checklist].
     """
+    return {path.stem: path for path in sorted(data_folder().glob("*.toml")) if b"\n[checklist]\n" in path.read_bytes()}
+
+
+def data_folder() -> Path:
+    """Where the data that comes with the tool lies."""
     inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
-    return {path.stem: path for path in sorted(folder.glob("*.toml")) if b"\n[checklist]\n" in path.read_bytes()}
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
 
 
 def load(name: str) -> Checklist:

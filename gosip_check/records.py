@@ -145,7 +145,7 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
-    account*: the user name that logs in, and how; its password is no setting.
+    account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
     """
 
     dns_servers: list[str] = []
@@ -153,6 +153,7 @@ class Settings(Record, frozen=True):
     account: str | None = None
     account_bind: bool = False
     account_again: bool = False
+    edge_snmp: str | None = None
 
 
 class Failure(Record, frozen=True):

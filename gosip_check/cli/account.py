@@ -5,8 +5,6 @@ What is read here goes into a `Secret` at once, and no error sentence tells what
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 import tomllib
 from typing import TYPE_CHECKING
@@ -18,7 +16,6 @@ from gosip_check.cli.exits import UsageProblem
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
 
-_LONGEST = 4096
 KEYRING_SERVICE = "gosip-check"
 
 
@@ -50,6 +47,16 @@ def account_of(file: str) -> tuple[str, Secret]:
     return check_user(user), _secret(password, where)
 
 
+def check_edge_access(file: str) -> None:
+    """Raises UsageProblem for an access file that cannot be used, before anything is measured."""
+    from gosip_check.probes.edge_access import read_access
+
+    try:
+        read_access(file)
+    except ValueError as error:
+        raise UsageProblem(f"--edge-snmp {file}: {error}") from error
+
+
 def check_user(user: str) -> str:
     """Raises UsageProblem for what cannot be a SIP user name."""
     if not user or not user.isascii() or not all(letter.isalnum() or letter in "-_.+" for letter in user):
@@ -59,17 +66,12 @@ def check_user(user: str) -> str:
 
 def read_private(option: str, file: str) -> bytes:
     """A small file that only its owner can read. Raises UsageProblem."""
+    from gosip_check.probes import private_file
+
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as opened:
-            about = os.fstat(opened.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise UsageProblem(f"{option} {file}: is no file.")
-            if about.st_mode & 0o077:
-                raise UsageProblem(f"{option} {file}: others can read it; chmod 600 would be right.")
-            return opened.read(_LONGEST)
-    except OSError as error:
-        raise UsageProblem(f"{option} {file}: cannot be read: {error.strerror}.") from error
+        return private_file.read_private(file)
+    except ValueError as error:
+        raise UsageProblem(f"{option} {file}: {error}") from error
 
 
 def _secret(text: str, where: str) -> Secret:

@@ -11,11 +11,12 @@ from gosip_check.cli.options import Chosen, form_of, links_of, output_options, s
 
 @click.command(epilog=EXIT_CODES)
 @click.option("--account", metavar="FILE", help="Also try an account, once: TOML with user and password, mode 600.")
+@click.option("--edge-snmp", metavar="FILE", help="Also read router or firewall by SNMP while media runs; mode 600.")
 @site_options
 @output_options
-def run(account: str | None, **options: Any) -> int:
+def run(account: str | None, edge_snmp: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
-    return _check("run", ("*",), Chosen(**options), account)
+    return _check("run", ("*",), Chosen(**options), account, edge_snmp)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -42,19 +43,27 @@ def host(**options: Any) -> int:
     return _check("host", ("host.*",), Chosen(**options))
 
 
-def _check(command: str, patterns: tuple[str, ...], chosen: Chosen, account: str | None = None) -> int:
+def _check(
+    command: str,
+    patterns: tuple[str, ...],
+    chosen: Chosen,
+    account: str | None = None,
+    edge_snmp: str | None = None,
+) -> int:
     import msgspec
 
-    from gosip_check.cli.account import account_of
+    from gosip_check.cli.account import account_of, check_edge_access
     from gosip_check.run import Plan, select
 
     checklist = load_checklist(chosen.checklist)
+    if edge_snmp is not None:
+        check_edge_access(edge_snmp)
     user, password = (None, None) if account is None else account_of(account)
     plan = Plan(
         checklist=checklist,
         requirements=select(checklist, patterns),
         links=links_of(chosen),
-        settings=msgspec.structs.replace(settings_of(chosen), account=user),
+        settings=msgspec.structs.replace(settings_of(chosen), account=user, edge_snmp=edge_snmp),
         skip=chosen.skip,
         form=form_of(chosen),
         command=command,

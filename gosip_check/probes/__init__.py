@@ -1,6 +1,17 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import host, interface, management, ntp, path_mtu, redundancy, registration, signalling, srv
+from gosip_check.probes import (
+    edge,
+    host,
+    interface,
+    management,
+    ntp,
+    path_mtu,
+    redundancy,
+    registration,
+    signalling,
+    srv,
+)
 from gosip_check.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
@@ -13,6 +24,7 @@ PROBES: dict[str, Probe] = {
         ntp.PROBE,
         registration.PROBE,
         redundancy.PROBE,
+        edge.PROBE,
         host.PROBE,
         interface.PROBE,
     )

@@ -44,7 +44,7 @@ def test_scenario(scenario: dict[str, Any], schema: dict[str, Any]) -> None:
 
 
 def _local(requirement: str) -> bool:
-    return requirement.startswith(("host.", "link."))
+    return requirement.startswith(("host.", "link.", "edge."))
 
 
 def test_every_fault_has_a_scenario() -> None:

@@ -18,8 +18,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judge": {"records"},
     "run": {"probes", "judge", "records"},
     "form": {"records"},
+    "recommend": set(),
     "report": {"report", "records"},
-    "cli": {"cli", "checklist", "form", "judge", "probes", "records", "report", "run", "servers"},
+    "cli": {"cli", "checklist", "form", "judge", "probes", "recommend", "records", "report", "run", "servers"},
     "__main__": {"cli"},
     "__init__": set(),
 }
