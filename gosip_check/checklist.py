@@ -4,36 +4,29 @@ Every name that a requirement uses is checked against the probe itself: its opti
 is refused here, never discovered as a verdict that does not come.
 """
 
-import difflib
 import hashlib
 import importlib.resources
 import re
-import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gosip_check import tomlfile
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
-
-LARGEST_FILE = 1024 * 1024
-"No checklist comes near; a larger file is not one."
+from gosip_check.tomlfile import TomlError, convert, instead, only, sentence
 
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
 _BEFORE_A_PASSWORD = ("firewall.signalling", "alg.absent")
 "A requirement that logs in needs these, as far as the checklist has them: an ALG may break the answer to a challenge."
-
-
-class ChecklistError(Exception):
-    """A checklist that cannot be used. The text is a sentence for the person who named or wrote it."""
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,47 +54,33 @@ def data_folder() -> Path:
 def load(name: str) -> Checklist:
     """A checklist by its id, or by the path of its file: anything that has a slash or ends in .toml.
 
-    Raises ChecklistError.
+    Raises TomlError.
     """
     known = shipped()
     if name in known:
         return load_file(known[name])
     if "/" in name or "\\" in name or name.endswith(".toml"):
         return load_file(Path(name))
-    raise ChecklistError(
-        f"There is no checklist {name!r}{_instead(name, known)} Shipped are {', '.join(known)}; "
+    raise TomlError(
+        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}; "
         "a file of your own is named by its path, such as ./mine.toml."
     )
 
 
 def load_file(path: Path) -> Checklist:
-    """Raises ChecklistError for whatever keeps the file from being a checklist."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise ChecklistError(f"{path}: cannot be read: {error.strerror}.") from error
-    if len(content) > LARGEST_FILE:
-        raise ChecklistError(f"{path}: is larger than {LARGEST_FILE // 1024} KiB, so it is not a checklist.")
-    return parse(content, str(path))
+    """Raises TomlError for whatever keeps the file from being a checklist."""
+    return parse(tomlfile.read(path, "checklist"), str(path))
 
 
 def parse(content: bytes, where: str) -> Checklist:
-    """`where` names the file in error sentences. Raises ChecklistError."""
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ChecklistError(f"{where}: is not UTF-8 text (byte {error.start}); TOML files are.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ChecklistError(f"{where}: is not valid TOML: {error}.") from error
-    except RecursionError as error:
-        raise ChecklistError(f"{where}: is nested too deeply to be a checklist.") from error
-    _only(document, ("checklist", "trunk", "requirement"), where)
-    head = _convert(_table(document, "checklist", where), _Head, f"{where}: [checklist]")
+    """`where` names the file in error sentences. Raises TomlError."""
+    document = tomlfile.parse(content, where)
+    only(document, ("checklist", "trunk", "requirement"), where)
+    head = convert(_table(document, "checklist", where), _Head, f"{where}: [checklist]")
     trunk = _trunk(_table(document, "trunk", where), f"{where}: [trunk]")
     entries = document.get("requirement")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise ChecklistError(f"{where}: has no requirements; each one starts with a line [[requirement]].")
+        raise TomlError(f"{where}: has no requirements; each one starts with a line [[requirement]].")
     requirements: list[Requirement] = []
     for number, entry in enumerate(entries, 1):
         requirements.append(_requirement(entry, f"{where}: requirement {number}", where, trunk, requirements))
@@ -112,21 +91,21 @@ def parse(content: bytes, where: str) -> Checklist:
 
 
 def _trunk(table: dict[str, Any], where: str) -> Trunk:
-    trunk = _convert(table, Trunk, where)
+    trunk = convert(table, Trunk, where)
     if not trunk.networks:
-        raise ChecklistError(f"{where}: networks is empty; name at least one, such as 192.0.2.0/24.")
+        raise TomlError(f"{where}: networks is empty; name at least one, such as 192.0.2.0/24.")
     for network in trunk.networks:
         try:
             ip_network(network)
         except ValueError as error:
-            raise ChecklistError(f"{where}: networks: {error}; such as 192.0.2.0/24 would be right.") from error
+            raise TomlError(f"{where}: networks: {error}; such as 192.0.2.0/24 would be right.") from error
     first, last = trunk.rtp_ports
     if not 1 <= first <= last <= 65535:
-        raise ChecklistError(f"{where}: rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right.")
+        raise TomlError(f"{where}: rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right.")
     if not 1 <= trunk.port <= 65535:
-        raise ChecklistError(f"{where}: port: {trunk.port} is not a port; 1 to 65535 would be right.")
+        raise TomlError(f"{where}: port: {trunk.port} is not a port; 1 to 65535 would be right.")
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", trunk.domain):
-        raise ChecklistError(f"{where}: domain: {trunk.domain!r} is not a domain; trunk.example.net would be right.")
+        raise TomlError(f"{where}: domain: {trunk.domain!r} is not a domain; trunk.example.net would be right.")
     return trunk
 
 
@@ -134,21 +113,21 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     name = entry.get("id")
     if isinstance(name, str):
         where = f"{file}: requirement {name!r}"
-    requirement = _convert(entry, Requirement, where)
+    requirement = convert(entry, Requirement, where)
     if not _ID.fullmatch(requirement.id):
-        raise ChecklistError(f"{where}: the id must be group.name in lower case, such as 'dns.ttl'.")
+        raise TomlError(f"{where}: the id must be group.name in lower case, such as 'dns.ttl'.")
     known = [other.id for other in earlier]
     if requirement.id in known:
-        raise ChecklistError(f"{where}: appears twice; every id must be its own.")
+        raise TomlError(f"{where}: appears twice; every id must be its own.")
     for field in ("title", "hint", "source"):
         if not getattr(requirement, field).strip():
-            raise ChecklistError(f"{where}: {field} is empty; an installer needs it.")
+            raise TomlError(f"{where}: {field} is empty; an installer needs it.")
     for need in requirement.needs:
         if need not in known:
-            raise ChecklistError(f"{where}: needs {need!r}, which is no earlier requirement{_instead(need, known)}")
+            raise TomlError(f"{where}: needs {need!r}, which is no earlier requirement{instead(need, known)}")
     if requirement.probe not in PROBES:
-        raise ChecklistError(
-            f"{where}: there is no probe {requirement.probe!r}{_instead(requirement.probe, PROBES)} "
+        raise TomlError(
+            f"{where}: there is no probe {requirement.probe!r}{instead(requirement.probe, PROBES)} "
             f"There are {', '.join(sorted(PROBES))}."
         )
     probe = PROBES[requirement.probe]
@@ -159,18 +138,18 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
         )
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
-        raise ChecklistError(f"{where}: expects nothing, so it could never fail.")
+        raise TomlError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect:
         _check_expectation(expectation, probe, where)
     return requirement
 
 
 def _check_options(requirement: Requirement, probe: Probe, trunk: Trunk, where: str) -> None:
-    _only(requirement.options, probe.options.__struct_fields__, f"{where}: options")
+    only(requirement.options, probe.options.__struct_fields__, f"{where}: options")
     try:
         fill_options(probe, requirement.options, msgspec.structs.asdict(Settings()), msgspec.structs.asdict(trunk))
     except msgspec.ValidationError as error:
-        raise ChecklistError(f"{where}: options: {_sentence(error)}") from error
+        raise TomlError(f"{where}: options: {sentence(error)}") from error
 
 
 def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> None:
@@ -179,18 +158,18 @@ def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> No
     place = f"{where}: {fact} {operator}"
     if operator in (Operator.MIN, Operator.MAX):
         if not kind & {int, float}:
-            raise ChecklistError(f"{place}: {fact} is no number, so it has no {operator}; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is no number, so it has no {operator}; 'is' would be right.")
         kind = {int, float}
     elif operator is Operator.ONE_OF:
         if not isinstance(value, list) or not value:
-            raise ChecklistError(f"{place}: takes a list of values, such as [1, 2].")
+            raise TomlError(f"{place}: takes a list of values, such as [1, 2].")
         for item in value:
             _check_value(item, kind, place)
         return
     elif operator is Operator.INCLUDES:
         inner = {argument for each in kind if typing.get_origin(each) is list for argument in typing.get_args(each)}
         if not inner:
-            raise ChecklistError(f"{place}: {fact} is no list, so it includes nothing; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is no list, so it includes nothing; 'is' would be right.")
         kind = inner
     _check_value(value, kind, place)
 
@@ -199,7 +178,7 @@ def _check_value(value: Any, kind: set[Any], place: str) -> None:
     try:
         msgspec.convert(value, typing.Union[tuple(kind)])  # noqa: UP007 - a union of types known only now
     except msgspec.ValidationError as error:
-        raise ChecklistError(f"{place}: {_sentence(error)}") from error
+        raise TomlError(f"{place}: {sentence(error)}") from error
 
 
 def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
@@ -211,53 +190,19 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
         hints = typing.get_type_hints(record) if isinstance(record, type) else {}
         hints.pop("evidence", None)
         if name not in hints:
-            raise ChecklistError(f"{where}: probe {probe.name!r} has no fact {fact!r}{_instead(name, hints)}")
+            raise TomlError(f"{where}: probe {probe.name!r} has no fact {fact!r}{instead(name, hints)}")
         hint = hints[name]
         is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
         kinds = set(typing.get_args(hint)) - {types.NoneType} if is_union else {hint}
         record = next(iter(kinds)) if len(kinds) == 1 else None
         if depth == len(path) and isinstance(record, type) and issubclass(record, msgspec.Struct):
             inner = ", ".join(f"{fact}.{field}" for field in record.__struct_fields__)
-            raise ChecklistError(f"{where}: {fact!r} is a group of facts; {inner} would be right.")
+            raise TomlError(f"{where}: {fact!r} is a group of facts; {inner} would be right.")
     return kinds
 
 
 def _table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     table = document.get(name)
     if not isinstance(table, dict):
-        raise ChecklistError(f"{where}: has no table [{name}].")
+        raise TomlError(f"{where}: has no table [{name}].")
     return table
-
-
-T = typing.TypeVar("T", bound=msgspec.Struct)
-
-
-def _convert(table: dict[str, Any], kind: type[T], where: str) -> T:
-    _only(table, kind.__struct_fields__, where)
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.name not in table:
-            raise ChecklistError(f"{where}: {field.name} is missing.")
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        raise ChecklistError(f"{where}: {_sentence(error)}") from error
-
-
-def _only(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
-    allowed = list(allowed)
-    for name in table:
-        if name not in allowed:
-            raise ChecklistError(f"{where}: there is no key {name!r}{_instead(name, allowed)}")
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    """msgspec's `Expected `int`, got `str` - at `$.port`` as `port: expected int, got str.`"""
-    words, _, place = str(error).partition(" - at `$")
-    words = words.replace("`", "")
-    place = place.rstrip("`").lstrip(".")
-    return f"{place}: {words[:1].lower()}{words[1:]}." if place else f"{words[:1].lower()}{words[1:]}."
-
-
-def _instead(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else "."

@@ -3,18 +3,17 @@
 Knows the fields and the telephone number; never decides whether a site is ready.
 """
 
-import tomllib
 from pathlib import Path
 
 import msgspec
 import phonenumbers
 
+from gosip_check import tomlfile
 from gosip_check.records import Form
+from gosip_check.tomlfile import TomlError
 
 REGION = "MT"
 "A number without a country code is taken for a number in this country."
-
-LARGEST_FILE = 1024 * 1024
 
 TEMPLATE = """\
 # Customer Compliance Form. Fill in what is between the quotes; leave empty what does not apply.
@@ -54,40 +53,18 @@ comments = ""
 _ASKED_FOR = ("company_name", "contact", "contact_number")
 
 
-class FormError(Exception):
-    """A form that cannot be used. The text is a sentence for the person who filled it in."""
-
-
 def load(path: Path) -> Form:
-    """Raises FormError for whatever keeps the file from being a form, a wrong telephone number included.
+    """Raises TomlError for whatever keeps the file from being a form, a wrong telephone number included.
 
     The telephone number comes back in E.164, such as +35621000000.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise FormError(f"{path}: cannot be read: {error.strerror}.") from error
-    if len(content) > LARGEST_FILE:
-        raise FormError(f"{path}: is larger than {LARGEST_FILE // 1024} KiB, so it is not a form.")
-    try:
-        document = tomllib.loads(content.decode("utf-8-sig"))
-        form = msgspec.convert(document, Form)
-    except UnicodeDecodeError as error:
-        raise FormError(f"{path}: is not UTF-8 text (byte {error.start}); TOML files are.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise FormError(f"{path}: is not valid TOML: {error}.") from error
-    except msgspec.ValidationError as error:
-        words = str(error).replace("`", "").replace("$.", "")
-        raise FormError(f"{path}: {words}. `gosip-check form new FILE` shows every field.") from error
-    except RecursionError as error:
-        raise FormError(f"{path}: is nested too deeply to be a form.") from error
+    form = tomlfile.convert(tomlfile.parse(tomlfile.read(path, "form"), str(path)), Form, str(path))
     if not form.contact_number.strip():
         return form
     try:
         return msgspec.structs.replace(form, contact_number=e164(form.contact_number))
     except ValueError as error:
-        raise FormError(f"{path}: contact_number: {error}") from error
+        raise TomlError(f"{path}: contact_number: {error}") from error
 
 
 def e164(text: str) -> str:

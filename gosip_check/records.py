@@ -103,6 +103,7 @@ class Trunk(Record, frozen=True):
 
     rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
     management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
+    own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
     """
 
     domain: str
@@ -120,6 +121,8 @@ class Trunk(Record, frozen=True):
     management_ports: list[int] = []
     ntp_servers: list[str] = []
     ntp_port: int = 123
+    own_networks: list[str] = []
+    own_networks_date: str = ""
 
 
 class ChecklistIdentity(Record, frozen=True):

@@ -41,6 +41,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
+from gosip_check.remedies import with_remedy
 
 _STOP_GRACE_S = 3.0
 "How long a probe may take to notice that the run was stopped, before it is left behind."
@@ -123,7 +124,7 @@ def report_id(now: datetime) -> str:
 
 def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
     """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
-    towards = str(ip_network(plan.checklist.trunk.networks[0])[1])
+    towards = str(next(iter(ip_network(plan.checklist.trunk.networks[0]).hosts())))
     try:
         return net.source_address(link, towards), None
     except ProbeFailed as failed:
@@ -196,7 +197,8 @@ def _on_link(
             else:
                 ask = _ask(plan, requirement)
                 if ask.key in measurements:
-                    judged(judge(requirement, measurements[ask.key]))
+                    measured = measurements[ask.key]
+                    judged(with_remedy(judge(requirement, measured), measured, plan.form))
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
@@ -325,7 +327,9 @@ _OVERDUE = "The measurement did not end in the time that it may take, and was le
 
 def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
     try:
-        return ask.probe.measure(ask.options, context)
+        facts = ask.probe.measure(ask.options, context)
+        _as_written(facts)  # what no report could hold is found here, where it is one probe's fault
+        return facts
     except ProbeFailed as failed:
         return failed.failure
     except Exception as error:  # a bug of ours must neither end the run nor count as a finding
@@ -333,6 +337,12 @@ def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
         words = "its words are kept back" if ask.probe.account else str(error)  # they could hold a password
         what = f"{type(error).__name__}: {words} ({place.name}, line {place.lineno})"
         return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
+
+
+def _as_written(facts: Facts) -> dict[str, Any]:
+    """Facts as JSON gives them back, so that a saved report is judged as the run was: no number (NaN) becomes None."""
+    written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    return written
 
 
 def _measurement(
@@ -345,7 +355,7 @@ def _measurement(
         subject=ask.probe.subject(ask.options),
         started=started,
         elapsed_s=round(elapsed_s, 3),
-        facts=msgspec.to_builtins(result) if isinstance(result, Facts) else None,
+        facts=_as_written(result) if isinstance(result, Facts) else None,
         failure=result if isinstance(result, Failure) else None,
     )
 

@@ -9,7 +9,7 @@ from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
 from gosip_check.cli.recommend import recommend
 from gosip_check.cli.register import register
-from gosip_check.cli.run import firewall, host, run, srv
+from gosip_check.cli.run import alg, firewall, host, nat, run, srv
 from gosip_check.cli.schema import schema
 
 
@@ -22,5 +22,5 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, host, register, demo, recommend, form, checklist, schema):
+for command in (run, srv, firewall, alg, nat, host, register, demo, recommend, form, checklist, schema):
     gosip_check.add_command(command)

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 def load_checklist(name: str) -> Checklist:
     """Raises UsageProblem."""
-    from gosip_check.checklist import ChecklistError, load
+    from gosip_check.checklist import load
+    from gosip_check.tomlfile import TomlError
 
     try:
         return load(name)
-    except ChecklistError as error:
+    except TomlError as error:
         raise UsageProblem(str(error)) from error
 
 
@@ -35,7 +36,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     from rich.console import Console
 
     from gosip_check.cli.progress import progress
-    from gosip_check.report.to_terminal import closing, print_summary
+    from gosip_check.report.to_terminal import closing_line, print_summary
     from gosip_check.run import run
 
     for pattern in chosen.skip:
@@ -50,11 +51,13 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
         stack.enter_context(_stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
+        trouble = _write(report, outputs)  # before anything is shown: a terminal that is gone loses no report
         if not chosen.quiet:
             print_summary(console, report, details)
         elif not to_stderr:
-            console.print(closing(report))
-        _write(report, outputs)
+            console.print(closing_line(report))
+    if trouble:
+        raise ToolFailed(trouble)
     return exit_code(report.outcome)
 
 
@@ -83,8 +86,8 @@ def _outputs(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output
     return outputs
 
 
-def _write(report: Report, outputs: dict[str, Output]) -> None:
-    """Every output, even when one of them fails; a JSON that cannot be written is printed, so that nothing is lost."""
+def _write(report: Report, outputs: dict[str, Output]) -> str:
+    """Every output, even when one of them fails; what went wrong. A JSON that cannot be written is printed instead."""
     from gosip_check.report import FORMATS
     from gosip_check.report.output import OutputError
 
@@ -94,23 +97,28 @@ def _write(report: Report, outputs: dict[str, Output]) -> None:
             output.write(FORMATS[kind](report))
         except OutputError as error:
             troubles.append(f"--{kind} {error}")
-            if kind == "json":
+            if kind == "json" and output.name != "-":
                 sys.stdout.write(FORMATS[kind](report))
-    if troubles:
-        raise ToolFailed(" ".join(troubles))
+    return " ".join(troubles)
 
 
 @contextmanager
 def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the measuring and the report is still made; a second one ends the program."""
+    """The first signal ends the measuring and the report is still made; a second one ends the program.
+
+    SIGHUP is a terminal that was closed: the report is what its owner will look for.
+    """
+    is_stopping = False
 
     def stopped(number: int, frame: object) -> None:
+        nonlocal is_stopping
         del number, frame
-        if stop.is_set():
+        if is_stopping:  # not asked of `stop`: its lock may be held by the call that this signal interrupts
             raise KeyboardInterrupt
+        is_stopping = True
         stop.set()
 
-    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

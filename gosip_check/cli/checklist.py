@@ -2,7 +2,6 @@
 
 import click
 
-from gosip_check.cli.carry_out import load_checklist
 from gosip_check.cli.exits import EXIT_READY
 
 
@@ -25,18 +24,25 @@ def list_() -> int:
 @click.argument("name", metavar="ID|PATH")
 def show(name: str) -> int:
     """Every requirement of a checklist: what must be so, what to do if not, and who says so."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from gosip_check.cli.carry_out import load_checklist
     from gosip_check.report.text import visible
 
     loaded = load_checklist(name)
     trunk = loaded.trunk
-    click.echo(visible(f"{loaded.identity.title} (version {loaded.identity.version})"))
-    click.echo(visible(f"from {loaded.source}, as of {loaded.date}"))
-    click.echo(visible(f"trunk {trunk.domain}, {trunk.port}/{trunk.transport.upper()}, {', '.join(trunk.networks)}"))
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.print(Text(visible(f"{loaded.identity.title} (version {loaded.identity.version})"), "bold"))
+    console.print(Text(visible(f"from {loaded.source}, as of {loaded.date}")))
+    networks = ", ".join(trunk.networks)
+    console.print(Text(visible(f"trunk {trunk.domain}, {trunk.port}/{trunk.transport.upper()}, {networks}")))
     for requirement in loaded.requirements:
-        click.echo()
-        click.echo(visible(f"{requirement.id} ({requirement.level}): {requirement.title}"))
-        click.echo(visible(f"  if not: {requirement.hint}"))
-        click.echo(visible(f"  source: {requirement.source}"))
+        console.print()
+        console.print(Text(visible(f"{requirement.id} ({requirement.level}): {requirement.title}"), "bold"))
+        for line in (f"if not: {requirement.hint}", f"source: {requirement.source}"):
+            console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
     return EXIT_READY
 
 
@@ -44,6 +50,8 @@ def show(name: str) -> int:
 @click.argument("name", metavar="ID|PATH")
 def check(name: str) -> int:
     """Load a checklist and say whether it is right; exit code 2 and a sentence when it is not."""
+    from gosip_check.cli.carry_out import load_checklist
+
     loaded = load_checklist(name)
     click.echo(f"{name}: right, with {len(loaded.requirements)} requirements.")
     return EXIT_READY

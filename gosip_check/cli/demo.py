@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from gosip_check.cli.carry_out import carry_out, load_checklist
 from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import Chosen, form_of, output_options
 
@@ -17,6 +16,7 @@ def demo(fault: str | None, **options: Any) -> int:
     """Try it out: a check against an emulated trunk on this machine. Needs no network and no root."""
     import msgspec
 
+    from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.records import Link, Settings
     from gosip_check.run import Plan
     from gosip_check.servers import cloud

@@ -104,9 +104,10 @@ def form_of(chosen: Chosen) -> Form | None:
         return None
     from pathlib import Path
 
-    from gosip_check.form import FormError, load
+    from gosip_check.form import load
+    from gosip_check.tomlfile import TomlError
 
     try:
         return load(Path(chosen.form))
-    except FormError as error:
+    except TomlError as error:
         raise UsageProblem(str(error)) from error

@@ -1,5 +1,6 @@
 """What a run shows while it runs: one moving line on a terminal, a plain line for each verdict elsewhere. On stderr."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,4 +27,5 @@ def progress(quiet: bool) -> Iterator[Observer]:
 
 
 def _print_plainly(verdict: Verdict) -> None:
-    click.echo(visible(f"{verdict.outcome.value:7} {verdict.id}: {verdict.reason}"), err=True)
+    with contextlib.suppress(OSError):  # that nobody takes the progress is no reason to lose the report
+        click.echo(visible(f"{verdict.outcome.value:7} {verdict.id}: {verdict.reason}"), err=True)

@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from gosip_check.cli.account import check_user, password_of
-from gosip_check.cli.carry_out import carry_out, load_checklist
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
 
@@ -25,6 +24,7 @@ def register(user: str, password_file: str | None, bind: bool, i_know: bool, **o
     """
     import msgspec
 
+    from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.run import Plan, select
 
     chosen = Chosen(**options)

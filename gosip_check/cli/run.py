@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from gosip_check.cli.carry_out import carry_out, load_checklist
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
 
@@ -31,8 +30,24 @@ def srv(**options: Any) -> int:
 @site_options
 @output_options
 def firewall(**options: Any) -> int:
-    """Only the firewall: does signalling get through, in detail."""
+    """Only the firewall: do signalling, media and large messages get through, in detail."""
     return _check("firewall", ("firewall.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def alg(**options: Any) -> int:
+    """Only the SIP ALG: does something on the way change signalling, where, and how."""
+    return _check("alg", ("alg.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@output_options
+def nat(**options: Any) -> int:
+    """Only address translation and the line: who sees what address, in detail."""
+    return _check("nat", ("nat.*", "link.*"), Chosen(**options))
 
 
 @click.command(epilog=EXIT_CODES)
@@ -53,6 +68,7 @@ def _check(
     import msgspec
 
     from gosip_check.cli.account import account_of, check_edge_access
+    from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.run import Plan, select
 
     checklist = load_checklist(chosen.checklist)

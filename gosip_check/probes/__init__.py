@@ -2,14 +2,19 @@
 
 from gosip_check.probes import (
     edge,
+    firewall_rtp,
     host,
     interface,
+    large_sip,
     management,
+    nat,
     ntp,
+    path,
     path_mtu,
     redundancy,
     registration,
     signalling,
+    sip_rewriting,
     srv,
 )
 from gosip_check.probes.probe import Probe
@@ -18,7 +23,12 @@ PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         srv.PROBE,
+        path.PROBE,
         signalling.PROBE,
+        sip_rewriting.PROBE,
+        firewall_rtp.PROBE,
+        large_sip.PROBE,
+        nat.PROBE,
         management.PROBE,
         path_mtu.PROBE,
         ntp.PROBE,

@@ -43,7 +43,7 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed(unreachable) when there is no route to the provider's networks."""
-    towards = str(ip_network(options.networks[0])[1])
+    towards = str(next(iter(ip_network(options.networks[0]).hosts())))
     source = net.source_address(context.link, towards)
     name = _interface_of(source)
     if name is None:
@@ -75,7 +75,7 @@ def link_of(name: str, place: str) -> Link:
     if place in addresses:
         return Link(name=name, source=next(iter(addresses[place]), None), interface=place)
     try:
-        ip_address(place)
+        place = str(ip_address(place))
     except ValueError:
         known = ", ".join(sorted(addresses))
         raise ValueError(f"there is no interface {place!r}; there are {known}.") from None

@@ -48,7 +48,9 @@ class Line:
 
     def _over_stream(self, request: bytes) -> Response | str:
         came = sip_stream.exchange_on_stream(self.context, self.sock, request, self.address)
-        return came if isinstance(came, Response) else f"the server {came.detail}"
+        if not isinstance(came, Response):
+            return f"the server {came.detail}"
+        return came if came.status >= 200 else f"only {came.status} {came.reason} within the time"
 
     def _over_udp(self, request: bytes, once: bool) -> Response | str:
         transaction = ClientTransaction(request, time.monotonic(), timeout_s=UDP_TIMEOUT_S, reliable=once)

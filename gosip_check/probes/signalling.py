@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from gosip_check.probes import probe, srv
+from msgspec.structs import replace
+
+from gosip_check.probes import leaving, path, probe, srv
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip_exchange import Exchange, ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
@@ -54,17 +56,20 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when there is no server to ask, this machine cannot send, or the run was stopped."""
+    """Raises ProbeFailed when there is no server to ask, this machine forbids to send, or the run was stopped."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))[
-        :_MOST_SERVERS
-    ]
+    names: dict[tuple[str, int], str] = {}  # one server may have several names, and is asked once all the same
+    for target in targets:
+        for address in target.addresses:
+            names.setdefault((address, target.port), target.target)
+    places = [(name, *place) for place, name in names.items()][:_MOST_SERVERS]
     if not places:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
     with ThreadPoolExecutor(len(places)) as pool:
         servers = list(pool.map(lambda place: _ask(options, context, *place), places))
+    servers = _with_who_kept_it(options, context, servers)
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
     every_answers = False if False in states else None if None in states else True
@@ -89,11 +94,8 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
     while len(exchanges) < options.requests:
         if exchanges:
             context.wait(_PAUSE_S)
-        if options.transport == "udp":
-            exchanges.append(ask_over_udp(context, options.domain, address, port))
-        else:
-            plain = bool(exchanges) and exchanges[-1].speaks == "sip"
-            exchanges.append(ask_over_tcp(context, options.domain, target, address, port, plain))
+        plain = bool(exchanges) and exchanges[-1].speaks == "sip"
+        exchanges.append(_exchange(options, context, target, address, port, plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(
@@ -102,15 +104,53 @@ def _ask(options: Options, context: Context, target: str, address: str, port: in
         port=port,
         first=exchanges[0],
         rtts_ms=[exchange.rtt_ms for exchange in exchanges if exchange.rtt_ms is not None],
-        retransmissions=sum(exchange.sent - 1 for exchange in exchanges),
+        retransmissions=sum(max(0, exchange.sent - 1) for exchange in exchanges),
     )
 
 
+def _with_who_kept_it(options: Options, context: Context, servers: Sequence[Server]) -> list[Server]:
+    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it."""
+    ways = context.seen.get("path")
+    asked = [s for s in servers if s.first.result in ("silent", "reset")]
+    if not asked or not isinstance(ways, path.Facts):
+        return list(servers)
+    context.say(f"Did it leave the site? {len(asked)} server(s)")
+    if options.transport == "udp":
+        found = leaving.over_udp(context, ways, options.domain, [(server.address, server.port) for server in asked])
+    else:
+        with ThreadPoolExecutor(len(asked)) as pool:
+            found = list(pool.map(lambda server: leaving.over_tcp(context, ways, server.address, server.port), asked))
+    told = dict(zip((server.address for server in asked), found, strict=True))
+    return [replace(s, first=_told(s.first, told[s.address])) if s.address in told else s for s in servers]
+
+
+def _told(exchange: Exchange, left: leaving.Left) -> Exchange:
+    if exchange.result != "silent" and left.how != "forged reset":
+        return exchange
+    detail = f"{exchange.detail}, and {left.words}"
+    if left.how == "dropped":
+        return replace(exchange, result="dropped", detail=detail, culprit=left.who)
+    if left.how == "rejected":
+        return replace(exchange, result="prohibited", detail=detail, culprit=left.who)
+    return replace(exchange, detail=detail)
+
+
+def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
+    try:
+        if options.transport == "udp":
+            return ask_over_udp(context, options.domain, address, port)
+        return ask_over_tcp(context, options.domain, target, address, port, plain)
+    except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
+        if failed.failure.kind not in (FailureKind.UNREACHABLE, FailureKind.UNSUPPORTED):
+            raise
+        return Exchange("unsent", failed.failure.message.rstrip("."), sent=0)
+
+
 def _answers(exchange: Exchange) -> bool | None:
-    """Yes for any SIP answer; no only where something else came instead; undecided for silence."""
+    """Yes for any SIP answer; no only where something else came instead; undecided for silence, ours included."""
     if exchange.result == "answered":
         return True
-    return None if exchange.result in ("silent", "closed") else False
+    return None if exchange.result in ("silent", "closed", "unsent") else False
 
 
 def _words(servers: Sequence[Server], named: Sequence[Server], decided: bool | None) -> str:
@@ -139,5 +179,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
-    after=("srv",),
+    after=("srv", "path"),
 )

@@ -27,19 +27,24 @@ UDP_TIMEOUT_S = 6.0
 _ICMP_IS_FINAL = 2
 "So many ICMP errors end an exchange: one alone may have been a moment's."
 
+OTHER_REQUEST = "its answers belong to another request than ours"
+
 Result = Literal[
     "answered",
     "silent",
     "closed",
+    "dropped",
     "refused",
     "reset",
     "prohibited",
     "unreachable",
     "malformed",
     "foreign",
+    "unsent",
 ]
-"""silent: nothing came. closed: a TCP connection was accepted and ended without an answer. foreign: an answer to our
-request from another address than the server's. The others say what came instead of an answer."""
+"""silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
+ended without an answer. foreign: an answer to our request from another address than the server's. unsent: this machine
+has no way to that address. The others say what came instead of an answer."""
 
 
 class Tls(Record, frozen=True):
@@ -93,23 +98,29 @@ def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exch
                 continue
             net.wait_readable(context, [sock], next_at)
             for datagram in net.read_datagrams(sock):
+                is_the_servers = (datagram.address, datagram.port) == (address, port)
                 try:
                     response = transaction.receive(datagram.data)
                 except WireError as error:
-                    count = len(datagram.data)
-                    trouble = Exchange(
-                        "malformed", f"answered {count} octets that are not SIP ({error})", culprit=datagram.address
-                    )
+                    if is_the_servers:  # a stranger's noise says nothing about the server
+                        count = len(datagram.data)
+                        trouble = Exchange(
+                            "malformed", f"answered {count} octets that are not SIP ({error})", culprit=address
+                        )
                     continue
-                if response is None or response.status < 200:
+                if response is None:
+                    if is_the_servers and isinstance(transaction.foreign[-1], sip.Response):
+                        trouble = Exchange("malformed", OTHER_REQUEST, culprit=address)
                     continue
-                if (datagram.address, datagram.port) != (address, port):
+                if not is_the_servers:
                     return Exchange(
                         "foreign",
                         f"the answer came from {datagram.address}:{datagram.port}",
                         sent=transaction.sent,
                         culprit=datagram.address,
                     )
+                if response.status < 200:
+                    continue
                 rtt_ms = (datagram.at_s - started_s) * 1000 if transaction.sent == 1 else None
                 return answered(response, rtt_ms, transaction.sent)
             for icmp in net.read_icmp_errors(sock):
@@ -117,20 +128,23 @@ def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exch
                 trouble = from_icmp(icmp)
             if icmp_count >= _ICMP_IS_FINAL:
                 break
-        if trouble is None and transaction.foreign:
-            trouble = Exchange("malformed", "its answers belong to another request than ours", culprit=address)
+        if transaction.provisional is not None:  # no final response, and yet the way there and back is open
+            return answered(transaction.provisional, None, transaction.sent)
         trouble = trouble or Exchange("silent", f"no answer to {transaction.sent} tries in {UDP_TIMEOUT_S:g} s")
         return replace(trouble, sent=transaction.sent)
 
 
-def options(context: Context, domain: str, transport: str, address: str, port: int) -> bytes:
-    """An OPTIONS whose Via is the socket's own address and `port`."""
+def options(
+    context: Context, domain: str, transport: str, address: str, port: int, *, via_host: str | None = None
+) -> bytes:
+    """An OPTIONS whose Via is the socket's own address, or `via_host`, and `port`."""
     host = net.source_address(context.link, address)
     return sip.options_request(
         uri=f"sip:{domain}",
         transport=transport,
         host=host,
         port=port,
+        via_host=via_host,
         branch=f"z9hG4bK{secrets.token_hex(8)}",
         call_id=f"{secrets.token_hex(8)}@{host}",
         from_tag=secrets.token_hex(4),

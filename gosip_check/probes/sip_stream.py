@@ -4,6 +4,7 @@ Nothing that the server shows in TLS is verified: the certificate is described, 
 """
 
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -12,15 +13,19 @@ from msgspec.structs import replace
 
 from gosip_check.probes import net
 from gosip_check.probes.probe import Context
-from gosip_check.probes.sip_exchange import Exchange, Tls, answered, from_icmp, options
+from gosip_check.probes.sip_exchange import OTHER_REQUEST, Exchange, Tls, answered, from_icmp, options
 from gosip_check.records import FailureKind
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
+from gosip_check.wire.transaction import ClientTransaction
 from gosip_check.wire.x509 import read_certificate
 
 CONNECT_TIMEOUT_S = 4.0
 ANSWER_TIMEOUT_S = 4.0
 TLS_TIMEOUT_S = 3.0
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+"What TLS can carry as a server's name (RFC 6066 3); DNS may give names of any octets."
 
 
 def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: int, plain: bool = False) -> Exchange:
@@ -54,46 +59,58 @@ def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport
     response = exchange_on_stream(context, sock, request, address)
     if isinstance(response, Exchange):
         return response
-    return answered(response, (time.monotonic() - started_s) * 1000, 1)
+    return answered(response, (time.monotonic() - started_s) * 1000 if response.status >= 200 else None, 1)
 
 
 def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, address: str) -> sip.Response | Exchange:
-    """Send one request over a connection: the final response, or what came instead of one."""
-    until_s = time.monotonic() + ANSWER_TIMEOUT_S
+    """Send one request over a connection: the final response, else a provisional one, else what came instead."""
+    started_s = time.monotonic()
+    until_s = started_s + ANSWER_TIMEOUT_S
+    transaction = ClientTransaction(request, started_s, reliable=True)
     buffer = b""
     try:
         sock.sendall(request)
         while True:
             message, buffer = sip.take_from_stream(buffer)
-            if isinstance(message, sip.Response) and message.status >= 200:
-                return message
             if message is not None:
+                response = transaction.receive(message.raw)
+                if response is not None and response.status >= 200:
+                    return response
                 continue
             chunk = _receive(context, sock, until_s)
-            if chunk is None and buffer:
-                return Exchange(
-                    "malformed", f"answered {len(buffer)} octets that are no whole SIP message", culprit=address
-                )
-            if chunk is None:
-                return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
             if not chunk:
-                return Exchange("closed", "accepted the connection and closed it without an answer")
+                break
             buffer += chunk
+        ending = _broken_off(buffer, chunk, address)
     except WireError as error:
-        return Exchange("malformed", f"answered something that is not SIP ({error})", culprit=address)
+        ending = Exchange("malformed", f"answered something that is not SIP ({error})", culprit=address)
     except ConnectionResetError:
-        return Exchange("closed", "accepted the connection and reset it without an answer")
+        ending = Exchange("closed", "accepted the connection and reset it without an answer")
     except OSError as error:
-        return Exchange("closed", f"the connection broke: {error.strerror or error}")
+        ending = Exchange("closed", f"the connection broke: {error.strerror or error}")
+    if transaction.provisional is not None:  # no final response, and yet the way there and back is open
+        return transaction.provisional
+    if any(isinstance(message, sip.Response) for message in transaction.foreign):
+        return Exchange("malformed", OTHER_REQUEST, culprit=address)
+    return ending
+
+
+def _broken_off(buffer: bytes, chunk: bytes | None, address: str) -> Exchange:
+    """What it is when no more comes; `chunk` is None where the connection is still open."""
+    if buffer:
+        return Exchange("malformed", f"its answer broke off after {len(buffer)} octets", culprit=address)
+    if chunk is None:
+        return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
+    return Exchange("closed", "accepted the connection and closed it without an answer")
 
 
 def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | None:
-    """The next bytes, b"" at the end of the stream, None when the time is over."""
-    while True:
+    """The next bytes, b"" at the end of the stream, None when the time is over, also for one that never stops."""
+    while time.monotonic() < until_s:
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
             return sock.recv(65536)
-        if not net.wait_readable(context, [sock], until_s):
-            return None
+        net.wait_readable(context, [sock], until_s)
+    return None
 
 
 def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
@@ -104,16 +121,21 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
     with contextlib.suppress(ValueError, ssl.SSLError):  # describe old servers too, where this OpenSSL still can
         settings.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     until_s = time.monotonic() + TLS_TIMEOUT_S
+    sni = name if _HOST_NAME.fullmatch(name) else None
     try:
-        secured = settings.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-        while True:
-            try:
-                secured.do_handshake()
-                return secured
-            except ssl.SSLWantReadError:
-                if not net.wait_readable(context, [secured], until_s):
-                    secured.close()
-                    return f"no TLS answer within {TLS_TIMEOUT_S:g} s"
+        with contextlib.ExitStack() as opened:
+            secured = opened.enter_context(
+                settings.wrap_socket(sock, server_hostname=sni, do_handshake_on_connect=False)
+            )
+            while True:
+                try:
+                    secured.do_handshake()
+                except ssl.SSLWantReadError:
+                    if not net.wait_readable(context, [secured], until_s):
+                        return f"no TLS answer within {TLS_TIMEOUT_S:g} s"
+                else:
+                    opened.pop_all()
+                    return secured
     except ssl.SSLError as error:
         return f"no TLS ({error.reason or 'handshake failed'})"
     except OSError as error:

@@ -54,7 +54,8 @@ def measure(options: Options, context: Context) -> Facts:
     with ThreadPoolExecutor(len(resolvers)) as pool:
         answers = list(pool.map(lambda resolver: _look_up(context, resolver, resolver in own, options), resolvers))
     denying = next((r for r, answer in zip(resolvers, answers, strict=True) if answer.status.is_denial), None)
-    fallback = _resolve(context, denying, options.domain) if denying is not None else None
+    plain = SrvRecord(priority=0, weight=0, port=5060, target=options.domain, ttl_s=0)
+    fallback = _resolve(context, denying, plain) if denying is not None else None
     context.say("a name that does not exist")
     asked = Asked(
         name=_name(options),
@@ -74,11 +75,7 @@ def _look_up(context: Context, resolver: Resolver, is_own: bool, options: Option
     if not offered:
         return answer
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        found = list(pool.map(lambda record: _resolve(context, resolver, record.target), offered))
-    targets = [
-        replace(target, port=record.port, priority=record.priority, weight=record.weight)
-        for target, record in zip(found, offered, strict=True)
-    ]
+        targets = list(pool.map(lambda record: _resolve(context, resolver, record), offered))
     return replace(answer, targets=targets)
 
 
@@ -113,13 +110,13 @@ def _of_kind(message: dns.message.Message, kind: dns.rdatatype.RdataType) -> Seq
     return [rrset for rrset in message.answer if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, kind)]
 
 
-def _resolve(context: Context, resolver: Resolver, name: str) -> Target:
-    """A and AAAA of a name, the aliases on the way, and how the question went when there is no address."""
+def _resolve(context: Context, resolver: Resolver, record: SrvRecord) -> Target:
+    """A and AAAA of a target, the aliases on the way, and how the question went when there is no address."""
     addresses: list[str] = []
     aliases: list[str] = []
     statuses = []
     for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
-        reply = ask(context, resolver, name, kind.name)
+        reply = ask(context, resolver, record.target, kind.name)
         statuses.append(reply.status)
         if reply.message is None:
             continue
@@ -130,7 +127,15 @@ def _resolve(context: Context, resolver: Resolver, name: str) -> Target:
     undecided = [status for status in statuses if status is not DnsStatus.ANSWERED and not status.is_denial]
     denied = next((status for status in statuses if status.is_denial), DnsStatus.NO_RECORDS)
     status = DnsStatus.ANSWERED if addresses else undecided[0] if undecided else denied
-    return Target(target=name, addresses=addresses, aliases=list(dict.fromkeys(aliases)), status=status)
+    return Target(
+        target=record.target,
+        port=record.port,
+        priority=record.priority,
+        weight=record.weight,
+        addresses=addresses,
+        aliases=list(dict.fromkeys(aliases)),
+        status=status,
+    )
 
 
 def _invented(

@@ -27,12 +27,12 @@ class Target(Record, frozen=True):
     """One SRV target with its addresses. `aliases`: the CNAMEs that stand between its name and them."""
 
     target: str
+    port: int
+    priority: int
+    weight: int
     addresses: list[str]
     aliases: list[str]
     status: DnsStatus
-    port: int = 0
-    priority: int = 0
-    weight: int = 0
 
 
 class Answer(Record, frozen=True):

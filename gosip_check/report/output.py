@@ -21,7 +21,7 @@ class Output:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._path = Path(os.path.realpath(name))
+        self._path = Path(name)
         self._temporary: Path | None = None
         if name == "-":
             return
@@ -29,8 +29,10 @@ class Output:
             if self._path.is_dir():
                 raise OutputError(f"{name}: is a folder; name a file.")
             if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
-                with self._path.open("ab"):
-                    return
+                if not os.access(self._path, os.W_OK):  # asked, not opened: a pipe nobody reads yet would block
+                    raise OutputError(f"{name}: cannot be written: Permission denied.")
+                return
+            self._path = Path(os.path.realpath(name))
             number, temporary = tempfile.mkstemp(prefix=f".{self._path.name[:100]}.", dir=self._path.parent)
             os.close(number)
             self._temporary = Path(temporary)
@@ -42,11 +44,11 @@ class Output:
 
     def write(self, text: str) -> None:
         """Raises OutputError, and leaves an older file as it was."""
-        if self.name == "-":
-            sys.stdout.write(text)
-            sys.stdout.flush()
-            return
         try:
+            if self.name == "-":
+                sys.stdout.write(text)
+                sys.stdout.flush()
+                return
             if self._temporary is None:
                 self._path.write_text(text, encoding="utf-8")
                 return

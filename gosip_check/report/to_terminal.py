@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gosip_check.records import ALL_LINES, Form, LinkReport, Outcome, Readiness, Report, Verdict
+from gosip_check.report.alg_diff import diff
 from gosip_check.report.side_by_side import side_by_side
 from gosip_check.report.text import visible
 
@@ -27,6 +28,15 @@ _CLOSING = {
     Readiness.READY: ("READY", "bold white on dark_green"),
     Readiness.NOT_READY: ("NOT READY", "bold white on dark_red"),
     Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
+}
+_GROUPS = {
+    "dns": "DNS",
+    "firewall": "Firewall",
+    "alg": "SIP ALG",
+    "nat": "NAT",
+    "media": "Bandwidth and voice quality",
+    "host": "This machine",
+    "link": "Internet line",
 }
 _MEANING = {
     Readiness.READY: "everything that must be so is so",
@@ -50,6 +60,8 @@ def summary(report: Report, details: bool = False) -> RenderableType:
         parts += [Text(), side_by_side(report, _STYLES)]
         if across:
             parts += [Text(), Text("The lines together", "bold"), _table(across)]
+    for measurement in report.measurements:
+        parts += diff(measurement)
     if details:
         for measurement in report.measurements:
             parts += [Text(), Text(visible(f"{measurement.probe}: {measurement.subject}"), "bold")]
@@ -58,12 +70,23 @@ def summary(report: Report, details: bool = False) -> RenderableType:
 
 
 def closing(report: Report) -> RenderableType:
-    """The outcome in a bar as wide as the terminal."""
-    word, style = _CLOSING[report.outcome]
-    counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
+    """The outcome in a bar as wide as the terminal, to be read across a room."""
+    _, style = _CLOSING[report.outcome]
+    return Padding(Text(f"{_outcome(report)}\n{_counts(report)}", style), (1, 2), style=style)
+
+
+def closing_line(report: Report) -> Text:
+    """The outcome in one line."""
+    return Text(f"{_outcome(report)} ({_counts(report)})", _CLOSING[report.outcome][1])
+
+
+def _outcome(report: Report) -> str:
     scope = "" if report.command in ("run", "demo") else f" ({report.command} only)"
-    line = Text(f"{word}{scope}: {_MEANING[report.outcome]}\n{counts}", style)
-    return Padding(line, (1, 2), style=style)
+    return f"{_CLOSING[report.outcome][0]}{scope}: {_MEANING[report.outcome]}"
+
+
+def _counts(report: Report) -> str:
+    return ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
 
 
 def print_summary(console: Console, report: Report, details: bool = False) -> None:
@@ -99,6 +122,7 @@ def _table(verdicts: list[Verdict]) -> Table:
             if group is not None:
                 table.add_section()
             group = verdict.group
+            table.add_row(Text(), Text(_GROUPS.get(group, group), "bold underline"))
         missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
         unmeasured = verdict.outcome is Outcome.UNKNOWN and not verdict.facts  # nothing was found that could be mended
         words = Text.assemble(
@@ -143,10 +167,10 @@ def _joined(*parts: str) -> str:
 
 
 def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
-    """Facts as indented lines, `name: value`. The evidence is left out: the table has it."""
+    """Facts as indented lines, `name: value`. What is shown elsewhere is left out: the evidence and changed lines."""
     indent = "  " * depth
     for name, value in facts.items():
-        if name == "evidence":
+        if name in ("evidence", "changes"):
             continue
         if isinstance(value, Mapping):
             yield f"{indent}{visible(name)}:"

@@ -86,6 +86,8 @@ class Lab:
         self.rooms = built
         self.state = "none"
         self.nft("cpe", rulesets.HOME_ROUTER)
+        # A carrier's router quotes what dies in it as often as asked; Linux rations it to one a second.
+        self.run("isp", ["sysctl", "-qw", "net.ipv4.icmp_ratelimit=0"])
         self._own_tables = {room: self._tables(room) for room in built.names}
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)

@@ -1,4 +1,4 @@
-"""Far ends for tests: a DNS server of a few lines, and a stream server that follows a script."""
+"""Far ends for tests: DNS and SIP servers of a few lines, and a stream server that follows a script."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import dns.flags
 import dns.message
@@ -15,6 +15,7 @@ import dns.rdatatype
 import dns.rrset
 
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
+from gosip_check.wire import sip
 
 DnsAnswers = dns.message.Message | bytes | Iterable[dns.message.Message | bytes] | None
 """A message, raw bytes, several of them, or silence."""
@@ -81,6 +82,30 @@ def from_zone(zone: Zone) -> Callable[[dns.message.Message, Peer, str], DnsAnswe
         return reply
 
     return answer
+
+
+Handle = Callable[[sip.Request, Peer], Answers]
+
+
+def split_sip(buffer: bytes) -> tuple[bytes | None, bytes]:
+    message, rest = sip.take_from_stream(buffer)
+    return (None if message is None else message.raw), rest
+
+
+def sip_server(handle: Handle, address: str = "127.0.0.1") -> Endpoint:
+    """SIP over UDP and plain TCP; a TLS handshake is no SIP, so that connection is closed."""
+
+    def answer(data: bytes, peer: Peer, transport: str) -> Answers:
+        del transport
+        request = sip.parse(data)
+        assert isinstance(request, sip.Request)
+        return handle(request, peer)
+
+    return Endpoint(address, answer, split_sip)
+
+
+def reply(request: sip.Request, peer: Peer, status: int = 200, reason: str = "OK", **changes: Any) -> bytes:
+    return sip.response(request, status, reason, **{"to_tag": "t", "received": peer, **changes})
 
 
 class StreamServer:

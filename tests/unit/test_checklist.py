@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.checklist import LARGEST_FILE, ChecklistError, load, load_file, parse, shipped
+from gosip_check.checklist import load, load_file, parse, shipped
+from gosip_check.tomlfile import LARGEST_FILE, TomlError
 
 HEAD = """
 [checklist]
@@ -65,7 +66,7 @@ WRONG = {
     ),
     "trunk transport": (
         HEAD + TRUNK.replace('"udp"', '"sctp"') + GOOD,
-        "w.toml: [trunk]: transport: invalid enum value 'sctp'.",
+        "w.toml: [trunk]: transport: invalid enum value 'sctp'; one of udp, tcp would be right.",
     ),
     "trunk port": (
         HEAD + TRUNK.replace("5060", "506000") + GOOD,
@@ -98,7 +99,8 @@ WRONG = {
     ),
     "level": (
         HEAD + TRUNK + requirement(level='"shall"'),
-        "w.toml: requirement 'dns.srv-answers': level: invalid enum value 'shall'.",
+        "w.toml: requirement 'dns.srv-answers': level: invalid enum value 'shall'; "
+        "one of must, should, info would be right.",
     ),
     "no hint": (
         HEAD + TRUNK + requirement(hint='" "'),
@@ -126,7 +128,7 @@ WRONG = {
     ),
     "option type": (
         HEAD + TRUNK + requirement(options="{ domain = 5 }"),
-        "w.toml: requirement 'dns.srv-answers': options: domain: expected str, got int.",
+        "w.toml: requirement 'dns.srv-answers': options: domain: expected str, got int; put it in quotes.",
     ),
     "expects nothing": (
         HEAD + TRUNK + requirement(expect="[]"),
@@ -146,7 +148,8 @@ WRONG = {
     ),
     "operator": (
         HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "equals", value = true }]'),
-        "w.toml: requirement 'dns.srv-answers': expect[0].operator: invalid enum value 'equals'.",
+        "w.toml: requirement 'dns.srv-answers': expect[0].operator: invalid enum value 'equals'; "
+        "one of is, one_of, min, max, includes would be right.",
     ),
     "value type": (
         HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "is", value = "yes" }]'),
@@ -176,14 +179,14 @@ WRONG = {
     ),
     "includes wrong": (
         HEAD + TRUNK + requirement(expect='[{ fact = "fallback_addresses", operator = "includes", value = 5 }]'),
-        "w.toml: requirement 'dns.srv-answers': fallback_addresses includes: expected str, got int.",
+        "w.toml: requirement 'dns.srv-answers': fallback_addresses includes: expected str, got int; put it in quotes.",
     ),
 }
 
 
 @pytest.mark.parametrize(("content", "sentence"), WRONG.values(), ids=WRONG)
 def test_a_wrong_file_is_refused_with_a_sentence(content: str, sentence: str) -> None:
-    with pytest.raises(ChecklistError) as caught:
+    with pytest.raises(TomlError) as caught:
         parse(content.encode(), "w.toml")
     if sentence.endswith("There are "):
         assert str(caught.value).startswith(sentence)
@@ -198,29 +201,29 @@ def test_the_right_file_beside_the_wrong_ones_is_right() -> None:
 
 
 def test_bytes_that_are_no_text() -> None:
-    with pytest.raises(ChecklistError) as caught:
+    with pytest.raises(TomlError) as caught:
         parse(b'[checklist]\nid = "\xff"', "w.toml")
     assert str(caught.value) == "w.toml: is not UTF-8 text (byte 18); TOML files are."
 
 
 def test_a_file_nested_too_deeply() -> None:
-    with pytest.raises(ChecklistError, match=r"nested too deeply|is not valid TOML"):
+    with pytest.raises(TomlError, match=r"nested too deeply|is not valid TOML"):
         parse(b"a = " + b"[" * 100_000, "w.toml")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ChecklistError, match=r"gone\.toml: cannot be read: No such file or directory\.$"):
+    with pytest.raises(TomlError, match=r"gone\.toml: cannot be read: No such file or directory\.$"):
         load_file(tmp_path / "gone.toml")
-    with pytest.raises(ChecklistError, match=r"cannot be read: Is a directory\.$"):
+    with pytest.raises(TomlError, match=r"cannot be read: Is a directory\.$"):
         load_file(tmp_path)
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * (LARGEST_FILE + 1))
-    with pytest.raises(ChecklistError, match=r"large\.toml: is larger than 1024 KiB, so it is not a checklist\.$"):
+    with pytest.raises(TomlError, match=r"large\.toml: is larger than 1024 KiB, so it is not a checklist\.$"):
         load_file(large)
 
 
 def test_an_unknown_id_names_the_known_ones() -> None:
-    with pytest.raises(ChecklistError) as caught:
+    with pytest.raises(TomlError) as caught:
         load("go-nativ")
     assert str(caught.value) == (
         "There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are go-gateway, go-native; "

@@ -99,7 +99,7 @@ def test_what_was_asked_to_be_skipped_is_not_passed() -> None:
     assert verdicts["firewall.signalling"]["reason"] == "Skipped on request (--skip firewall.*)."
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_half_way_still_leaves_a_report(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     command = [*TOOL, "demo", "--fault", "silent", "--json", str(path)]
@@ -123,7 +123,42 @@ def test_a_report_that_cannot_be_written_at_the_end_is_not_lost() -> None:
     done = tool("demo", "--json", "/dev/full", "--quiet")
     assert done.returncode == 4
     assert "--json /dev/full: cannot be written: No space left on device." in done.stderr
-    assert json.loads(done.stdout[done.stdout.index("{") :])["outcome"] == "ready"
+    rescued, _ = json.JSONDecoder().raw_decode(done.stdout)
+    assert rescued["outcome"] == "ready"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", ">/dev/full", ">&-", "2> >(head -n 1)", "2>&- >&-"])
+def test_output_that_nobody_takes_loses_no_report(closed: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    script = f'"{sys.executable}" -m gosip_check demo --json "{path}" {closed}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (4 if closed == ">/dev/full" else 0)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert json.loads(path.read_text())["outcome"] == "ready"
+
+
+def test_json_into_a_pipe_or_a_full_disk() -> None:
+    through = tool("demo", "--json", "/dev/stdout", "--quiet")
+    assert json.loads(through.stdout[: through.stdout.rindex("}") + 1])["outcome"] == "ready"
+    script = f'"{sys.executable}" -m gosip_check demo --quiet --json - >/dev/full'
+    full = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert full.returncode == 4
+    assert full.stderr == "Error: --json -: cannot be written: No space left on device.\n"
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    command = [*TOOL, "demo", "--fault", "silent", "--json", str(tmp_path / "r.json")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "dns.ttl" in line:
+                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGINT)
+                break
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in (3, 4)  # two that arrive as one are one
+    assert "Traceback" not in said
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 def test_a_crash_never_looks_like_a_verdict() -> None:

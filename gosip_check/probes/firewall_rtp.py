@@ -1,0 +1,298 @@
+"""Does the site's edge let media out? UDP ports of the media range, proven open by hops behind it. No call is made.
+
+A sample of the range goes towards every network of the provider and dies behind the edge. A port that is not quoted
+there while controls around it are, again and again, is blocked; from there the edges of the blocked range are searched.
+Only the way out is proven: what comes back needs a far end that sends.
+"""
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from gosip_check.probes import path, port_sample, probe
+from gosip_check.probes.port_sample import Run
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.quotes import STRIKES, Fate, Shot, Told, tell
+from gosip_check.records import FailureKind, Record
+
+_SAMPLE_BUDGET_S = 15.0
+_SEARCH_BUDGET_S = 30.0
+_LOCATE_BUDGET_S = 4.0
+_QUICK_S = 4.0
+"A sample that took no longer came through hops that quote freely: every network can have the whole of it."
+
+_MOST_HOPS = 4
+_MOST_PASSES = 4
+_MOST_LOCATED = 4
+
+_Place = tuple[str, int]
+"An address and a port."
+
+
+class Options(probe.Options, frozen=True):
+    """`seed` draws the random part of the sample; without one a fresh one is drawn and reported."""
+
+    networks: list[str]
+    rtp_ports: tuple[int, int]
+    seed: int | None = None
+
+
+class Blocked(Record, frozen=True):
+    """Ports that do not get out, towards one address. first and last: the edges of the range, or one port twice
+    where they were not found. tested: how many ports in it were tried. by: who rejects, or saw it last.
+    """
+
+    destination: str
+    first: int
+    last: int
+    tested: int
+    how: str
+    by: str | None
+
+
+class Facts(probe.Facts, frozen=True):
+    """rtp_leaves: every sampled port got out. open_ports: of the sample, blocked towards nobody."""
+
+    seed: int
+    sampled: int
+    destinations: list[str]
+    rtp_leaves: bool | None
+    open_ports: list[int]
+    undecided_ports: list[int]
+    blocked: list[Blocked]
+
+
+def measure(options: Options, context: Context) -> Facts:
+    """Raises ProbeFailed: unsupported without an error queue, unreachable when nothing behind the edge quotes."""
+    seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
+    ways = context.seen.get("path")
+    if not isinstance(ways, path.Facts):
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
+    if ways.is_this_machine:
+        words = f"{ways.destination} is this machine itself: there is no firewall on the way."
+        return Facts(
+            seed=seed,
+            sampled=0,
+            destinations=[ways.destination],
+            rtp_leaves=True,
+            open_ports=[],
+            undecided_ports=[],
+            blocked=[],
+            evidence={"rtp_leaves": words},
+        )
+    asking = _Asking(context, ways, options.rtp_ports, seed)
+    networks = _addresses(options, context)
+    destinations = [address for addresses in networks.values() for address in addresses]
+    ports = port_sample.sample(*options.rtp_ports, seed)
+    context.say(f"Firewall: {len(ports)} UDP ports towards {len(destinations)} addresses")
+    started_s = time.monotonic()
+    places = [(destinations[number % len(destinations)], port) for number, port in enumerate(ports)]
+    asking.ask(places, started_s + _SAMPLE_BUDGET_S)
+    if time.monotonic() - started_s < _QUICK_S and asking.all_decided(places):
+        rest = [(addresses[0], port) for addresses in networks.values() for port in ports]
+        rest = [place for place in rest if place not in places]
+        asking.ask(rest, started_s + _SAMPLE_BUDGET_S)
+        places += rest
+    sampled = {place: asking.blocked_at(place) for place in places}
+    if True in sampled.values():
+        asking.search(networks, time.monotonic() + _SEARCH_BUDGET_S)
+        asking.locate(time.monotonic() + _LOCATE_BUDGET_S)
+    return _facts(len(ports), destinations, sampled, _blocked(asking, networks), asking)
+
+
+@dataclass
+class _Asking:
+    """Tries ports and keeps what became of each: (address, port) -> what was told."""
+
+    context: Context
+    ways: path.Facts
+    ports: tuple[int, int]
+    seed: int
+    told: dict[_Place, Told] = field(default_factory=dict)
+    about: list[str] = field(default_factory=list)
+    lost_behind: dict[_Place, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ttls = [hop.ttl for hop in self.ways.beyond_the_edge()][:_MOST_HOPS]
+        if not self._ttls or self.ways.control_port is None:
+            raise ProbeFailed(
+                FailureKind.UNSUPPORTED,
+                "No hop behind the edge tells of datagrams that die there, so no port can be proven open or blocked.",
+            )
+
+    def ask(self, places: Sequence[_Place], until_s: float, *, strikes: int = STRIKES, suspected: bool = False) -> None:
+        """Spread over the hops behind the edge, which each ration for themselves."""
+        ttls = [self._ttls[number % len(self._ttls)] for number in range(len(places))]
+        shots = [path.control(address, ttl, port) for (address, port), ttl in zip(places, ttls, strict=True)]
+        told = tell(self.context, shots, self._control, until_s, strikes=strikes, suspected=suspected)
+        self.told.update(zip(places, told, strict=True))
+
+    def _control(self, shot: Shot) -> Shot:
+        """To the same address, because the way to another may lead through hops that say nothing."""
+        for (address, port), told in self.told.items():
+            if address == shot.address and told.shot.ttl == shot.ttl and told.fate is Fate.PASSED:
+                return path.control(address, shot.ttl, port)
+        return path.control(shot.address, shot.ttl, self.ways.control_port or 0)
+
+    def blocked_at(self, place: _Place) -> bool | None:
+        """None where it could not be decided, or was not tried."""
+        told = self.told.get(place)
+        if told is None or told.fate is Fate.UNDECIDED:
+            return None
+        if told.fate is not Fate.REFUSED or told.heard.icmp is None:
+            return told.fate is Fate.DROPPED
+        refusal = told.heard.icmp
+        if refusal.sender == place[0]:
+            return False  # it got as far as the destination itself
+        at_the_edge = refusal.sender in [hop.address for hop in self.ways.hops if hop.ttl <= self.ways.edge_ttl]
+        return True if at_the_edge or refusal.kind is not FailureKind.UNREACHABLE else None
+
+    def all_decided(self, places: Iterable[_Place]) -> bool:
+        return all(self.blocked_at(place) is not None for place in places)
+
+    def known(self, address: str) -> dict[int, bool]:
+        """Port -> whether it is blocked, of all that is decided towards one address."""
+        places = {port: self.blocked_at((own, port)) for own, port in self.told if own == address}
+        return {port: blocked for port, blocked in places.items() if blocked is not None}
+
+    def runs(self) -> list[tuple[str, Run]]:
+        """What is blocked towards the addresses that the search is about."""
+        return [(address, run) for address in self.about for run in port_sample.runs(self.known(address), *self.ports)]
+
+    def search(self, networks: Mapping[str, Sequence[str]], until_s: float) -> None:
+        """Find the edges of what is blocked, then look for holes in it, until nothing new comes up or time is over.
+
+        In each network towards one address: rules are made for networks, not for single addresses.
+        """
+        for addresses in networks.values():
+            self.about += [address for address in addresses if True in self.known(address).values()][:1]
+        for _ in range(_MOST_PASSES):
+            while time.monotonic() < until_s:
+                places = [(address, port) for address, run in self.runs() for port in port_sample.next_ports(run)]
+                if not places:
+                    break
+                self.ask(places, until_s, strikes=1, suspected=True)  # a guide only: where it ends is tried again below
+                if not self.all_decided(places):
+                    return
+            places = [(address, port) for address, run in self.runs() for port in self.unsure(address, run)]
+            if not places or time.monotonic() > until_s:
+                return
+            self.ask(places, until_s, suspected=True)
+
+    def unsure(self, address: str, run: Run) -> list[int]:
+        """The ports that must be tried (again) before the run may be called blocked from end to end."""
+        return [port for port in {run.low, run.high} if port not in self.sure(address)] + port_sample.inside(
+            run, self.sure(address), self.seed
+        )
+
+    def sure(self, address: str) -> set[int]:
+        """The ports that are known to be blocked, not by a single loss only."""
+        found = {port for port, blocked in self.known(address).items() if blocked}
+        return {
+            port for port in found if (one := self.told[address, port]).fate is Fate.REFUSED or one.tries >= STRIKES
+        }
+
+    def locate(self, until_s: float) -> None:
+        """Who drops: the last hop that still sees the datagram, for one port of each run."""
+        ttls = [hop.ttl for hop in self.ways.hops if hop.ttl < self._ttls[0]]
+        places = [(address, run.low) for address, run in self.runs()][:_MOST_LOCATED]
+        shots = [path.control(address, ttl, port) for address, port in places for ttl in ttls]
+        for told in tell(self.context, shots, self._control, until_s) if shots else []:
+            if told.fate is Fate.PASSED and told.heard.icmp is not None:
+                self.lost_behind[told.shot.address, told.shot.port] = told.heard.icmp.sender
+
+
+def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
+    """Of each network one SRV target, where it has one, and one address that has no server."""
+    targets = [server.address for server in path.servers(context, options.networks)]
+    chosen = {}
+    for network in options.networks:
+        own = [address for address in targets if ip_address(address) in ip_network(network)]
+        chosen[network] = [*own[:1], path.address_without_server(network, targets)]
+    return chosen
+
+
+def _facts(
+    count: int, destinations: list[str], sampled: Mapping[_Place, bool | None], blocked: list[Blocked], asking: _Asking
+) -> Facts:
+    undecided = [place for place, state in sampled.items() if state is None]
+    opened = [place for place, state in sampled.items() if state is False]
+    towards = f"towards {', '.join(destinations)} (seed {asking.seed})"
+    if blocked:
+        words = f"Blocked: {_blocked_words(blocked)}. {len(opened)} of {len(sampled)} samples {towards} got out."
+    elif undecided:
+        words = (
+            f"{len(opened)} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
+            "the edge answer too seldom to decide the others. Run it again, or use a reflector at the far end."
+        )
+    else:
+        words = (
+            f"{count} of {count} sampled ports got out {towards}: hops behind {asking.ways.edge_name()} quoted all "
+            f"{len(sampled)} datagrams. The way back was not looked at."
+        )
+    return Facts(
+        seed=asking.seed,
+        sampled=len(sampled),
+        destinations=destinations,
+        rtp_leaves=False if blocked else None if undecided else True,
+        open_ports=sorted({port for _, port in opened} - {port for (_, port), state in sampled.items() if state}),
+        undecided_ports=sorted({port for _, port in undecided}),
+        blocked=blocked,
+        evidence={"rtp_leaves": words},
+    )
+
+
+def _blocked(asking: _Asking, networks: Mapping[str, Sequence[str]]) -> list[Blocked]:
+    """Only what is proven: a range where its edges are known and nothing in it was found open, else single ports."""
+    found: list[Blocked] = []
+    for address, run in asking.runs():
+        sure = sorted(port for port in asking.sure(address) if run.low <= port <= run.high)
+        whole = run.is_settled and not asking.unsure(address, run)
+        for first, last in [(run.low, run.high)] if whole else [(port, port) for port in sure]:
+            tested = sum(first <= port <= last for port in sure)
+            found.append(_one(asking, (address, first), last, tested, asking.lost_behind.get((address, run.low))))
+    for addresses in networks.values():
+        claimed = [one for one in found if one.destination in addresses]
+        for address in addresses:
+            for port in sorted(asking.sure(address)) if address not in asking.about else []:
+                if not any(one.first <= port <= one.last for one in claimed):
+                    found.append(_one(asking, (address, port), port, 1, None))
+    return found
+
+
+def _one(asking: _Asking, place: _Place, last: int, tested: int, lost_behind: str | None) -> Blocked:
+    refusal = asking.told[place].heard.icmp
+    return Blocked(
+        destination=place[0],
+        first=place[1],
+        last=last,
+        tested=tested,
+        how="rejected" if refusal else "dropped",
+        by=refusal.sender if refusal else lost_behind,
+    )
+
+
+def _blocked_words(blocked: Sequence[Blocked]) -> str:
+    """Ranges first to last, with the addresses that they are blocked towards."""
+    towards: dict[tuple[int, int, str, str | None], list[str]] = defaultdict(list)
+    for one in blocked:
+        towards[one.first, one.last, one.how, one.by].append(one.destination)
+    words = []
+    for (first, last, how, by), addresses in sorted(towards.items(), key=lambda item: item[0][:2]):
+        ports = f"{first}-{last}" if first != last else f"{first}"
+        who = f" by {by}" if by and how == "rejected" else f" at {by} or right behind it" if by else ""
+        words.append(f"{ports} {how}{who} (towards {', '.join(addresses)})")
+    return "; ".join(words[:12]) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
+
+
+PROBE = Probe(
+    "firewall_rtp",
+    Options,
+    Facts,
+    measure,
+    subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
+    after=("srv", "path"),
+)

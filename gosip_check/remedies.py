@@ -1,0 +1,70 @@
+"""How to switch a SIP ALG off on the device at hand: checklists/remedies.toml, and what of it belongs on a verdict.
+
+Measures and judges nothing: it lengthens the hint of a verdict that has failed.
+"""
+
+import functools
+import importlib.resources
+import re
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from gosip_check.records import Form, Measurement, Outcome, Record, Verdict
+
+AND_AGAIN = "Then clear the sessions or reboot, and run this again."
+
+_MOST_OF_A_FAMILY = 4
+
+
+class Remedy(Record, frozen=True):
+    """One device. match: words of vendor and model. families: AlgFamily values. The fields are told in the file."""
+
+    device: str
+    match: list[str]
+    families: list[str]
+    steps: str
+    source: str
+    date: str
+    confidence: Literal["vendor", "several", "single", "unconfirmed"]
+
+    def is_for(self, name: str) -> bool:
+        """One of the words begins a word of the name."""
+        return any(re.search(rf"(?<![a-z0-9]){re.escape(word)}", name.lower()) for word in self.match)
+
+    @property
+    def words(self) -> str:
+        """One sentence with the steps, and how sure they are."""
+        doubt = {"single": " (from a single source)", "unconfirmed": " (unconfirmed)"}.get(self.confidence, "")
+        return f"On {self.device}{doubt}: {self.steps}."
+
+
+@functools.cache
+def remedies() -> tuple[Remedy, ...]:
+    """All of them, in the order of the file: in the package when installed, beside it in a checkout."""
+    inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
+    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
+    document = tomllib.loads((folder / "remedies.toml").read_text(encoding="utf-8"))
+    return tuple(msgspec.convert(document["remedy"], list[Remedy]))
+
+
+def find(names: list[str], family: str | None) -> list[Remedy]:
+    """Those for devices named so (vendor, model); else the best known of the family; else none."""
+    named = [next((remedy for remedy in remedies() if remedy.is_for(name)), None) for name in names]
+    known = [remedy.device for remedy in named if remedy]
+    if known:
+        return [remedy for remedy in remedies() if remedy.device in known]
+    return [remedy for remedy in remedies() if family in remedy.families][:_MOST_OF_A_FAMILY]
+
+
+def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -> Verdict:
+    """Where an ALG was found, its hint also tells the steps for the devices on the form, or for the likely family."""
+    facts = measurement.facts or {}
+    if verdict.outcome is not Outcome.FAIL or facts.get("alg_found") is not True:
+        return verdict
+    devices = [form.router, form.firewall] if form else []
+    names = [f"{device.vendor} {device.model}" for device in devices]
+    words = [remedy.words for remedy in find(names, facts.get("family"))]
+    return msgspec.structs.replace(verdict, hint=" ".join([verdict.hint, *words, AND_AGAIN]))

@@ -1,0 +1,104 @@
+"""TOML files that people write: read one, fit it to a record, and say in one sentence what is wrong and what is right.
+
+Knows nothing of what the files mean.
+"""
+
+import difflib
+import enum
+import re
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+LARGEST_FILE = 1024 * 1024
+"No file that a person writes for this tool comes near."
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class TomlError(Exception):
+    """A file that cannot be used. The text is a sentence for the person who named or wrote it."""
+
+
+def read(path: Path, what: str) -> bytes:
+    """The content of a file; `what` it should be stands in the sentence. Raises TomlError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise TomlError(f"{path}: cannot be read: {error.strerror}.") from error
+    if len(content) > LARGEST_FILE:
+        raise TomlError(f"{path}: is larger than {LARGEST_FILE // 1024} KiB, so it is not a {what}.")
+    return content
+
+
+def parse(content: bytes, where: str) -> dict[str, Any]:
+    """`where` names the file in sentences. Raises TomlError."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise TomlError(f"{where}: is not UTF-8 text (byte {error.start}); TOML files are.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TomlError(f"{where}: is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise TomlError(f"{where}: is nested too deeply.") from error
+
+
+def convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """The table as a record. A key too many, one that is missing and a wrong value raise TomlError."""
+    only(table, kind.__struct_fields__, where)
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in table:
+            raise TomlError(f"{where}: {field.name} is missing.")
+    hints = typing.get_type_hints(kind)
+    for name, value in table.items():
+        if isinstance(value, dict) and isinstance(hints[name], type) and issubclass(hints[name], msgspec.Struct):
+            only(value, hints[name].__struct_fields__, f"{where}: {name}")
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise TomlError(f"{where}: {sentence(error, kind)}") from error
+
+
+def only(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+    """Raises TomlError for a key that is not allowed."""
+    allowed = list(allowed)
+    for name in table:
+        if name not in allowed:
+            raise TomlError(f"{where}: there is no key {name!r}{instead(name, allowed)}")
+
+
+def instead(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'this'?` where something known is close, else a full stop."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def sentence(error: msgspec.ValidationError, kind: Any = None) -> str:
+    """msgspec's `Expected `int`, got `str` - at `$.port`` as `port: expected int, got str.` and what would be right."""
+    words, _, place = str(error).partition(" - at `$")
+    words = words.replace("`", "")
+    place = place.rstrip("`").lstrip(".")
+    right = ""
+    if words.startswith("Invalid enum value"):
+        allowed = _choices(kind, re.findall(r"[a-z_][a-z0-9_]*", place))
+        right = f"; one of {', '.join(allowed)} would be right" if allowed else ""
+    elif words.startswith("Expected str, got"):
+        right = "; put it in quotes"
+    words = f"{words[:1].lower()}{words[1:]}{right}."
+    return f"{place}: {words}" if place else words
+
+
+def _choices(kind: Any, path: list[str]) -> list[str]:
+    """The values that a field takes, found by its path from a record; none where it is no choice."""
+    for name in path:
+        kind = typing.get_type_hints(kind).get(name) if isinstance(kind, type) else None
+        if typing.get_origin(kind) is list:
+            kind = typing.get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return [str(member.value) for member in kind]
+    return [str(value) for value in typing.get_args(kind)] if typing.get_origin(kind) is typing.Literal else []
