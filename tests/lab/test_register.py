@@ -171,6 +171,37 @@ def test_an_alg_on_the_way_costs_at_most_one_attempt(desk: Desk) -> None:
     assert desk.lab.kamailio.count("authenticated") <= 1
 
 
+def test_the_whole_checklist_and_an_alg(desk: Desk) -> None:
+    """The shipped checklist as it is: no password is sent before `alg.absent` has passed, where it has that."""
+    file = desk.folder / "password"
+    file.write_text(PASSWORD)
+    file.chmod(0o600)
+    tool = [
+        sys.executable,
+        "-m",
+        "gosip_check",
+        "register",
+        "--user",
+        USER,
+        "--password-file",
+        str(file),
+        "--json",
+        "-",
+    ]
+    argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool, "--quiet"]
+    for rules, alg, account, sent in ((None, "pass", "pass", 1), (ALG, "fail", "skipped", 0)):
+        desk.lab.enter("ready")
+        if rules:
+            desk.lab.nft("cpe", rules)
+            desk.lab.flush()
+        desk.lab.kamailio.register("none")
+        report = json.loads(desk.lab.run("lan", argv, check=False, timeout_s=120).stdout)
+        assert _verdict(report, "alg.absent")[0] == alg
+        assert _verdict(report, "account.registers")[0] == account
+        assert desk.lab.kamailio.count("authenticated") == sent
+    desk.lab.enter("ready")
+
+
 def test_no_password_is_sent_where_signalling_fails(desk: Desk) -> None:
     desk.lab.nft("cpe", forward("udp dport 5060 drop"))
     desk.lab.kamailio.register("none")
