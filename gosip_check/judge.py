@@ -1,7 +1,9 @@
 """(Requirement, Measurement) -> Verdict. Pure: no network, no clock, no probe. Judges and never measures.
 
 Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
-not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns.
+not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns. A
+fact that is None but known to lie between two values (`Facts.between`) is judged where either value would be judged
+the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,13 +31,18 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
         outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)
         return verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
     facts = measurement.facts or {}
-    found = {expectation.fact: _look_up(facts, expectation.fact) for expectation in requirement.expect}
-    misses = [e for e in requirement.expect if found[e.fact] is not None and not _holds(e, found[e.fact])]
-    undecided = [e for e in requirement.expect if found[e.fact] is None]
+    found = {
+        expectation.fact: _found(facts, expectation.fact) for expectation in requirement.expect + requirement.prefer
+    }
+    misses = [e for e in requirement.expect if _holds(e, found[e.fact]) is False]
+    undecided = [e for e in requirement.expect if _holds(e, found[e.fact]) is None]
+    not_preferred = [e for e in requirement.prefer if _holds(e, found[e.fact]) is False]
     if misses:
         outcome, telling = missed(requirement.level), misses
     elif undecided:
         outcome, telling = Outcome.UNKNOWN, undecided
+    elif not_preferred:
+        outcome, telling = Outcome.WARN, not_preferred
     else:
         outcome, telling = Outcome.PASS, requirement.expect
     evidence = facts.get("evidence") or {}
@@ -67,6 +74,7 @@ def verdict(
         reason=reason,
         facts=facts or {},
         expected=requirement.expect,
+        preferred=requirement.prefer,
         measurement=measurement,
         hint=requirement.hint,
         source=requirement.source,
@@ -93,8 +101,30 @@ def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
     return value
 
 
-def _holds(expectation: Expectation, found: Any) -> bool:
+def _found(facts: Mapping[str, Any], dotted: str) -> Any:
+    """The fact; where it is None and its bounds are known, `{"between": [low, high]}`, either of them None if open."""
+    value = _look_up(facts, dotted)
+    bounds = (facts.get("between") or {}).get(dotted)
+    return {"between": list(bounds)} if value is None and bounds is not None else value
+
+
+def _holds(expectation: Expectation, found: Any) -> bool | None:
+    """None: cannot be decided."""
     value = expectation.value
+    if found is None:
+        return None
+    if isinstance(found, dict) and "between" in found:
+        low, high = found["between"]
+        match expectation.operator:
+            case Operator.MAX:
+                return (
+                    True if high is not None and high <= value else False if low is not None and low > value else None
+                )
+            case Operator.MIN:
+                return (
+                    True if low is not None and low >= value else False if high is not None and high < value else None
+                )
+        return None
     match expectation.operator:
         case Operator.IS:
             return bool(found == value)
@@ -112,7 +142,7 @@ def _reason(expectation: Expectation, found: Any) -> str:
     """A plain sentence for a fact whose probe wrote none: `RTT p95 is 12.3 ms (at most 100 wanted).`"""
     *name, unit = expectation.fact.replace(".", "_").split("_")
     words, unit = (" ".join(name), _UNITS[unit]) if unit in _UNITS and name else (" ".join([*name, unit]), "")
-    if found is None:
+    if found is None or isinstance(found, dict):
         return f"{words}: looked for, and could not be decided."
     wanted = {Operator.MIN: "at least ", Operator.MAX: "at most "}.get(expectation.operator, "")
     return f"{words} is {_shown(found)}{f' {unit}' if unit else ''} ({wanted}{_shown(expectation.value)} wanted)."

@@ -80,7 +80,10 @@ class Expectation(Record, frozen=True):
 
 
 class Requirement(Record, frozen=True):
-    """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not."""
+    """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not.
+
+    prefer: what a good site does better still; missing it warns where everything in `expect` holds.
+    """
 
     id: str
     title: str
@@ -91,6 +94,7 @@ class Requirement(Record, frozen=True):
     source: str
     options: dict[str, Any] = {}
     needs: list[str] = []
+    prefer: list[Expectation] = []
 
     @property
     def group(self) -> str:
@@ -149,6 +153,7 @@ class Settings(Record, frozen=True):
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
     account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
+    channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     """
 
     dns_servers: list[str] = []
@@ -157,6 +162,11 @@ class Settings(Record, frozen=True):
     account_bind: bool = False
     account_again: bool = False
     edge_snmp: str | None = None
+    channels: int = 10
+    duration_s: float = 20.0
+    reflector: str | None = None
+    reflector_key_file: str | None = None
+    find_capacity: bool = False
 
 
 class Failure(Record, frozen=True):
@@ -181,7 +191,7 @@ class Measurement(Record, frozen=True):
 
 
 class Verdict(Record, frozen=True):
-    """One requirement judged on one link. `facts` holds the expected facts as they were found, nothing else."""
+    """One requirement judged on one link. `facts`: the expected and preferred ones as they were found, no others."""
 
     id: str
     group: str
@@ -195,6 +205,7 @@ class Verdict(Record, frozen=True):
     measurement: str | None
     hint: str
     source: str
+    preferred: list[Expectation] = []
 
 
 ALL_LINES = "all lines"

@@ -13,14 +13,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from gosip_check import __version__
+from gosip_check import __version__, lines
 from gosip_check.judge import judge, readiness, skipped, verdict
 from gosip_check.probes import PROBES, net
 from gosip_check.probes.probe import STOPPED, Context, Facts, Line, Options, Probe, ProbeFailed, fill_options
@@ -35,7 +35,6 @@ from gosip_check.records import (
     LinkReport,
     Measurement,
     Outcome,
-    Readiness,
     Report,
     Requirement,
     Settings,
@@ -57,10 +56,7 @@ class Observer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
-
-    password: of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds.
-    """
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
 
     checklist: Checklist
     requirements: Sequence[Requirement]
@@ -70,6 +66,7 @@ class Plan:
     form: Form | None = None
     command: str = "run"
     password: Secret | None = None
+    "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -84,7 +81,7 @@ def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     """Measure and judge every requirement on every link. Set `stop` to end early: what was measured is reported."""
     started, start_s = datetime.now(UTC), time.monotonic()
-    ids = (f"m{number}" for number in itertools.count(1))
+    going = _Going(stop, observer)
     links: list[LinkReport] = []
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
@@ -92,14 +89,17 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         source, trouble = _route(plan, link)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
-        own = replace(plan, requirements=_of_a_line(plan, first=not links))
-        judged, measured = _on_link(own, link, trouble, stop, observer, ids)
+        asked = lines.of_one_line(plan.requirements, logs_in=plan.password is not None and not links)
+        judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
-    judged, measured = _across(plan, links, measurements, stop, observer, ids)
-    verdicts += judged
-    measurements += measured
+    if len(links) > 1:
+        asked = lines.of_all_lines(plan.requirements)
+        going.lines.extend(lines.looked_at(plan.links, links, measurements, plan.form))
+        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINES), None, going)
+        verdicts += judged
+        measurements += measured
     return Report(
         id=report_id(started),
         tool_version=__version__,
@@ -131,49 +131,21 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
 
-def _of_a_line(plan: Plan, *, first: bool) -> list[Requirement]:
-    """What is asked on one line: not what compares lines; what logs in only once, and only with an account."""
-    logs_in = first and plan.password is not None
-    probes = {requirement.id: PROBES[requirement.probe] for requirement in plan.requirements}
-    return [r for r in plan.requirements if not probes[r.id].across and (logs_in or not probes[r.id].account)]
+@dataclass(frozen=True)
+class _Going:
+    """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time.
+
+    lines: what was found on each, once all of them have been looked at.
+    """
+
+    stop: threading.Event
+    observer: Observer
+    left_behind: list[threading.Thread] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
-def _across(
-    plan: Plan,
-    links: Sequence[LinkReport],
-    measurements: Sequence[Measurement],
-    stop: threading.Event,
-    observer: Observer,
-    ids: Iterator[str],
-) -> tuple[list[Verdict], list[Measurement]]:
-    """What compares the lines, asked once all of them have been looked at."""
-    own = replace(plan, requirements=[r for r in plan.requirements if PROBES[r.probe].across])
-    everything = Link(name=ALL_LINES)
-    if len(links) < 2:
-        return [], []  # there is nothing to compare
-    form = plan.form or Form()
-    speeds = [form.internet_1.speed, form.internet_2.speed]
-    lines = [
-        Line(
-            link=link,
-            is_ready={Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}[told.outcome],
-            facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts is not None},
-            speed=speeds[number] if number < len(speeds) else "",
-        )
-        for number, (link, told) in enumerate(zip(plan.links, links, strict=True))
-    ]
-    return _on_link(own, everything, None, stop, observer, ids, lines)
-
-
-def _on_link(
-    plan: Plan,
-    link: Link,
-    trouble: str | None,
-    stop: threading.Event,
-    observer: Observer,
-    ids: Iterator[str],
-    lines: Sequence[Line] = (),
-) -> tuple[list[Verdict], list[Measurement]]:
+def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tuple[list[Verdict], list[Measurement]]:
     """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
     verdicts: dict[str, Verdict] = {}
     measurements: dict[_Key, Measurement] = {}
@@ -181,7 +153,7 @@ def _on_link(
 
     def judged(verdict: Verdict) -> None:
         verdicts[verdict.id] = verdict
-        observer.judged(verdict)
+        going.observer.judged(verdict)
 
     pending = list(plan.requirements)
     while pending:
@@ -192,7 +164,7 @@ def _on_link(
             reason = _reason_to_skip(plan, requirement, trouble, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
-            elif stop.is_set():
+            elif going.stop.is_set():
                 judged(verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED))
             else:
                 ask = _ask(plan, requirement)
@@ -202,12 +174,9 @@ def _on_link(
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        still_to_come: set[str | None] = {
-            requirement.probe for requirement in pending if requirement.id not in verdicts
-        }
-        batch = _batch(asks.values(), still_to_come)
-        context = Context(link, stop, facts, observer.say, plan.password, None, lines)
-        for ask, measurement, brought in _measure(batch, context, ids):
+        still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
+        context = Context(link, going.stop, facts, going.observer.say, plan.password, None, going.lines)
+        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), context, going):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
@@ -269,11 +238,11 @@ def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: 
 def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_Ask]:
     """What to measure next: everything that may run side by side, else one of those that run alone.
 
-    A probe waits as long as one that it comes after is still to be measured, and for the one that it accompanies.
+    A probe waits as long as one whose facts it takes is still to be measured, and for the one that it accompanies.
     """
     left = list(asks)
     names = {ask.probe.name for ask in left}
-    ready = [ask for ask in left if not names.intersection((*ask.probe.after, *ask.probe.glad_of))]
+    ready = [ask for ask in left if not names.intersection(ask.probe.after + ask.probe.uses)]
     together = [ask for ask in ready if not ask.probe.alone and ask.probe.beside not in still_to_come]
     if together:
         return together
@@ -281,52 +250,78 @@ def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_
     return lead + [ask for ask in ready if lead and ask.probe.beside == lead[0].probe.name]
 
 
-def _measure(asks: list[_Ask], known: Context, ids: Iterator[str]) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
+def _measure(asks: list[_Ask], known: Context, going: _Going) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
+    subjects: dict[_Key, str] = {}
+    over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         context = replace(
             known,
-            seen={name: known.seen[name] for name in (*ask.probe.after, *ask.probe.glad_of) if name in known.seen},
+            seen={name: known.seen[name] for name in ask.probe.after + ask.probe.uses if name in known.seen},
             password=known.password if ask.probe.account else None,
             beside=over.get(ask.probe.beside or ""),
         )
-        ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
+        ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
         over[ask.probe.name].set()
 
-    over = {ask.probe.name: threading.Event() for ask in asks}
+    def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
+        return Measurement(
+            id=next(going.ids),
+            probe=ask.probe.name,
+            link=known.link.name,
+            subject=subjects.get(ask.key, ask.probe.name),
+            started=started,
+            elapsed_s=round(elapsed_s, 3),
+            facts=_as_written(result) if isinstance(result, Facts) else None,
+            failure=result if isinstance(result, Failure) else None,
+        )
+
+    if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):
+        for ask in asks:
+            yield ask, record(ask, datetime.now(UTC), 0.0, _interrupted(_NOT_ALONE)), None
+        return
     running = {ask.key: ask for ask in asks}
-    for ask in asks:
-        threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True).start()
+    threads = {ask.key: threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True) for ask in asks}
+    for thread in threads.values():
+        thread.start()
     stopped_s: float | None = None
     while running:
         try:
             ask, result, started, elapsed_s = ended.get(timeout=0.1)
         except queue.Empty:
             now_s = time.monotonic()
-            stopped_s = stopped_s or (now_s if known.stop.is_set() else None)
+            stopped_s = stopped_s or (now_s if going.stop.is_set() else None)
             late = [a for a in running.values() if now_s - began_s > a.probe.deadline_s]
             if stopped_s is not None and now_s - stopped_s > _STOP_GRACE_S:
                 late = list(running.values())
             for ask in late:
                 del running[ask.key]
                 over[ask.probe.name].set()
-                failure = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED if stopped_s else _OVERDUE)
-                yield ask, _measurement(next(ids), ask, known.link, datetime.now(UTC), now_s - began_s, failure), None
+                if ask.probe.alone:
+                    going.left_behind.append(threads[ask.key])
+                failure = _interrupted(STOPPED if stopped_s else _OVERDUE)
+                yield ask, record(ask, datetime.now(UTC), now_s - began_s, failure), None
             continue
         if running.pop(ask.key, None) is not None:
-            brought = result if isinstance(result, Facts) else None
-            yield ask, _measurement(next(ids), ask, known.link, started, elapsed_s, result), brought
+            yield ask, record(ask, started, elapsed_s, result), result if isinstance(result, Facts) else None
 
 
 _OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
+_NOT_ALONE = "Not measured: it must run alone, and one that was left behind is still running. Run the tool again."
 
 
-def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
+def _interrupted(message: str) -> Failure:
+    return Failure(kind=FailureKind.INTERRUPTED, message=message)
+
+
+def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) -> Facts | Failure:
+    """Notes what it is about before it looks, so that it can be told of one that is left behind, too."""
     try:
+        subjects[ask.key] = ask.probe.subject(ask.options)
         facts = ask.probe.measure(ask.options, context)
         _as_written(facts)  # what no report could hold is found here, where it is one probe's fault
         return facts
@@ -343,21 +338,6 @@ def _as_written(facts: Facts) -> dict[str, Any]:
     """Facts as JSON gives them back, so that a saved report is judged as the run was: no number (NaN) becomes None."""
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return written
-
-
-def _measurement(
-    measurement_id: str, ask: _Ask, link: Link, started: datetime, elapsed_s: float, result: Facts | Failure
-) -> Measurement:
-    return Measurement(
-        id=measurement_id,
-        probe=ask.probe.name,
-        link=link.name,
-        subject=ask.probe.subject(ask.options),
-        started=started,
-        elapsed_s=round(elapsed_s, 3),
-        facts=_as_written(result) if isinstance(result, Facts) else None,
-        failure=result if isinstance(result, Failure) else None,
-    )
 
 
 def _link_report(

@@ -8,8 +8,9 @@ from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
 from gosip_check.cli.recommend import recommend
+from gosip_check.cli.reflector import reflector
 from gosip_check.cli.register import register
-from gosip_check.cli.run import alg, firewall, host, nat, run, srv
+from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
 from gosip_check.cli.schema import schema
 
 
@@ -22,5 +23,7 @@ def gosip_check() -> None:
     """
 
 
-for command in (run, srv, firewall, alg, nat, host, register, demo, recommend, form, checklist, schema):
+CHECKS = (run, srv, firewall, alg, nat, quality, bandwidth, host, register, demo)
+
+for command in (*CHECKS, recommend, reflector, form, checklist, schema):
     gosip_check.add_command(command)

@@ -7,6 +7,7 @@ from gosip_check.probes import (
     interface,
     large_sip,
     management,
+    media,
     nat,
     ntp,
     path,
@@ -37,5 +38,6 @@ PROBES: dict[str, Probe] = {
         edge.PROBE,
         host.PROBE,
         interface.PROBE,
+        media.PROBE,
     )
 }

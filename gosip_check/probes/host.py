@@ -105,4 +105,4 @@ def kernel_clock() -> Clock:
     return Clock(max_error_ms, f"The clock is disciplined and at most {max_error_ms:.0f} ms off.")
 
 
-PROBE = Probe("host", Options, Facts, measure, glad_of=("ntp",), local=True)
+PROBE = Probe("host", Options, Facts, measure, uses=("ntp",), local=True)

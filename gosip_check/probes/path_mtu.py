@@ -15,7 +15,7 @@ from typing import Literal
 import psutil
 
 from gosip_check import __version__
-from gosip_check.probes import net, probe, srv
+from gosip_check.probes import net, net_segments, probe, srv
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire import sip
@@ -175,7 +175,7 @@ def _send_segments(
     What the server makes of it does not matter here. Raises ConnectFailed.
     """
     with net.tcp_connect(context, address, port, _CONNECT_TIMEOUT_S, segment=segment) as sock:
-        before = net.segments(sock)
+        before = net_segments.segments(sock)
         request = _long_request(options, context, address, net.local_address(sock)[1], 3 * before.segment)
         try:
             sent = sock.send(request)
@@ -183,7 +183,7 @@ def _send_segments(
             sent = 0
         until_s = time.monotonic() + timeout_s
         while True:
-            now = net.segments(sock)
+            now = net_segments.segments(sock)
             if sent and now.acked > before.acked:
                 # Linux can notice a black hole by itself and send less (tcp_mtu_probing): that is no arrival.
                 gave_in = now.resent > 1 and now.segment < before.segment and now.path_mtu == before.path_mtu
@@ -234,7 +234,7 @@ def _own_mtu(context: Context, address: str) -> int | None:
 def _who_says_smaller(context: Context, address: str, port: int, octets: int) -> str | None:
     """Who answers a full-size datagram with "fragmentation needed"; the server's own port takes no harm from it."""
     with net.udp_socket(context.link) as sock:
-        net.forbid_fragments(sock)
+        net_segments.forbid_fragments(sock)
         for _ in range(_HOP_TRIES):
             net.send_to(sock, bytes(octets - _IP_UDP_OCTETS), address, port)
             until_s = time.monotonic() + _HOP_TIMEOUT_S
@@ -253,7 +253,7 @@ def _walk(context: Context, address: str, port: int, octets: int) -> list[str]:
     try:
         for ttl in _HOPS:
             socks[ttl] = net.udp_socket(context.link)
-            net.forbid_fragments(socks[ttl])
+            net_segments.forbid_fragments(socks[ttl])
         for _ in range(_HOP_TRIES):
             for ttl, sock in socks.items():
                 if ttl not in heard:

@@ -2,15 +2,17 @@
 
 `measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe
 and is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be
-decided is None. Where a fact needs words - who dropped a packet, which address answered what - they stand in
+decided is None; a probe that knows its bounds all the same has a field `between`, fact name -> (low, high), either of
+them None where open. Where a fact needs words - who dropped a packet, which address answered what - they stand in
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +20,9 @@ from gosip_check.probes.secret import Secret
 from gosip_check.records import Failure, FailureKind, Link, Record
 
 STOPPED = "The run was stopped before this was measured."
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 class Options(Record, frozen=True):
@@ -58,7 +63,7 @@ class Context:
 
     link: the internet line to measure on; bind sockets to `link.source`.
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
-    seen: facts that earlier probes brought on this link, by probe name; only those that the probe named (`Probe`).
+    seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
     password: of the account that the run was given; only for probes that log in.
     beside: set when the measurement that this one accompanies has ended; None where it accompanies none.
@@ -92,7 +97,7 @@ class Probe:
     """One question.
 
     subject: what a measurement with these options is about, in a few words.
-    after: probes whose facts it needs. glad_of: probes whose facts it uses where they are measured anyway.
+    after: probes whose facts it needs. uses: probes whose facts it takes where they were measured before.
     alone: it loads or times the path, so it runs by itself.
     beside: it watches while this other probe measures, and starts with it.
     across: it compares the lines, so it is asked once, after all of them.
@@ -106,7 +111,7 @@ class Probe:
     measure: Callable[[Any, Context], Facts]
     subject: Callable[[Any], str] = lambda _: "this machine"
     after: tuple[str, ...] = ()
-    glad_of: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
     beside: str | None = None
@@ -126,3 +131,33 @@ def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str,
             if name not in values and name in source:
                 values[name] = source[name]
     return msgspec.convert(values, probe.options)
+
+
+def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_once: int = 16) -> list[Found]:
+    """`function` of every item, in threads, in the order of the items. Raises what the first one to fail raised.
+
+    The threads are daemons, unlike those of concurrent.futures: one that hangs does not keep the program from ending.
+    """
+    waiting = deque(enumerate(items))
+    found: dict[int, Found] = {}
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                number, item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[number] = function(item)
+            except BaseException as failure:  # not dealt with here: the caller gets it
+                failures.append(failure)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(items)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [found[number] for number in range(len(items))]

@@ -90,7 +90,7 @@ def line(context: Context, server: Server, transport: Literal["udp", "tcp"]) -> 
         if server.first.speaks != "tls":
             yield Line(context, "TCP", sock, server.address, server.port, host, port, seen or host, port)
             return
-        secured = sip_stream.handshake(context, sock, server.target)
+        secured = sip_stream.handshake(context, sock, server.targets[0])
         if not isinstance(secured, ssl.SSLSocket):
             raise ProbeFailed(FailureKind.UNREACHABLE, f"{server.address}:{server.port} gives {secured}.")
         with secured:
