@@ -1,23 +1,24 @@
 """Several internet lines in one run: what is asked on each of them, and what is told to those who compare them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from gosip_check.probes import PROBES
-from gosip_check.probes.probe import Line
+from gosip_check.probes.probe import Line, Probe
 from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement
 
 _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}
 
 
-def of_one_line(requirements: Iterable[Requirement], *, logs_in: bool) -> list[Requirement]:
+def of_one_line(
+    requirements: Iterable[Requirement], probes: Mapping[str, Probe], *, logs_in: bool
+) -> list[Requirement]:
     """What is asked on a line: nothing that compares lines, and what logs in only where it may."""
-    chosen = [requirement for requirement in requirements if not PROBES[requirement.probe].across]
-    return [requirement for requirement in chosen if logs_in or not PROBES[requirement.probe].account]
+    chosen = [requirement for requirement in requirements if not probes[requirement.probe].across]
+    return [requirement for requirement in chosen if logs_in or not probes[requirement.probe].account]
 
 
-def of_all_lines(requirements: Iterable[Requirement]) -> list[Requirement]:
+def of_all_lines(requirements: Iterable[Requirement], probes: Mapping[str, Probe]) -> list[Requirement]:
     """What compares the lines."""
-    return [requirement for requirement in requirements if PROBES[requirement.probe].across]
+    return [requirement for requirement in requirements if probes[requirement.probe].across]
 
 
 def looked_at(

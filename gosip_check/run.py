@@ -89,13 +89,13 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         source, trouble = _route(plan, link)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
-        asked = lines.of_one_line(plan.requirements, logs_in=plan.password is not None and not links)
+        asked = lines.of_one_line(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
         judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
     if len(links) > 1:
-        asked = lines.of_all_lines(plan.requirements)
+        asked = lines.of_all_lines(plan.requirements, PROBES)
         going.lines.extend(lines.looked_at(plan.links, links, measurements, plan.form))
         judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINES), None, going)
         verdicts += judged
