@@ -46,7 +46,7 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
         print("This is a fault of gosip-check itself; it says nothing about the site.", file=sys.stderr)
         sys.stderr.flush()
     finally:
-        os._exit(EXIT_TOOL_FAILED)
+        os._exit(3 if "--nagios" in sys.argv else EXIT_TOOL_FAILED)  # a plugin has no fourth code; 3 is UNKNOWN
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""The provider's Customer Compliance Form as a TOML file: write an empty one, read one, say what is wrong with it.
+"""The provider's Customer Compliance Form as a TOML file: write one, read one, fill one in, say what is wrong with it.
 
-Knows the fields and the telephone number; never decides whether a site is ready.
+Knows the fields and the telephone number; never decides whether a site is ready, and looks for nothing itself. What was
+found at a site and confirmed by nobody is named in `discovered`.
 """
 
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import phonenumbers
 
 from gosip_check import tomlfile
-from gosip_check.records import Form
+from gosip_check.records import Form, Report
 from gosip_check.tomlfile import TomlError
 
 REGION = "MT"
@@ -23,6 +29,7 @@ company_name = ""
 contact = ""
 contact_number = ""  # +356 2100 0000, or without the country code for a number in Malta
 comments = ""
+discovered = []  # fields that gosip-check found and nobody has confirmed; take out what is right
 
 [pbx]
 vendor = ""
@@ -43,14 +50,20 @@ release = ""
 service_identifier = ""
 speed = ""  # download/upload as ordered, such as 500/100 Mb/s
 comments = ""
+interface = ""  # from here on as found at the site; gosip-check form fill FILE looks for it
+address = ""
+public_address = ""
+measured_speed = ""
 
 [internet_2]  # leave empty where there is one line only
 service_identifier = ""
 speed = ""
 comments = ""
+interface = ""
+address = ""
+public_address = ""
+measured_speed = ""
 """
-
-_ASKED_FOR = ("company_name", "contact", "contact_number")
 
 
 def load(path: Path) -> Form:
@@ -82,12 +95,105 @@ def e164(text: str) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
-def not_filled_in(form: Form) -> list[str]:
-    """The fields that the provider needs and that are empty."""
-    missing = [name for name in _ASKED_FOR if not getattr(form, name).strip()]
-    missing += [f"pbx.{name}" for name in ("vendor", "model", "release") if not getattr(form.pbx, name).strip()]
-    if not form.router.vendor.strip() and not form.firewall.vendor.strip():
-        missing.append("router.vendor or firewall.vendor")
-    if not form.internet_1.service_identifier.strip():
-        missing.append("internet_1.service_identifier")
-    return missing
+@dataclass(frozen=True)
+class Finding:
+    """A value for a field, such as `router.vendor`, and where it was found."""
+
+    field: str
+    value: str
+    where: str
+
+
+FIELDS = {
+    "company_name": "Company",
+    "contact": "Contact person",
+    "contact_number": "Telephone number",
+    "pbx.vendor": "PBX vendor",
+    "pbx.model": "PBX model",
+    "pbx.release": "PBX release",
+    "router.vendor": "Router vendor",
+    "router.model": "Router model",
+    "router.release": "Router release",
+    "firewall.vendor": "Firewall vendor",
+    "firewall.model": "Firewall model",
+    "firewall.release": "Firewall release",
+    "internet_1.service_identifier": "Internet-1 service identifier",
+    "internet_1.speed": "Internet-1 speed as ordered",
+    "internet_1.interface": "Internet-1 interface",
+    "internet_1.address": "Internet-1 address",
+    "internet_1.public_address": "Internet-1 public address",
+    "internet_1.measured_speed": "Internet-1 measured speed",
+    "internet_2.service_identifier": "Internet-2 service identifier",
+    "internet_2.speed": "Internet-2 speed as ordered",
+    "internet_2.interface": "Internet-2 interface",
+    "internet_2.address": "Internet-2 address",
+    "internet_2.public_address": "Internet-2 public address",
+    "internet_2.measured_speed": "Internet-2 measured speed",
+}
+"Field -> what a person is asked for, in the order of the paper form."
+
+
+def value_of(form: Form, field: str) -> str:
+    """What stands in a field."""
+    value: Any = form
+    for name in field.split("."):
+        value = getattr(value, name)
+    return str(value)
+
+
+def with_value(form: Form, field: str, value: str, *, discovered: bool) -> Form:
+    """The form with a field filled in. discovered: nobody has confirmed it."""
+    names = [name for name in form.discovered if name != field] + ([field] if discovered else [])
+    group, _, name = field.rpartition(".")
+    changed: dict[str, Any] = {name: value}
+    if group:
+        changed = {group: msgspec.structs.replace(getattr(form, group), **changed)}
+    return msgspec.structs.replace(form, discovered=names, **changed)
+
+
+def with_findings(form: Form, findings: Iterable[Finding]) -> Form:
+    """The form with what was found in the fields that are empty, each of them marked as discovered."""
+    for finding in findings:
+        if finding.value.strip() and not value_of(form, finding.field).strip():
+            form = with_value(form, finding.field, finding.value.strip(), discovered=True)
+    return form
+
+
+def findings_of(report: Report) -> list[Finding]:
+    """What a run has seen of the lines: interface, addresses, and the rates that were measured."""
+    found = []
+    for number, link in enumerate(report.links[:2], 1):
+        line, where = f"internet_{number}", f"report {report.id}"
+        found += [
+            Finding(f"{line}.interface", link.interface or "", where),
+            Finding(f"{line}.address", link.source or "", where),
+            Finding(f"{line}.public_address", link.public_address or "", where),
+        ]
+        for measurement in report.measurements:
+            facts = measurement.facts or {}
+            down, up = facts.get("rate_down_kbps"), facts.get("rate_up_kbps")
+            if measurement.link == link.name and isinstance(down, int | float) and isinstance(up, int | float):
+                words = f"at least {down / 1000:.3g}/{up / 1000:.3g} Mb/s (down/up, the load of the test)"
+                found.append(Finding(f"{line}.measured_speed", words, where))
+    return [finding for finding in found if finding.value]
+
+
+def to_toml(form: Form) -> str:
+    """The form as the template writes it, comments and all. A comment of one's own in an older file is not kept."""
+    lines, group = [], ""
+    for line in TEMPLATE.splitlines():
+        header = re.match(r"\[(\w+)\]", line)
+        field = re.match(r"(\w+) = (\"\"|\[\])", line)
+        if header:
+            group = f"{header[1]}."
+        if field and field[2] == "[]":
+            line = line.replace("[]", f"[{', '.join(map(_quoted, form.discovered))}]", 1)
+        elif field:
+            line = line.replace('""', _quoted(value_of(form, group + field[1])), 1)
+        lines.append(line)
+    return "\n".join([*lines, ""])
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string. JSON's own escapes are a part of TOML's; only DEL stands bare in JSON."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,13 +3,15 @@
 Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
 not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns. A
 fact that is None but known to lie between two values (`Facts.between`) is judged where either value would be judged
-the same.
+the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown`, nothing fails on it.
 """
 
-from collections.abc import Iterable, Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gosip_check.records import (
+    STOPPED,
     Expectation,
     Level,
     Measurement,
@@ -45,14 +47,33 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
         outcome, telling = Outcome.WARN, not_preferred
     else:
         outcome, telling = Outcome.PASS, requirement.expect
-    evidence = facts.get("evidence") or {}
-    words = dict.fromkeys(evidence.get(e.fact) or _reason(e, found[e.fact]) for e in telling)
+    words = dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling)
     return verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
 
 
 def skipped(requirement: Requirement, link: str, reason: str) -> Verdict:
     """A verdict on what was not looked at; the reason says why."""
     return verdict(requirement, link, Outcome.SKIPPED, reason)
+
+
+def reason_to_skip(
+    requirement: Requirement, skip: Sequence[str], no_network: bool, verdicts: Mapping[str, Verdict]
+) -> str | None:
+    """Why a requirement is not looked at, or None. `verdicts`: of this link so far, by id, those it needs among them.
+
+    no_network: the link has no way to the provider, and the requirement's probe needs one.
+    """
+    for pattern in skip:
+        if fnmatch.fnmatchcase(requirement.id, pattern):
+            return f"Skipped on request (--skip {pattern})."
+    if no_network:
+        return "There is no network towards the provider."
+    for need in requirement.needs:
+        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
+            return None  # the run was stopped; this one is as unknown as what it needs
+        if verdicts[need].outcome is not Outcome.PASS:
+            return f"Not looked at, because {need} did not pass."
+    return None
 
 
 def verdict(
@@ -104,38 +125,54 @@ def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
 def _found(facts: Mapping[str, Any], dotted: str) -> Any:
     """The fact; where it is None and its bounds are known, `{"between": [low, high]}`, either of them None if open."""
     value = _look_up(facts, dotted)
-    bounds = (facts.get("between") or {}).get(dotted)
-    return {"between": list(bounds)} if value is None and bounds is not None else value
+    bounds = facts.get("between")
+    known = bounds.get(dotted) if isinstance(bounds, Mapping) else None
+    return {"between": list(known)} if value is None and isinstance(known, list | tuple) and len(known) == 2 else value
 
 
 def _holds(expectation: Expectation, found: Any) -> bool | None:
-    """None: cannot be decided."""
-    value = expectation.value
-    if found is None:
-        return None
-    if isinstance(found, dict) and "between" in found:
-        low, high = found["between"]
-        match expectation.operator:
-            case Operator.MAX:
-                return (
-                    True if high is not None and high <= value else False if low is not None and low > value else None
-                )
-            case Operator.MIN:
-                return (
-                    True if low is not None and low >= value else False if high is not None and high < value else None
-                )
-        return None
+    """None: cannot be decided, because the fact is None, of a type that cannot be compared, or not known enough."""
+    value, kind = expectation.value, _kind(found)
+    if isinstance(found, Mapping) and "between" in found:
+        return _holds_between(expectation, *found["between"])
     match expectation.operator:
         case Operator.IS:
-            return bool(found == value)
+            return bool(found == value) if kind == _kind(value) else None
         case Operator.ONE_OF:
-            return found in value
+            return found in value if kind in map(_kind, value) else None
         case Operator.MIN:
-            return bool(found >= value)
+            return bool(found >= value) if kind == "number" else None
         case Operator.MAX:
-            return bool(found <= value)
+            return bool(found <= value) if kind == "number" else None
         case Operator.INCLUDES:
-            return value in found
+            return value in found if kind == "list" else None
+
+
+def _holds_between(expectation: Expectation, low: Any, high: Any) -> bool | None:
+    """Decided only where every value from low to high would be judged the same."""
+    above = _kind(low) == "number" and low > expectation.value
+    below = _kind(high) == "number" and high < expectation.value
+    match expectation.operator:
+        case Operator.MAX:
+            return False if above else True if below or high == expectation.value else None
+        case Operator.MIN:
+            return False if below else True if above or low == expectation.value else None
+    return None
+
+
+def _kind(value: Any) -> str:
+    """What may be compared with what. NaN is no number."""
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, int | float):
+        return "number" if value == value else "nothing"
+    return "nothing" if value is None else "list" if isinstance(value, list | tuple) else type(value).__name__
+
+
+def _evidence(facts: Mapping[str, Any], fact: str) -> str | None:
+    evidence = facts.get("evidence")
+    words = evidence.get(fact) if isinstance(evidence, Mapping) else None
+    return words if isinstance(words, str) else None
 
 
 def _reason(expectation: Expectation, found: Any) -> str:
@@ -144,6 +181,8 @@ def _reason(expectation: Expectation, found: Any) -> str:
     words, unit = (" ".join(name), _UNITS[unit]) if unit in _UNITS and name else (" ".join([*name, unit]), "")
     if found is None or isinstance(found, dict):
         return f"{words}: looked for, and could not be decided."
+    if _holds(expectation, found) is None:
+        return f"{words}: {_shown(found)} is not what this measures, so nothing can be said."
     wanted = {Operator.MIN: "at least ", Operator.MAX: "at most "}.get(expectation.operator, "")
     return f"{words} is {_shown(found)}{f' {unit}' if unit else ''} ({wanted}{_shown(expectation.value)} wanted)."
 

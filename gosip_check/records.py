@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+STOPPED = "The run was stopped before this was measured."
+"The reason of what a stopped run did not get to; a requirement that needs such a one is as unknown as it."
+
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every record: immutable, and strict when decoded."""
@@ -83,6 +86,7 @@ class Requirement(Record, frozen=True):
     """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not.
 
     prefer: what a good site does better still; missing it warns where everything in `expect` holds.
+    health: part of the light subset that `gosip-check health` runs on a schedule.
     """
 
     id: str
@@ -95,6 +99,7 @@ class Requirement(Record, frozen=True):
     options: dict[str, Any] = {}
     needs: list[str] = []
     prefer: list[Expectation] = []
+    health: bool = False
 
     @property
     def group(self) -> str:
@@ -154,6 +159,7 @@ class Settings(Record, frozen=True):
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
     account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
+    requests: how many OPTIONS a server that answers gets.
     """
 
     dns_servers: list[str] = []
@@ -167,6 +173,7 @@ class Settings(Record, frozen=True):
     reflector: str | None = None
     reflector_key_file: str | None = None
     find_capacity: bool = False
+    requests: int = 3
 
 
 class Failure(Record, frozen=True):
@@ -177,8 +184,20 @@ class Failure(Record, frozen=True):
     culprit: str | None = None
 
 
+class Series(Record, frozen=True):
+    """What was measured over time. points: (seconds since the start, value), thinned; measured: how many there were."""
+
+    name: str
+    unit: str
+    points: list[tuple[float, float]]
+    measured: int
+
+
 class Measurement(Record, frozen=True):
-    """What one probe saw on one link: either facts or a failure, never both."""
+    """What one probe saw on one link: either facts or a failure, never both.
+
+    options: how it was measured; None in files of versions that did not tell.
+    """
 
     id: str
     probe: str
@@ -188,6 +207,7 @@ class Measurement(Record, frozen=True):
     elapsed_s: float
     facts: dict[str, Any] | None = None
     failure: Failure | None = None
+    options: dict[str, Any] | None = None
 
 
 class Verdict(Record, frozen=True):
@@ -240,15 +260,25 @@ class Equipment(Record, frozen=True):
 
 
 class InternetLine(Record, frozen=True):
-    """One internet service on the Customer Compliance Form. `speed` is free text, as on the paper form."""
+    """One internet service on the Customer Compliance Form. `speed` is free text, as on the paper form.
+
+    interface, address, public_address, measured_speed: as found at the site.
+    """
 
     service_identifier: str = ""
     speed: str = ""
     comments: str = ""
+    interface: str = ""
+    address: str = ""
+    public_address: str = ""
+    measured_speed: str = ""
 
 
 class Form(Record, frozen=True):
-    """The provider's Customer Compliance Form. Empty text means: not filled in."""
+    """The provider's Customer Compliance Form. Empty text means: not filled in.
+
+    discovered: names of fields, such as `router.vendor`, that the tool found at the site and nobody has confirmed.
+    """
 
     company_name: str = ""
     contact: str = ""
@@ -259,10 +289,43 @@ class Form(Record, frozen=True):
     firewall: Equipment = Equipment()
     internet_1: InternetLine = InternetLine()
     internet_2: InternetLine = InternetLine()
+    discovered: list[str] = []
+
+    @property
+    def not_filled_in(self) -> list[str]:
+        """The fields that the provider needs and that are empty."""
+        missing = [name for name in ("company_name", "contact", "contact_number") if not getattr(self, name).strip()]
+        missing += [f"pbx.{name}" for name in ("vendor", "model", "release") if not getattr(self.pbx, name).strip()]
+        if not self.router.vendor.strip() and not self.firewall.vendor.strip():
+            missing.append("router.vendor or firewall.vendor")
+        if not self.internet_1.service_identifier.strip():
+            missing.append("internet_1.service_identifier")
+        return missing
+
+
+class HostIdentity(Record, frozen=True):
+    """The machine that measured."""
+
+    name: str
+    system: str
+
+
+class Signature(Record, frozen=True):
+    """Who vouches for the document: a signature over all of it but this. `value` is hexadecimal.
+
+    key: the first 16 hexadecimal digits of the SHA-256 of an Ed25519 public key; empty for HMAC, which has none.
+    """
+
+    algorithm: Literal["ed25519", "hmac-sha256"]
+    key: str
+    value: str
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """One run: what was asked, measured and judged. The JSON document that is attached to an order."""
+    """One run: what was asked, measured and judged. The JSON document that is attached to an order.
+
+    skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
+    """
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
     id: str
@@ -277,3 +340,6 @@ class Report(Record, frozen=True, kw_only=True):
     links: list[LinkReport]
     verdicts: list[Verdict]
     measurements: list[Measurement]
+    skip: list[str] = []
+    host: HostIdentity | None = None
+    signature: Signature | None = None

@@ -7,6 +7,7 @@ recorded as one, says nothing about the site, and stops nothing.
 
 import fnmatch
 import itertools
+import platform
 import queue
 import secrets
 import threading
@@ -21,16 +22,18 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__, lines
-from gosip_check.judge import judge, readiness, skipped, verdict
+from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES, net
-from gosip_check.probes.probe import STOPPED, Context, Facts, Line, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.probe import Context, Facts, Line, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
 from gosip_check.records import (
     ALL_LINES,
+    STOPPED,
     Checklist,
     Failure,
     FailureKind,
     Form,
+    HostIdentity,
     Link,
     LinkReport,
     Measurement,
@@ -56,7 +59,10 @@ class Observer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids."""
+    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
+
+    turns: paces what is sent to the provider's servers, over several runs where they share it.
+    """
 
     checklist: Checklist
     requirements: Sequence[Requirement]
@@ -67,6 +73,7 @@ class Plan:
     command: str = "run"
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
+    turns: Turns = field(default_factory=Turns)
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -76,6 +83,11 @@ def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
         if requirement.id in wanted:
             wanted.update(requirement.needs)
     return [requirement for requirement in checklist.requirements if requirement.id in wanted]
+
+
+def select_health(checklist: Checklist) -> list[Requirement]:
+    """The light subset for scheduled runs, and whatever it needs, in checklist order."""
+    return select(checklist, [requirement.id for requirement in checklist.requirements if requirement.health])
 
 
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
@@ -113,6 +125,8 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         links=links,
         verdicts=verdicts,
         measurements=measurements,
+        skip=list(plan.skip),
+        host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
     )
 
 
@@ -155,13 +169,17 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         verdicts[verdict.id] = verdict
         going.observer.judged(verdict)
 
+    base = Context(
+        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, lines=going.lines
+    )
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
         for requirement in pending:
             if not all(need in verdicts for need in requirement.needs):
                 continue
-            reason = _reason_to_skip(plan, requirement, trouble, verdicts)
+            no_network = trouble is not None and not PROBES[requirement.probe].local
+            reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
             elif going.stop.is_set():
@@ -175,29 +193,12 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
-        context = Context(link, going.stop, facts, going.observer.say, plan.password, None, going.lines)
-        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), context, going):
+        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, facts, going):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
-
-
-def _reason_to_skip(
-    plan: Plan, requirement: Requirement, trouble: str | None, verdicts: dict[str, Verdict]
-) -> str | None:
-    for pattern in plan.skip:
-        if fnmatch.fnmatchcase(requirement.id, pattern):
-            return f"Skipped on request (--skip {pattern})."
-    if trouble is not None and not PROBES[requirement.probe].local:
-        return "There is no network towards the provider."
-    for need in requirement.needs:
-        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
-            return None  # the run was stopped; this one is as unknown as what it needs
-        if verdicts[need].outcome is not Outcome.PASS:
-            return f"Not looked at, because {need} did not pass."
-    return None
 
 
 _Key = tuple[str, bytes]
@@ -250,7 +251,9 @@ def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_
     return lead + [ask for ask in ready if lead and ask.probe.beside == lead[0].probe.name]
 
 
-def _measure(asks: list[_Ask], known: Context, going: _Going) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
+def _measure(
+    asks: list[_Ask], base: Context, facts: dict[str, Facts], going: _Going
+) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
     subjects: dict[_Key, str] = {}
@@ -259,12 +262,9 @@ def _measure(asks: list[_Ask], known: Context, going: _Going) -> Iterator[tuple[
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
-        context = replace(
-            known,
-            seen={name: known.seen[name] for name in ask.probe.after + ask.probe.uses if name in known.seen},
-            password=known.password if ask.probe.account else None,
-            beside=over.get(ask.probe.beside or ""),
-        )
+        seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
+        password = base.password if ask.probe.account else None
+        context = replace(base, seen=seen, password=password, beside=over.get(ask.probe.beside or ""))
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
         over[ask.probe.name].set()
 
@@ -272,12 +272,13 @@ def _measure(asks: list[_Ask], known: Context, going: _Going) -> Iterator[tuple[
         return Measurement(
             id=next(going.ids),
             probe=ask.probe.name,
-            link=known.link.name,
+            link=base.link.name,
             subject=subjects.get(ask.key, ask.probe.name),
             started=started,
             elapsed_s=round(elapsed_s, 3),
             facts=_as_written(result) if isinstance(result, Facts) else None,
             failure=result if isinstance(result, Failure) else None,
+            options=msgspec.to_builtins(ask.options),
         )
 
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):

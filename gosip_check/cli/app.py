@@ -7,10 +7,14 @@ from gosip_check.cli.checklist import checklist
 from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
+from gosip_check.cli.health import health, watch
+from gosip_check.cli.history import history
 from gosip_check.cli.recommend import recommend
 from gosip_check.cli.reflector import reflector
 from gosip_check.cli.register import register
+from gosip_check.cli.report import report
 from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
+from gosip_check.cli.schedule import schedule
 from gosip_check.cli.schema import schema
 
 
@@ -23,7 +27,26 @@ def gosip_check() -> None:
     """
 
 
-CHECKS = (run, srv, firewall, alg, nat, quality, bandwidth, host, register, demo)
-
-for command in (*CHECKS, recommend, reflector, form, checklist, schema):
+for command in (
+    run,
+    srv,
+    firewall,
+    alg,
+    nat,
+    quality,
+    bandwidth,
+    host,
+    register,
+    demo,
+    recommend,
+    reflector,
+    form,
+    report,
+    health,
+    watch,
+    history,
+    schedule,
+    checklist,
+    schema,
+):
     gosip_check.add_command(command)

@@ -7,15 +7,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
-from gosip_check.cli.options import Chosen
+from gosip_check.cli.options import Chosen, key_of
 
 if TYPE_CHECKING:
     from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.run import Plan
+    from gosip_check.signing import Key
 
 
 def load_checklist(name: str) -> Checklist:
@@ -43,22 +45,59 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
         if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
             known = ", ".join(requirement.id for requirement in plan.requirements)
             raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
+    key = key_of(chosen.sign_key_file, signs=True)
     to_stderr = chosen.json == "-"
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+    files = {"json": chosen.json, "svg": chosen.svg, "html": chosen.html}
     stop = threading.Event()
     with ExitStack() as stack:
-        outputs = _outputs({"json": chosen.json, "svg": chosen.svg}, stack)
-        stack.enter_context(_stopping_on_signals(stop))
+        outputs = _outputs(files, stack)
+        stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
-        trouble = _write(report, outputs)  # before anything is shown: a terminal that is gone loses no report
+        trouble = _write(_signed(report, key), outputs)  # before it is shown: a terminal that is gone loses no report
         if not chosen.quiet:
             print_summary(console, report, details)
         elif not to_stderr:
             console.print(closing_line(report))
+        if plan.command == "run" and not chosen.quiet and not trouble:
+            with_form = _offer_the_form(report, chosen.form)
+            if with_form is not report:
+                trouble = _write(_signed(with_form, key), _outputs(files, stack))
     if trouble:
         raise ToolFailed(trouble)
     return exit_code(report.outcome)
+
+
+def _signed(report: Report, key: Key | None) -> Report:
+    return report if key is None else key.sign(report)
+
+
+def _offer_the_form(report: Report, file: str | None) -> Report:
+    """At a terminal, and where the form lacks something: ask for it, and put it into the report. Else the same."""
+    import click
+    from msgspec.structs import replace
+
+    from gosip_check.cli.form import fill_in, write_form
+    from gosip_check.form import findings_of
+    from gosip_check.records import Form
+
+    known = report.form or Form()
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or not known.not_filled_in:
+        return report
+    click.echo(f"The Customer Compliance Form lacks {', '.join(known.not_filled_in)}.", err=True)
+    try:
+        if not click.confirm("Fill it in now?", default=False, err=True):
+            return report
+        name: str = file or click.prompt("File to keep it in", default="form.toml", err=True)
+        if file is None and Path(name).exists():
+            click.echo(f"{name}: exists already; run again with --form {name}, so that nothing is lost.", err=True)
+            return report
+        form = fill_in(known, findings_of(report), asks=True)
+    except click.Abort:  # what was measured is not lost for it
+        return report
+    write_form(form, name)
+    return replace(report, form=form)
 
 
 def exit_code(outcome: Readiness) -> int:
@@ -103,7 +142,7 @@ def _write(report: Report, outputs: dict[str, Output]) -> str:
 
 
 @contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """The first signal ends the measuring and the report is still made; a second one ends the program.
 
     SIGHUP is a terminal that was closed: the report is what its owner will look for.

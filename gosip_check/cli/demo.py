@@ -1,11 +1,17 @@
-"""`demo`: the native checklist against an emulated trunk on loopback."""
+"""`demo`: the native checklist against an emulated trunk and reflector on loopback."""
 
-from typing import Any
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import Chosen, form_of, output_options
+
+if TYPE_CHECKING:
+    from gosip_check.records import Checklist, Settings
 
 _CHANNELS = 10
 _DURATION_S = 1.0
@@ -17,52 +23,67 @@ _DURATION_S = 1.0
 @output_options
 def demo(fault: str | None, **options: Any) -> int:
     """Try it out: a check against an emulated trunk on this machine. Needs no network and no root."""
-    import msgspec
-
     from gosip_check.cli.carry_out import carry_out, load_checklist
-    from gosip_check.records import Link, Settings
+    from gosip_check.records import Link
     from gosip_check.run import Plan
-    from gosip_check.servers import cloud, demo_reflector
-    from gosip_check.servers.trunk import FAULTS, NETWORKS, Trunk
 
-    faults = FAULTS | demo_reflector.FAULTS
     if fault == "list":
-        for name, meaning in faults.items():
+        for name, meaning in _faults().items():
             click.echo(f"{name:18} {meaning}")
         return 0
-    if fault is not None and fault not in faults:
-        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(faults)}.")
     chosen = Chosen(link=(), dns_server=(), **options)
-    checklist = load_checklist(chosen.checklist)
     form = form_of(chosen)
-    trunk = checklist.trunk
-    with (
-        Trunk(trunk.domain, trunk.service, trunk.transport, fault) as server,
-        demo_reflector.DemoReflector(_CHANNELS, fault) as place,
-        cloud.Cloud() as beside,
-    ):
-        trunk = msgspec.structs.replace(
-            trunk,
-            networks=NETWORKS,
-            port=server.port,
-            management_addresses=[cloud.ADDRESS],
-            management_ports=beside.management_ports,
-            ntp_servers=[cloud.ADDRESS],
-            ntp_port=beside.ntp_port,
-        )
+    with ExitStack() as stack:
+        checklist, settings = emulated(stack, load_checklist(chosen.checklist), fault)
         plan = Plan(
-            checklist=msgspec.structs.replace(checklist, trunk=trunk),
+            checklist=checklist,
             requirements=checklist.requirements,
             links=[Link(name="Internet-1")],
-            settings=Settings(
-                dns_servers=[server.dns_server],
-                system_resolvers=False,
-                channels=_CHANNELS,
-                duration_s=_DURATION_S,
-                reflector=place,
-            ),
+            settings=settings,
             skip=chosen.skip,
             form=form,
             command="demo",
         )
         return carry_out(plan, chosen, details=False)
+
+
+def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple[Checklist, Settings]:
+    """An emulated trunk and reflector that serve as long as `stack`, and the checklist and settings that lead there.
+
+    Raises UsageProblem for a fault that there is not.
+    """
+    from msgspec.structs import replace
+
+    from gosip_check.records import Settings
+    from gosip_check.servers import cloud
+    from gosip_check.servers.demo_reflector import DemoReflector
+    from gosip_check.servers.trunk import NETWORKS, Trunk
+
+    if fault is not None and fault not in _faults():
+        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(_faults())}.")
+    trunk = replace(checklist.trunk, networks=NETWORKS)
+    server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
+    reflector = stack.enter_context(DemoReflector(_CHANNELS, fault))
+    beside = stack.enter_context(cloud.Cloud())
+    settings = Settings(
+        dns_servers=[server.dns_server],
+        system_resolvers=False,
+        channels=_CHANNELS,
+        duration_s=_DURATION_S,
+        reflector=reflector,
+    )
+    trunk = replace(
+        trunk,
+        port=server.port,
+        management_addresses=[cloud.ADDRESS],
+        management_ports=beside.management_ports,
+        ntp_servers=[cloud.ADDRESS],
+        ntp_port=beside.ntp_port,
+    )
+    return replace(checklist, trunk=trunk), settings
+
+
+def _faults() -> dict[str, str]:
+    from gosip_check.servers import demo_reflector, trunk
+
+    return trunk.FAULTS | demo_reflector.FAULTS

@@ -1,5 +1,7 @@
 """Exit codes, one meaning each, and the exceptions that end a command with one."""
 
+import re
+
 import click
 
 EXIT_READY = 0
@@ -19,6 +21,10 @@ Exit codes:
 """
 
 
+_PASSWORD = re.compile(r"(?<=[^\s:/@]):[^\s:/@]+@")
+"The password of `user:password@host`, which somebody may have typed where an address belongs."
+
+
 class UsageProblem(click.ClickException):
     """Bad input, in one sentence; exit code 2."""
 
@@ -27,7 +33,7 @@ class UsageProblem(click.ClickException):
     def __init__(self, message: str) -> None:
         from gosip_check.report.text import visible
 
-        super().__init__(visible(message))
+        super().__init__(visible(_PASSWORD.sub(":...@", message)))
 
 
 class ToolFailed(UsageProblem):

@@ -1,13 +1,24 @@
 """`form`: the Customer Compliance Form as a file."""
 
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, UsageProblem
+from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
+
+if TYPE_CHECKING:
+    from gosip_check.form import Finding
+    from gosip_check.records import Form
 
 
 @click.group()
 def form() -> None:
-    """The Customer Compliance Form: write an empty one, check one, show one."""
+    """The Customer Compliance Form: write an empty one, fill one in, check one, show one."""
 
 
 @form.command()
@@ -33,13 +44,11 @@ def new(file: str) -> int:
 @click.argument("file")
 def check(file: str) -> int:
     """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
-    from pathlib import Path
-
-    from gosip_check.form import load, not_filled_in
+    from gosip_check.form import load
     from gosip_check.tomlfile import TomlError
 
     try:
-        missing = not_filled_in(load(Path(file)))
+        missing = load(Path(file)).not_filled_in
     except TomlError as error:
         raise UsageProblem(str(error)) from error
     if missing:
@@ -67,3 +76,113 @@ def show(file: str) -> int:
         raise UsageProblem(str(error)) from error
     Console(markup=False, emoji=False, highlight=False).print(form_table(filled_in))
     return EXIT_READY
+
+
+@form.command()
+@click.argument("file")
+@click.option("--pbx", metavar="ADDRESS[:PORT]", help="Ask this PBX what it is, with one OPTIONS.")
+@click.option("--report", metavar="FILE", help="Take lines, addresses and measured speeds from a saved report.")
+@click.option("--link", metavar="NAME=ADDRESS|INTERFACE", multiple=True, help="An internet line (repeatable).")
+@click.option("--no-questions", is_flag=True, help="Ask nothing: write what was found, marked as discovered.")
+def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], no_questions: bool) -> int:
+    """Fill in FILE: asks for what is missing, and offers what it finds at the site.
+
+    Exit code 0 when the form is complete, 1 when something is still missing.
+    """
+    from gosip_check.cli.options import links_from
+    from gosip_check.discover import discover
+    from gosip_check.form import findings_of, load
+    from gosip_check.records import Form
+    from gosip_check.report.load import ReportError
+    from gosip_check.report.load import load as load_report
+    from gosip_check.tomlfile import TomlError
+
+    place = _pbx(pbx)
+    links = links_from(link)
+    try:
+        known = load(Path(file)) if Path(file).exists() else Form()
+        findings = findings_of(load_report(Path(report))) if report else []
+    except (TomlError, ReportError) as error:
+        raise UsageProblem(str(error)) from error
+    click.echo("Looking around ...", err=True)
+    findings += discover(links, place)
+    filled = fill_in(known, findings, asks=sys.stdin.isatty() and not no_questions)
+    write_form(filled, file)
+    if filled.discovered:
+        click.echo(f"Found and confirmed by nobody: {', '.join(filled.discovered)}.")
+    if filled.not_filled_in:
+        click.echo(f"{file}: not filled in yet: {', '.join(filled.not_filled_in)}.")
+        return EXIT_NOT_READY
+    click.echo(f"{file}: complete.")
+    return EXIT_READY
+
+
+def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
+    """The form with what a person answers, else with what was found, marked as discovered."""
+    from gosip_check.form import FIELDS, value_of, with_findings, with_value
+    from gosip_check.report.text import visible
+
+    form = with_findings(known, findings)
+    if not asks:
+        return form
+    click.echo("Return takes what stands in brackets; - leaves a field empty.", err=True)
+    where = {finding.field: finding.where for finding in reversed(findings)}
+    for field, label in FIELDS.items():
+        found = field in form.discovered
+        if value_of(form, field).strip() and not found:
+            continue
+        second_line = field.startswith("internet_2.") and field != "internet_2.service_identifier"
+        if not found and (
+            field.endswith(("interface", "address", "measured_speed"))
+            or (second_line and not form.internet_2.service_identifier.strip())
+        ):
+            continue
+        default = visible(value_of(form, field), 200)
+        if field.startswith("firewall.") and not default:
+            default = visible(value_of(form, field.replace("firewall", "router")), 200)
+        words = f"{label} (found: {visible(where.get(field, 'in the file'), 120)})" if found else label
+        answer = _ask(words, default, number=field == "contact_number")
+        form = with_value(form, field, answer, discovered=False)
+    return form
+
+
+def write_form(form: Form, file: str) -> None:
+    """Raises ToolFailed."""
+    from gosip_check.form import to_toml
+    from gosip_check.report.output import Output, OutputError
+
+    try:
+        Output(file).write(to_toml(form))
+    except OutputError as error:
+        raise ToolFailed(str(error)) from error
+
+
+def _ask(words: str, default: str, *, number: bool) -> str:
+    from gosip_check.form import e164
+
+    while True:
+        answer: str = click.prompt(words, default=default, show_default=bool(default), err=True).strip()
+        if answer in ("", "-"):
+            return ""
+        if not number:
+            return answer
+        try:
+            return e164(answer)
+        except ValueError as error:
+            click.echo(str(error), err=True)
+
+
+def _pbx(text: str | None) -> tuple[str, int] | None:
+    from gosip_check.probes.net import family_of
+
+    if text is None:
+        return None
+    address, _, port = text.partition(":") if text.count(":") == 1 else (text, "", "")
+    try:
+        family_of(address)
+        number = int(port or "5060")
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 65535:  # what was given is not repeated: somebody may have put a password into it
+        raise UsageProblem("--pbx: ADDRESS or ADDRESS:PORT would be right, such as 192.168.1.20 or 192.168.1.20:5060.")
+    return address, number

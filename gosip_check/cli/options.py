@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from gosip_check.cli.exits import UsageProblem
 
 if TYPE_CHECKING:
     from gosip_check.records import Form, Link, Settings
+    from gosip_check.signing import Key
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,13 @@ class Chosen:
     reflector: str | None = None
     reflector_key_file: str | None = None
     find_capacity: bool = False
+    html: str | None = None
+    sign_key_file: str | None = None
 
 
-def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Several options as one decorator."""
+
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         for option in reversed(options):
             function = option(function)
@@ -42,15 +47,17 @@ def _shared(*options: Callable[[Any], Any]) -> Callable[[Callable[..., int]], Ca
     return decorate
 
 
-output_options = _shared(
+output_options = shared(
     click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
     click.option("--json", metavar="FILE|-", help="Write the report as JSON; - prints it, and nothing else."),
+    click.option("--html", metavar="FILE", help="Write the report as a page, to be read, printed or mailed."),
+    click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
     click.option("--svg", metavar="FILE", help="Write the summary as a picture."),
     click.option("--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."),
     click.option("--quiet", is_flag=True, help="Print the closing line only."),
 )
 
-site_options = _shared(
+site_options = shared(
     click.option(
         "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the site is held against."
     ),
@@ -73,7 +80,7 @@ reflector_option = click.option(
     "--reflector", metavar="HOST[:PORT]", help="A far end: `gosip-check reflector`; for media any STAMP reflector."
 )
 
-reflector_options = _shared(
+reflector_options = shared(
     reflector_option,
     click.option("--reflector-key-file", metavar="FILE", help="The key that the reflector wants packets signed with."),
     click.option(
@@ -137,12 +144,17 @@ def read_key(option: str, file: str) -> bytes:
 
 
 def links_of(chosen: Chosen) -> list[Link]:
+    """Raises UsageProblem."""
+    return links_from(chosen.link)
+
+
+def links_from(texts: Sequence[str]) -> list[Link]:
     """One unnamed choice of the system where no line is given. Raises UsageProblem."""
     from gosip_check.probes.interface import link_of
     from gosip_check.records import ALL_LINES, Link
 
     links: list[Link] = []
-    for text in chosen.link:
+    for text in texts:
         name, _, place = text.partition("=")
         if not name.strip() or not place or not text.isprintable():
             raise UsageProblem(
@@ -157,6 +169,20 @@ def links_of(chosen: Chosen) -> list[Link]:
         except ValueError as error:
             raise UsageProblem(f"--link {text!r}: {error}") from error
     return links or [Link(name="Internet-1")]
+
+
+def key_of(name: str | None, *, signs: bool) -> Key | None:
+    """Raises UsageProblem for a key that cannot be used."""
+    if name is None:
+        return None
+    from pathlib import Path
+
+    from gosip_check.signing import Key, SigningError
+
+    try:
+        return Key(Path(name), signs=signs)
+    except SigningError as error:
+        raise UsageProblem(str(error)) from error
 
 
 def form_of(chosen: Chosen) -> Form | None:

@@ -15,6 +15,7 @@ from gosip_check.probes import (
     redundancy,
     registration,
     signalling,
+    sip_answers,
     sip_rewriting,
     srv,
 )
@@ -27,6 +28,7 @@ PROBES: dict[str, Probe] = {
         path.PROBE,
         signalling.PROBE,
         sip_rewriting.PROBE,
+        sip_answers.PROBE,
         firewall_rtp.PROBE,
         large_sip.PROBE,
         nat.PROBE,

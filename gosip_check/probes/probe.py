@@ -7,19 +7,19 @@ them None where open. Where a fact needs words - who dropped a packet, which add
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
 
 from gosip_check.probes.secret import Secret
-from gosip_check.records import Failure, FailureKind, Link, Record
-
-STOPPED = "The run was stopped before this was measured."
+from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -44,6 +44,33 @@ class ProbeFailed(Exception):
         self.failure = Failure(kind=kind, message=message, culprit=culprit)
 
 
+class Turns:
+    """Keeps two packets to one server apart, whichever probe sends them. `interval_s` None: probes pace themselves."""
+
+    def __init__(self, interval_s: float | None = None) -> None:
+        self.interval_s = interval_s
+        self._ended_s: dict[str, float] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._all = threading.Lock()
+
+    @contextmanager
+    def turn(self, address: str, context: "Context") -> Iterator[None]:
+        """Hold this while talking to a server: one at a time, and each a while after the last."""
+        if self.interval_s is None:
+            yield
+            return
+        with self._all:
+            lock = self._locks[address]
+        while not lock.acquire(timeout=0.1):
+            context.check()
+        try:
+            context.wait_until(self._ended_s.get(address, -math.inf) + self.interval_s)
+            yield
+        finally:
+            self._ended_s[address] = time.monotonic()
+            lock.release()
+
+
 @dataclass(frozen=True)
 class Line:
     """One internet line after its run. facts: by probe name, as in a report. is_ready: None where that is open.
@@ -65,6 +92,7 @@ class Context:
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
     seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
+    turns: paces what is sent to the provider's servers.
     password: of the account that the run was given; only for probes that log in.
     beside: set when the measurement that this one accompanies has ended; None where it accompanies none.
     lines: what was found on every line; only for probes that compare them (`Probe.across`).
@@ -74,9 +102,19 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)
     seen: Mapping[str, Facts] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
+    turns: Turns = field(default_factory=Turns)
     password: Secret | None = None
     beside: threading.Event | None = None
     lines: Sequence[Line] = ()
+
+    def turn(self, address: str) -> AbstractContextManager[None]:
+        """Hold this while talking to a server of the provider."""
+        return self.turns.turn(address, self)
+
+    @property
+    def t1_s(self) -> float:
+        """T1 of RFC 3261 17.1.1.1, the pause before the first retransmission."""
+        return max(0.5, self.turns.interval_s or 0)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise ProbeFailed(interrupted) when the run is stopped."""

@@ -151,9 +151,10 @@ def _exchange(options: Options, context: Context, target: str, address: str, por
     if port == 0:
         return Exchange("unsent", "DNS names port 0, to which nothing can be sent", sent=0)
     try:
-        if options.transport == "udp":
-            return ask_over_udp(context, options.domain, address, port)
-        return ask_over_tcp(context, options.domain, target, address, port, plain)
+        with context.turn(address):
+            if options.transport == "udp":
+                return ask_over_udp(context, options.domain, address, port)
+            return ask_over_tcp(context, options.domain, target, address, port, plain)
     except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
         if failed.failure.kind is FailureKind.INTERRUPTED:
             raise

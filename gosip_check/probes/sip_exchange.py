@@ -98,6 +98,7 @@ def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exch
         transaction = ClientTransaction(
             options(context, domain, "UDP", address, net.local_address(sock)[1]),
             time.monotonic(),
+            t1=context.t1_s,
             timeout_s=UDP_TIMEOUT_S,
         )
         noise: Exchange | None = None

@@ -125,7 +125,7 @@ class _Asked:
         port = listening_at if way == "other-port" else self.local[1]
         via_host = _NAME if way == "name" else None
         self.request = options(context, domain, "UDP", server.address, port, via_host=via_host)
-        self.transaction = ClientTransaction(self.request, start_s, timeout_s=_TIMEOUT_S)
+        self.transaction = ClientTransaction(self.request, start_s, t1=context.t1_s, timeout_s=_TIMEOUT_S)
         self.at_listener = False
         self.icmp_count = 0
 

@@ -42,21 +42,26 @@ class Output:
         except OSError as error:
             raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
 
-    def write(self, text: str) -> None:
-        """Raises OutputError, and leaves an older file as it was."""
+    def write(self, text: str | bytes, mode: int | None = None) -> None:
+        """Raises OutputError, and leaves an older file as it was. mode: instead of what a new file would get."""
+        content = text if isinstance(text, bytes) else text.encode("utf-8", errors="backslashreplace")
         try:
             if self.name == "-":
-                sys.stdout.write(text)
+                if isinstance(text, bytes):
+                    sys.stdout.flush()
+                    sys.stdout.buffer.write(text)
+                else:
+                    sys.stdout.write(text)
                 sys.stdout.flush()
                 return
             if self._temporary is None:
-                self._path.write_text(text, encoding="utf-8")
+                self._path.write_bytes(content)
                 return
-            with self._temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with self._temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            self._temporary.chmod(_mode_of(self._path))
+            self._temporary.chmod(_mode_of(self._path) if mode is None else mode)
             self._temporary.replace(self._path)
             self._temporary = None
         except OSError as error:

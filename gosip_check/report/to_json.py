@@ -13,4 +13,9 @@ _UNSAFE_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u
 def to_json(report: Report) -> str:
     """Indented JSON with a final line break. NaN and infinity, which no probe should bring, become null."""
     text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-    return _UNSAFE_ON_A_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+    return safe(text) + "\n"
+
+
+def safe(text: str) -> str:
+    """The same JSON document with nothing in it that a terminal would obey."""
+    return _UNSAFE_ON_A_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

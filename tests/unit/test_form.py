@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.form import TEMPLATE, e164, load, not_filled_in
+from gosip_check.form import TEMPLATE, e164, load
 from gosip_check.records import Form
 from gosip_check.tomlfile import LARGEST_FILE, TomlError
 
@@ -18,7 +18,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_the_empty_form_loads_and_lacks_what_is_asked_for(tmp_path: Path) -> None:
     form = load(written(tmp_path, TEMPLATE))
     assert form == Form()
-    assert not_filled_in(form) == [
+    assert form.not_filled_in == [
         "company_name",
         "contact",
         "contact_number",

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gosip_check.probes import net
-from gosip_check.probes.probe import STOPPED, Context, ProbeFailed
-from gosip_check.records import FailureKind, Link
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import STOPPED, FailureKind, Link
 
 HERE = Link("Internet-1")
 CONTEXT = Context(HERE)

@@ -1,0 +1,312 @@
+"""`health` and `watch`: the light check, once or again and again, with a history of what it found."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gosip_check.cli.carry_out import exit_code, load_checklist, stopping_on_signals
+from gosip_check.cli.demo import emulated
+from gosip_check.cli.exits import EXIT_CODES, ToolFailed, UsageProblem
+from gosip_check.cli.options import Chosen, links_of, settings_of, shared, site_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gosip_check.history import History
+    from gosip_check.records import Report
+    from gosip_check.run import Plan
+
+NAGIOS_UNKNOWN = 3
+
+
+class NagiosCommand(click.Command):
+    """With --nagios every trouble is UNKNOWN, wrong usage included: Click's own 2 would mean CRITICAL."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As Click's, but for the exit code."""
+        with _as_nagios("--nagios" in args):
+            return super().make_context(info_name, args, parent, **extra)
+
+
+history_options = shared(
+    click.option("--history", metavar="FILE", help="Where the runs are kept; `history path` shows the usual place."),
+    click.option(
+        "--keep-days", metavar="DAYS", type=click.IntRange(1, 36500), default=365, show_default=True,
+        help="Runs that are older go.",
+    ),
+    click.option("--prometheus", metavar="FILE", help="Write metrics for node_exporter's textfile collector."),
+    click.option("--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."),
+    click.option("--demo", metavar="ready|FAULT", help="Check an emulated trunk on this machine instead of a site."),
+)  # fmt: skip
+
+
+@click.command(cls=NagiosCommand, epilog=EXIT_CODES)
+@site_options
+@history_options
+@click.option("--no-history", is_flag=True, help="Keep nothing.")
+@click.option("--json", metavar="FILE|-", help="Write the report as JSON; - prints it, and nothing else.")
+@click.option("--nagios", is_flag=True, help="One line with performance data; exit codes 0/1/2/3 as Nagios reads them.")
+@click.option("--quiet", is_flag=True, help="Print the closing line and changes only.")
+def health(nagios: bool, **options: Any) -> int:
+    """The light check for every few minutes: names, signalling and this machine, in at most 10 seconds.
+
+    It sends at most one packet a second to one server, and says what has changed since the last run.
+    """
+    with _as_nagios(nagios):
+        return _health(nagios=nagios, **options)
+
+
+def _health(
+    *,
+    nagios: bool,
+    history: str | None,
+    no_history: bool,
+    keep_days: int,
+    prometheus: str | None,
+    json: str | None,
+    quiet: bool,
+    skip: tuple[str, ...],
+    demo: str | None,
+    **options: Any,
+) -> int:
+    from gosip_check.cli.progress import progress
+    from gosip_check.history import HistoryError, site_of
+    from gosip_check.report import FORMATS
+    from gosip_check.report.output import Output, OutputError
+    from gosip_check.report.to_nagios import state, to_nagios
+    from gosip_check.report.to_prometheus import to_prometheus
+    from gosip_check.watch import check_once, keep
+
+    stop = threading.Event()
+    with ExitStack() as stack:
+        plan = _plan(stack, _chosen(options, skip), demo)
+        outputs = {}
+        for name, file in {"json": json, "prometheus": prometheus}.items():
+            if file is not None:
+                try:
+                    outputs[name] = Output(file)
+                except OutputError as error:
+                    raise UsageProblem(f"--{name} {error}") from error
+                stack.callback(outputs[name].discard)
+        stack.enter_context(stopping_on_signals(stop))
+        with progress(quiet=quiet or nagios) as observer:
+            checked = check_once(plan, stop, observer)
+        report, troubles = checked.report, []
+        sentences: list[str] = []
+        last_success = report.started if report.outcome == "ready" else None
+        if not no_history:
+            try:
+                with _opened(history) as kept:
+                    sentences = keep(kept, checked, keep_days)
+                    last_success = kept.last_ready(site_of(report)) or last_success
+            except HistoryError as error:
+                troubles.append(str(error))
+        for name, output in outputs.items():
+            try:
+                if name == "json":
+                    output.write(FORMATS["json"](report))
+                else:
+                    output.write(to_prometheus(report, last_success), mode=0o644)
+            except OutputError as error:
+                troubles.append(f"--{name} {error}")
+        if nagios:
+            sys.stdout.write(to_nagios(report, " ".join([*sentences, *troubles])))
+            return state(report)
+        _show(report, sentences, quiet=quiet, to_stderr=json == "-")
+        if troubles:
+            raise ToolFailed(" ".join(troubles))
+        return exit_code(report.outcome)
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@history_options
+@click.option("--every", metavar="TIME", default="5m", show_default=True, help="Such as 30s, 5m or 1h.")
+@click.option("--jitter", metavar="TIME", help="Each run begins up to so much later; a tenth of --every unless told.")
+@click.option("--exec", "command", metavar="COMMAND", help="Run this on a change, with the changes on standard input.")
+@click.option("--listen", metavar="[ADDRESS:]PORT", help="Serve metrics (OpenMetrics); on 127.0.0.1 unless told.")
+def watch(
+    every: str,
+    jitter: str | None,
+    command: str | None,
+    listen: str | None,
+    history: str | None,
+    keep_days: int,
+    prometheus: str | None,
+    skip: tuple[str, ...],
+    demo: str | None,
+    **options: Any,
+) -> int:
+    """The light check again and again in the foreground. Prints the first outcome, and then only changes."""
+    import random
+    import shlex
+
+    from gosip_check.history import HistoryError, site_of
+    from gosip_check.notify import notify
+    from gosip_check.records import Readiness
+    from gosip_check.report.output import Output, OutputError
+    from gosip_check.report.to_prometheus import to_prometheus
+    from gosip_check.watch import check_once, keep, repeat, tell
+
+    every_s = seconds_of(every, "--every", 1)
+    jitter_s = seconds_of(jitter, "--jitter", 0) if jitter else every_s / 10
+    if jitter_s >= every_s:
+        raise UsageProblem(f"--jitter {jitter}: must be shorter than --every.")
+    try:
+        words = shlex.split(command) if command else []
+    except ValueError as error:
+        raise UsageProblem(f"--exec: {error}.") from error
+    stop = threading.Event()
+    latest: list[tuple[Report, Any]] = []
+    outcome = Readiness.INCONCLUSIVE
+    with ExitStack() as stack:
+        plan = _plan(stack, _chosen(options, skip), demo)
+        try:
+            kept = stack.enter_context(_opened(history))
+        except HistoryError as error:
+            raise UsageProblem(str(error)) from error
+        if listen is not None:
+            _serve(stack, listen, lambda: latest[-1] if latest else None)
+        stack.enter_context(stopping_on_signals(stop))
+
+        def check() -> None:
+            nonlocal outcome
+            checked = check_once(plan, stop)
+            if checked.interrupted:
+                return
+            report, sentences = checked.report, []
+            last_success = report.started if report.outcome == "ready" else None
+            try:
+                sentences = keep(kept, checked, keep_days)
+                last_success = kept.last_ready(site_of(report)) or last_success
+                if prometheus is not None:
+                    Output(prometheus).write(to_prometheus(report, last_success), mode=0o644)
+            except (HistoryError, OutputError) as error:
+                _say(report, str(error))
+            if not latest:
+                _say(report, f"{report.outcome}.")
+            for sentence in sentences:
+                _say(report, sentence)
+            if latest and outcome is not report.outcome:
+                _say(report, f"The outcome changed from {outcome} to {report.outcome}.")
+            outcome = report.outcome
+            latest[:] = [(report, last_success)]
+            notify(f"STATUS={outcome}, last run {report.started:%H:%M:%S} UTC")
+            if words and sentences:
+                trouble = tell(words, sentences)
+                if trouble:
+                    _say(report, trouble)
+
+        repeat(check, every_s, jitter_s, stop, random.random)
+    return exit_code(outcome)
+
+
+def seconds_of(text: str, option: str, least_s: float) -> float:
+    """`90s`, `5m`, `1h`, `1d`. Raises UsageProblem."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])", text.strip())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else -1.0
+    if seconds < least_s:
+        raise UsageProblem(
+            f"{option} {text!r}: a time such as 30s, 5m or 1h would be right, and {least_s:g}s at least."
+        )
+    return seconds
+
+
+def history_path(name: str | None) -> Path:
+    """The file that is named, else the usual one."""
+    from pathlib import Path
+
+    from gosip_check.history import default_path
+
+    return Path(name) if name is not None else default_path()
+
+
+def _opened(name: str | None) -> History:
+    from gosip_check.history import History
+
+    return History(history_path(name))
+
+
+def _chosen(options: dict[str, Any], skip: tuple[str, ...]) -> Chosen:
+    return Chosen(form=None, json=None, svg=None, quiet=False, skip=skip, **options)
+
+
+def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
+    from gosip_check.run import Plan, select_health
+    from gosip_check.watch import light
+
+    checklist, settings = load_checklist(chosen.checklist), settings_of(chosen)
+    if demo is not None:
+        checklist, settings = emulated(stack, checklist, None if demo == "ready" else demo)
+    requirements = select_health(checklist)
+    if not requirements:
+        raise UsageProblem(f"{chosen.checklist}: marks nothing with health = true, so there is nothing to run.")
+    links = links_of(chosen)
+    return light(Plan(checklist, requirements, links, settings, skip=chosen.skip))
+
+
+def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool) -> None:
+    from rich.console import Console
+
+    from gosip_check.report.text import visible
+    from gosip_check.report.to_terminal import closing_line, print_summary
+
+    console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+    if not quiet:
+        print_summary(console, report)
+    elif not to_stderr:
+        console.print(closing_line(report))
+    for sentence in sentences:
+        click.echo(visible(f"CHANGED: {sentence}"), err=to_stderr)
+
+
+def _say(report: Report, sentence: str) -> None:
+    from gosip_check.report.text import visible
+
+    click.echo(visible(f"{report.started.astimezone():%Y-%m-%d %H:%M:%S} {sentence}"))
+    sys.stdout.flush()
+
+
+def _serve(stack: ExitStack, listen: str, latest: Callable[[], tuple[Report, Any] | None]) -> None:
+    """Metrics over HTTP until the stack ends. Raises UsageProblem."""
+    from prometheus_client import start_http_server
+
+    from gosip_check.report.to_prometheus import registry
+
+    address, _, port = listen.rpartition(":")
+    address = address.strip("[]") or "127.0.0.1"
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise UsageProblem(f"--listen {listen!r}: PORT or ADDRESS:PORT would be right, such as 127.0.0.1:9799.")
+    try:
+        server, thread = start_http_server(int(port), address, registry(latest))
+    except OSError as error:
+        raise UsageProblem(f"--listen {listen!r}: {error.strerror or error}.") from error
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    stack.callback(end)
+
+
+@contextmanager
+def _as_nagios(asked: bool) -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        if asked:
+            from gosip_check.report.to_nagios import unknown
+
+            sys.stdout.write(unknown(error.format_message()))
+            raise click.exceptions.Exit(NAGIOS_UNKNOWN) from error
+        raise

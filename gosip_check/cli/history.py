@@ -1,0 +1,126 @@
+"""`history`: what the light checks have found over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from gosip_check.cli.exits import EXIT_READY, UsageProblem
+from gosip_check.cli.health import history_path
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_COLUMNS = 60
+
+_file = click.option("--history", metavar="FILE", help="Another file than the usual one.")
+
+
+@click.group()
+def history() -> None:
+    """What `health` and `watch` have found: runs, changes, trends."""
+
+
+@history.command()
+@_file
+def path(history: str | None) -> int:
+    """Where the history lies."""
+    click.echo(history_path(history))
+    return EXIT_READY
+
+
+@history.command()
+@_file
+@click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True)
+def show(history: str | None, last: int) -> int:
+    """The last runs, and when an outcome changed and what changed with it."""
+    from gosip_check.history import History, HistoryError, sentence
+    from gosip_check.report.text import visible
+
+    try:
+        with History(history_path(history), create=False) as kept:
+            runs, changes, count = kept.runs(last), kept.changes(last), kept.count()
+    except HistoryError as error:
+        raise UsageProblem(str(error)) from error
+    by_run: dict[int, list[str]] = {}
+    for change in changes:
+        by_run.setdefault(change.run.number, []).append(sentence(change))
+    click.echo(f"{count} run(s) kept; the last {len(runs)}:")
+    for run in runs:
+        counts = ", ".join(f"{number} {outcome}" for outcome, number in run.counts.items() if number)
+        click.echo(visible(f"{run.started:%Y-%m-%d %H:%M:%S} UTC  {run.outcome:12}  {run.elapsed_s:5.1f} s  {counts}"))
+        for words in by_run.pop(run.number, []):
+            click.echo(visible(f"    {words}"))
+    if by_run:
+        click.echo("Earlier changes:")
+        for number in sorted(by_run, reverse=True):
+            when = next(change.run.started for change in changes if change.run.number == number)
+            for words in by_run[number]:
+                click.echo(visible(f"{when:%Y-%m-%d %H:%M:%S} UTC  {words}"))
+    return EXIT_READY
+
+
+@history.command()
+@_file
+@click.option("--last", metavar="N", type=click.IntRange(2, 100_000), default=500, show_default=True)
+def trend(history: str | None, last: int) -> int:
+    """A sparkline for each figure over the last runs: the worst of each stretch, oldest on the left."""
+    from gosip_check.history import History, HistoryError
+    from gosip_check.report.text import visible
+
+    try:
+        with History(history_path(history), create=False) as kept:
+            found = kept.trend(last)
+    except HistoryError as error:
+        raise UsageProblem(str(error)) from error
+    width = max((len(name) for name in found), default=0)
+    for name, values in found.items():
+        low, high, latest = min(values), max(values), values[-1]
+        click.echo(
+            visible(f"{name:{width}}  {sparkline(values):{_COLUMNS}}  now {latest:.4g}, from {low:.4g} to {high:.4g}")
+        )
+    return EXIT_READY
+
+
+@history.command()
+@_file
+@click.option("--figures", is_flag=True, help="CSV of the figures instead of whole reports.")
+def export(history: str | None, figures: bool) -> int:
+    """Every kept run on standard output: one JSON report a line, or CSV."""
+    import csv
+    import sys
+
+    import msgspec
+
+    from gosip_check.history import History, HistoryError
+    from gosip_check.records import Report
+    from gosip_check.report.figures import figures as figures_of
+    from gosip_check.report.to_json import safe
+
+    writer = csv.writer(sys.stdout)
+    if figures:
+        writer.writerow(["started", "outcome", "link", "figure", "value"])
+    try:
+        with History(history_path(history), create=False) as kept:
+            for document in kept.reports():
+                if not figures:
+                    click.echo(safe(document.decode()))
+                    continue
+                report = msgspec.json.decode(document, type=Report)
+                for (link, name), value in figures_of(report).items():
+                    writer.writerow([report.started.isoformat(), report.outcome.value, link, name, value])
+    except HistoryError as error:
+        raise UsageProblem(str(error)) from error
+    return EXIT_READY
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """At most 60 blocks; where there are more values, each block is the largest of its stretch."""
+    columns = min(_COLUMNS, len(values))
+    parts = [
+        max(values[column * len(values) // columns : (column + 1) * len(values) // columns])
+        for column in range(columns)
+    ]
+    low, high = min(parts), max(parts)
+    if high == low:
+        return _BLOCKS[0] * columns
+    return "".join(_BLOCKS[min(7, int((part - low) / (high - low) * 8))] for part in parts)

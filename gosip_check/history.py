@@ -1,0 +1,309 @@
+"""Kept runs in an SQLite file: every report whole, its figures, and what changed from the run before. Judges nothing.
+
+Write-ahead logging, and a run is one transaction: killed at any moment, the file opens again and holds every run whose
+`keep` had returned. Two writers wait for each other. A file of a newer version is refused, never guessed at.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gosip_check.records import Outcome, Readiness, Report
+from gosip_check.report.changes import VerdictChange, changes
+from gosip_check.report.figures import figures
+from gosip_check.report.text import visible
+
+VERSION = 1
+"PRAGMA user_version of the files that this version writes."
+
+KEEP_DAYS = 365
+_BUSY_S = 15.0
+
+_TABLES = """
+CREATE TABLE run (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, site TEXT NOT NULL, started_s REAL NOT NULL,
+  elapsed_s REAL NOT NULL, outcome TEXT NOT NULL, counts TEXT NOT NULL, report BLOB NOT NULL
+);
+CREATE INDEX run_site ON run (site, number);
+CREATE INDEX run_started ON run (started_s);
+CREATE INDEX run_outcome ON run (site, outcome, number);
+CREATE TABLE name (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE figure (
+  run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE, name INTEGER NOT NULL REFERENCES name (number),
+  value REAL NOT NULL, PRIMARY KEY (name, run)
+) WITHOUT ROWID;
+CREATE INDEX figure_run ON figure (run);
+CREATE TABLE change (
+  run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE, requirement TEXT NOT NULL, link TEXT NOT NULL,
+  change TEXT NOT NULL, PRIMARY KEY (run, requirement, link)
+) WITHOUT ROWID;
+CREATE INDEX change_requirement ON change (requirement, link, run);
+"""
+
+
+class HistoryError(Exception):
+    """The history cannot be used. The text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One kept run without its document."""
+
+    number: int
+    id: str
+    site: str
+    started: datetime
+    elapsed_s: float
+    outcome: Readiness
+    counts: dict[Outcome, int]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One requirement that was judged otherwise than in the run before.
+
+    before_since, before_runs: since when and in how many runs it had been as before; None and 0 where that is not kept.
+    """
+
+    run: Run
+    verdict: VerdictChange
+    before_since: datetime | None
+    before_runs: int
+
+
+def default_path() -> Path:
+    """Where the history lies unless another place is named: systemd's state folder of the unit, else the user's."""
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if folder:
+        return Path(folder) / "history.sqlite"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "gosip-check" / "history.sqlite"
+
+
+def site_of(report: Report) -> str:
+    """Runs of the same site follow each other: same checklist, same lines."""
+    return " ".join([report.checklist.id, *sorted(link.name for link in report.links)])
+
+
+class History:
+    """`with History(path) as history`. Raises HistoryError wherever the file cannot be used."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        try:
+            if create:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            elif not path.exists():
+                raise HistoryError(f"{path}: there is no history yet; `gosip-check health` begins one.")
+            with _told(path):
+                self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+                self._open()
+        except OSError as error:
+            raise HistoryError(f"{path}: cannot be used: {error.strerror}.") from error
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def _open(self) -> None:
+        version = self._version()
+        if version == 0:
+            with self._transaction():  # another process may have made the tables meanwhile
+                version = self._version()
+                if version == 0:
+                    if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                        raise HistoryError(f"{self.path}: is a database of something else; name another file.")
+                    for statement in filter(str.strip, _TABLES.split(";")):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {VERSION}")
+                    version = VERSION
+        if version > VERSION:
+            raise HistoryError(
+                f"{self.path}: was written by a newer gosip-check: it has version {version}, and this one knows "
+                f"{VERSION}; use that one, or name another file."
+            )
+        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
+        """Keep a run, and say what changed from the one before it. Older runs than `keep_days` before it go."""
+        document = zlib.compress(msgspec.json.encode(report), 6)
+        with _told(self.path), self._transaction():
+            before = self._last(site_of(report))
+            cursor = self._db.execute(
+                "INSERT INTO run (id, site, started_s, elapsed_s, outcome, counts, report) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    report.id,
+                    site_of(report),
+                    report.started.timestamp(),
+                    report.elapsed_s,
+                    report.outcome.value,
+                    msgspec.json.encode(report.counts).decode(),
+                    document,
+                ),
+            )
+            number = int(cursor.lastrowid or 0)
+            for (link, name), value in figures(report).items():
+                self._db.execute("INSERT OR IGNORE INTO name (name) VALUES (?)", (f"{link} {name}",))
+                self._db.execute(
+                    "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
+                )
+            found = changes(before, report).verdicts if before else []
+            for change in found:
+                self._db.execute(
+                    "INSERT INTO change VALUES (?, ?, ?, ?)",
+                    (number, change.id, change.link, msgspec.json.encode(change).decode()),
+                )
+            if keep_days is not None:
+                oldest_s = report.started.timestamp() - keep_days * 86400
+                self._db.execute("DELETE FROM run WHERE started_s < ?", (oldest_s,))
+            kept = self._runs("WHERE number = ?", (number,))
+            return [self._change(run, change) for run in kept for change in found]
+
+    def _last(self, site: str) -> Report | None:
+        row = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 1", (site,)).fetchone()
+        return _report(row[0]) if row else None
+
+    def _change(self, run: Run, change: VerdictChange) -> Change:
+        """With how long it had been as before: since the change before this one, else since the first kept run."""
+        since = self._db.execute(
+            "SELECT max(run) FROM change JOIN run ON run.number = change.run "
+            "WHERE requirement = ? AND link = ? AND change.run < ? AND site = ?",
+            (change.id, change.link, run.number, run.site),
+        ).fetchone()[0]
+        started_s, count = self._db.execute(
+            "SELECT min(started_s), count(*) FROM run WHERE site = ? AND number >= ? AND number < ?",
+            (run.site, since or 0, run.number),
+        ).fetchone()
+        before_since = None if started_s is None else datetime.fromtimestamp(started_s, UTC)
+        return Change(run, change, before_since, int(count))
+
+    def runs(self, last: int, site: str | None = None) -> list[Run]:
+        """The last runs, latest first."""
+        with _told(self.path):
+            if site is None:
+                return self._runs("ORDER BY number DESC LIMIT ?", (last,))
+            return self._runs("WHERE site = ? ORDER BY number DESC LIMIT ?", (site, last))
+
+    def _runs(self, where: str, values: Sequence[object]) -> list[Run]:
+        rows = self._db.execute(
+            f"SELECT number, id, site, started_s, elapsed_s, outcome, counts FROM run {where}", values
+        ).fetchall()
+        return [
+            Run(
+                number=row[0],
+                id=row[1],
+                site=row[2],
+                started=datetime.fromtimestamp(row[3], UTC),
+                elapsed_s=row[4],
+                outcome=Readiness(row[5]),
+                counts=msgspec.json.decode(row[6], type=dict[Outcome, int]),
+            )
+            for row in rows
+        ]
+
+    def changes(self, last: int) -> list[Change]:
+        """The last changes, latest first."""
+        with _told(self.path):
+            rows = self._db.execute(
+                "SELECT run, change FROM change ORDER BY run DESC, requirement, link LIMIT ?", (last,)
+            ).fetchall()
+            found = []
+            for number, text in rows:
+                (run,) = self._runs("WHERE number = ?", (number,))
+                found.append(self._change(run, msgspec.json.decode(text, type=VerdictChange)))
+            return found
+
+    def trend(self, last: int) -> dict[str, list[float]]:
+        """Figure -> its values over the last runs, oldest first; a run that did not bring it has none."""
+        with _told(self.path):
+            first = self._db.execute(
+                "SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?", (last - 1,)
+            ).fetchone()
+            rows = self._db.execute(
+                "SELECT name.name, value FROM figure JOIN name ON name.number = figure.name WHERE run >= ? "
+                "ORDER BY name.name, run",
+                (first[0] if first else 0,),
+            )
+            found: dict[str, list[float]] = {}
+            for name, value in rows:
+                found.setdefault(name, []).append(value)
+            return found
+
+    def last_ready(self, site: str) -> datetime | None:
+        """When the last run began whose outcome was ready."""
+        with _told(self.path):
+            row = self._db.execute(
+                "SELECT started_s FROM run WHERE site = ? AND outcome = ? ORDER BY number DESC LIMIT 1",
+                (site, Readiness.READY.value),
+            ).fetchone()
+            return datetime.fromtimestamp(row[0], UTC) if row else None
+
+    def reports(self) -> Iterator[bytes]:
+        """Every kept report as JSON, oldest first."""
+        with _told(self.path):
+            for (document,) in self._db.execute("SELECT report FROM run ORDER BY number"):
+                yield zlib.decompress(document)
+
+    def count(self) -> int:
+        """How many runs are kept."""
+        with _told(self.path):
+            return int(self._db.execute("SELECT count(*) FROM run").fetchone()[0])
+
+
+def sentence(change: Change) -> str:
+    """What changed, and how long it had been otherwise."""
+    verdict, since = change.verdict, change.before_since
+    words = f"{verdict.id} on {verdict.link} changed from {verdict.before or 'absent'} to {verdict.after or 'absent'}"
+    if verdict.before and since is not None and change.before_runs:
+        words += f"; it had been {verdict.before} in {change.before_runs} run(s) since {since:%Y-%m-%d %H:%M} UTC"
+    if not verdict.is_worse:
+        return f"{words}."
+    reason = visible(verdict.reason_after, 300)
+    return f"{words}. {reason} It was better before: look at what was reset, replaced or updated since."
+
+
+def _report(document: bytes) -> Report | None:
+    """None for one that this version cannot read: nothing can be compared with it then."""
+    try:
+        return msgspec.json.decode(zlib.decompress(document), type=Report)
+    except (msgspec.DecodeError, zlib.error):
+        return None
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """SQLite's own errors as a sentence."""
+    try:
+        yield
+    except (sqlite3.Error, zlib.error) as error:
+        raise HistoryError(f"{path}: the history cannot be used: {error}.") from error

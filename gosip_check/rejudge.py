@@ -1,0 +1,220 @@
+"""A saved report judged anew from its own measurements, and what in it does not follow from them. No network, no clock.
+
+`rejudge` gives the report as a checklist makes it today; `contradictions` names every place where a file says something
+else than its measurements do. Who edits measurements as well is only caught by a signature.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gosip_check import __version__, lines
+from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
+from gosip_check.probes import PROBES
+from gosip_check.probes.probe import fill_options
+from gosip_check.records import (
+    ALL_LINES,
+    STOPPED,
+    Checklist,
+    LinkReport,
+    Measurement,
+    Outcome,
+    Report,
+    Requirement,
+    Settings,
+    Verdict,
+)
+from gosip_check.remedies import with_remedy
+
+WHOLE = ("run", "demo")
+"Commands whose reports must hold every requirement of their checklist."
+
+
+def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Requirement] | None = None) -> Report:
+    """The same measurements under `checklist` (only `requirements` of it, in its order). What was not measured, or
+    measured with other options than it asks for, is unknown; the signature does not fit any more and goes.
+    """
+    asked = checklist.requirements if requirements is None else requirements
+    verdicts: list[Verdict] = []
+    links: list[LinkReport] = []
+    for link in report.links:
+        said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
+        logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
+        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in))
+        verdicts += judged
+        links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
+    if len(links) > 1:
+        together = msgspec.structs.replace(links[0], name=ALL_LINES, trouble=None)
+        verdicts += _on_link(report, together, checklist, lines.of_all_lines(asked, PROBES))
+    return msgspec.structs.replace(
+        report,
+        outcome=readiness(verdicts),
+        counts={outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome},
+        checklist=checklist.identity,
+        links=links,
+        verdicts=verdicts,
+        signature=None,
+    )
+
+
+def contradictions(report: Report, checklist: Checklist) -> list[str]:
+    """What in a report does not follow from its measurements under the checklist that it names; a sentence each."""
+    return [*_inside(report), *_shapes(report), *_against(report, checklist)]
+
+
+def _on_link(
+    report: Report, link: LinkReport, checklist: Checklist, requirements: Sequence[Requirement]
+) -> list[Verdict]:
+    verdicts: dict[str, Verdict] = {}
+    said = {v.id: v for v in report.verdicts if v.link == link.name}
+    for requirement in requirements:
+        no_network = link.trouble is not None and not PROBES[requirement.probe].local
+        reason = reason_to_skip(requirement, report.skip, no_network, verdicts)
+        measurement = _measurement(report, link.name, checklist, requirement)
+        if reason is not None:
+            found = skipped(requirement, link.name, reason)
+        elif measurement is not None:
+            found = with_remedy(judge(requirement, measurement), measurement, report.form)
+        else:
+            before = said.get(requirement.id)
+            stopped = before is not None and before.reason == STOPPED
+            found = verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED if stopped else _NOT_MEASURED)
+        verdicts[requirement.id] = found
+    return list(verdicts.values())
+
+
+_NOT_MEASURED = "This report holds no measurement of it that was made as the checklist asks; run the check again."
+
+
+def _measurement(report: Report, link: str, checklist: Checklist, requirement: Requirement) -> Measurement | None:
+    """The measurement that was made as the requirement asks. One that does not tell how is taken under its own
+    checklist only.
+    """
+    for measurement in report.measurements:
+        if measurement.link != link or measurement.probe != requirement.probe:
+            continue
+        if measurement.options is None:
+            if report.checklist.sha256 == checklist.identity.sha256:
+                return measurement
+            continue
+        settings = {name: measurement.options[name] for name in _SETTINGS if name in measurement.options}
+        trunk = msgspec.structs.asdict(checklist.trunk)
+        try:
+            wanted = fill_options(PROBES[requirement.probe], requirement.options, settings, trunk)
+        except msgspec.ValidationError:  # options that no run can have had
+            continue
+        as_saved = msgspec.json.decode(msgspec.json.encode(wanted))
+        if all(measurement.options.get(name, as_saved[name]) == as_saved[name] for name in as_saved):
+            return measurement
+    return None
+
+
+_SETTINGS = Settings.__struct_fields__
+
+
+def _inside(report: Report) -> Iterator[str]:
+    """What contradicts itself without any checklist."""
+    if not _id_fits(report):
+        yield f"The report says that it was started at {report.started.isoformat()}, and its id says another time."
+    names = [link.name for link in report.links]
+    if not names or len(set(names)) != len(names):
+        yield "The report names no internet line, or one of them twice."
+    ids = [measurement.id for measurement in report.measurements]
+    if len(set(ids)) != len(ids):
+        yield "Two measurements have the same id."
+    for measurement in report.measurements:
+        if measurement.link not in names and measurement.link != ALL_LINES:
+            yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
+        if (measurement.facts is None) == (measurement.failure is None):
+            yield f"Measurement {measurement.id} must hold either facts or a failure."
+    if report.elapsed_s < 0 or any(measurement.elapsed_s < 0 for measurement in report.measurements):
+        yield "Something took less than no time."
+
+
+def _id_fits(report: Report) -> bool:
+    """The first ten characters of an id are the milliseconds of the start, in Crockford's base 32."""
+    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    if len(report.id) != 26 or set(report.id) - set(digits):
+        return False
+    milliseconds = 0
+    for digit in report.id[:10]:
+        milliseconds = milliseconds * 32 + digits.index(digit)
+    return abs(milliseconds - report.started.timestamp() * 1000) <= 1
+
+
+def _shapes(report: Report) -> Iterator[str]:
+    """Facts and options that the probes of this version could not have brought."""
+    for measurement in report.measurements:
+        probe = PROBES.get(measurement.probe)
+        if probe is None:
+            yield f"Measurement {measurement.id} is of {measurement.probe!r}, which is no probe."
+            continue
+        if report.tool_version != __version__:
+            continue  # an older version's facts may lack what this one's have
+        try:
+            if measurement.facts is not None:
+                msgspec.convert(measurement.facts, probe.facts, str_keys=True)
+            if measurement.options is None:
+                yield f"Measurement {measurement.id} does not say how it was made."
+            else:
+                msgspec.convert(measurement.options, probe.options, str_keys=True)
+        except msgspec.ValidationError as error:
+            words = str(error).replace("`", "")
+            yield f"Measurement {measurement.id} is nothing that {measurement.probe} could have brought: {words}."
+
+
+def _against(report: Report, checklist: Checklist) -> Iterator[str]:
+    """What the checklist makes of the measurements, beside what the report says."""
+    known = {requirement.id for requirement in checklist.requirements}
+    names = {link.name for link in report.links}
+    places = [(v.id, v.link) for v in report.verdicts]
+    for place in dict.fromkeys(places):
+        if place[0] not in known:
+            yield f"{place[0]} is no requirement of {checklist.identity.id}."
+        if place[1] not in names and place[1] != ALL_LINES:
+            yield f"{place[0]} is judged on {place[1]!r}, which is no line of this report."
+        if places.count(place) > 1:
+            yield f"{place[0]} is judged twice on {place[1]}."
+    again = rejudge(report, checklist, _asked(report, checklist))
+    said = {(v.id, v.link): v for v in report.verdicts}
+    for derived in again.verdicts:
+        stated = said.get((derived.id, derived.link))
+        if stated is None:
+            yield f"{derived.id} on {derived.link} is missing; its measurements say {derived.outcome}."
+        elif stated.outcome is not derived.outcome:
+            yield (
+                f"{derived.id} on {derived.link} says {stated.outcome}, but its measurements say {derived.outcome}: "
+                f"{derived.reason}"
+            )
+        elif _without_words(stated) != _without_words(derived):
+            fields = [name for name in stated.__struct_fields__ if getattr(stated, name) != getattr(derived, name)]
+            yield f"{derived.id} on {derived.link} does not follow from its measurements: {', '.join(fields)}."
+        elif stated.reason != derived.reason and report.tool_version == __version__:
+            yield f"{derived.id} on {derived.link} gives a reason that its measurements do not: {derived.reason}"
+    if again.outcome is not report.outcome:
+        yield f"The report says {report.outcome}; what follows from its measurements is {again.outcome}."
+    for link, derived_link in zip(report.links, again.links, strict=True):
+        if link.outcome is not derived_link.outcome:
+            yield f"{link.name} says {link.outcome}; what follows from its measurements is {derived_link.outcome}."
+    if {k: n for k, n in report.counts.items() if n} != {k: n for k, n in again.counts.items() if n}:
+        yield "The numbers of verdicts are not those that follow from the measurements."
+
+
+def _asked(report: Report, checklist: Checklist) -> list[Requirement]:
+    """What such a report must hold: everything after a whole run, the light subset after health, else what it names
+    and whatever that needs.
+    """
+    if report.command in WHOLE:
+        return list(checklist.requirements)
+    wanted = {verdict.id for verdict in report.verdicts}
+    if report.command == "health":
+        wanted = {requirement.id for requirement in checklist.requirements if requirement.health}
+    for requirement in reversed(checklist.requirements):
+        if requirement.id in wanted:
+            wanted.update(requirement.needs)
+    return [requirement for requirement in checklist.requirements if requirement.id in wanted]
+
+
+def _without_words(verdict: Verdict) -> Verdict:
+    """Reasons may be worded otherwise in another version; a measurement's id only has to lead somewhere."""
+    return msgspec.structs.replace(verdict, reason="")

@@ -1,0 +1,115 @@
+"""What is different between two reports: requirements, figures, statements. Pure; decides nothing."""
+
+from typing import TypeVar
+
+from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
+from gosip_check.report.figures import Place, figures, statements, unit_of
+
+T = TypeVar("T")
+
+_WORSE = [Outcome.PASS, Outcome.WARN, Outcome.UNKNOWN, Outcome.SKIPPED, Outcome.FAIL]
+
+_NOISE_PCT = 20.0
+"A figure that moved by less has stayed, for those who only want to see what changed."
+
+
+class VerdictChange(Record, frozen=True):
+    """One requirement on one link. An outcome is None where only the other report has the requirement."""
+
+    id: str
+    link: str
+    title: str
+    before: Outcome | None
+    after: Outcome | None
+    reason_before: str
+    reason_after: str
+
+    @property
+    def is_worse(self) -> bool:
+        """Only among outcomes that both reports have."""
+        if self.before is None or self.after is None:
+            return False
+        return _WORSE.index(self.after) > _WORSE.index(self.before)
+
+
+class FigureChange(Record, frozen=True):
+    """One number. None where only the other report has it."""
+
+    link: str
+    name: str
+    unit: str
+    before: float | None
+    after: float | None
+
+    @property
+    def is_marked(self) -> bool:
+        """It moved by more than a fifth, or appeared, or went."""
+        if self.before is None or self.after is None:
+            return True
+        return abs(self.after - self.before) > max(abs(self.before), abs(self.after)) * _NOISE_PCT / 100
+
+
+class StatementChange(Record, frozen=True):
+    """One thing told in a word, such as an address. None where only the other report has it."""
+
+    link: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+class Changes(Record, frozen=True):
+    """Everything that is different. Verdicts whose outcome stayed are not among them, whatever their reasons say."""
+
+    outcome_before: Readiness
+    outcome_after: Readiness
+    verdicts: list[VerdictChange]
+    figures: list[FigureChange]
+    statements: list[StatementChange]
+
+
+def changes(before: Report, after: Report) -> Changes:
+    """From one report to another, in the order of the later one."""
+    return Changes(
+        outcome_before=before.outcome,
+        outcome_after=after.outcome,
+        verdicts=_verdicts(before, after),
+        figures=[
+            FigureChange(link=link, name=name, unit=unit_of(name), before=was, after=now)
+            for (link, name), was, now in _differing(figures(before), figures(after))
+        ],
+        statements=[
+            StatementChange(link=link, name=name, before=was, after=now)
+            for (link, name), was, now in _differing(statements(before), statements(after))
+        ],
+    )
+
+
+def _verdicts(before: Report, after: Report) -> list[VerdictChange]:
+    was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
+    now = {(verdict.id, verdict.link): verdict for verdict in after.verdicts}
+    found = []
+    for place in dict.fromkeys([*now, *was]):
+        old, new = was.get(place), now.get(place)
+        if (old and old.outcome) != (new and new.outcome):
+            found.append(
+                VerdictChange(
+                    id=place[0],
+                    link=place[1],
+                    title=_title(old, new),
+                    before=old.outcome if old else None,
+                    after=new.outcome if new else None,
+                    reason_before=old.reason if old else "",
+                    reason_after=new.reason if new else "",
+                )
+            )
+    return found
+
+
+def _title(old: Verdict | None, new: Verdict | None) -> str:
+    return new.title if new else old.title if old else ""
+
+
+def _differing(before: dict[Place, T], after: dict[Place, T]) -> list[tuple[Place, T | None, T | None]]:
+    places = dict.fromkeys([*after, *before])
+    return [(place, before.get(place), after.get(place)) for place in places if before.get(place) != after.get(place)]

@@ -1,0 +1,96 @@
+"""A saved report -> Report, or one sentence that says why not. Trusts nothing in the file and judges nothing.
+
+Reads what this version and older minor versions wrote: a field that an older one did not know takes its default. What
+this version does not know is refused, because leaving it out would change what the document says.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from gosip_check import __version__
+from gosip_check.records import Report
+
+LARGEST_FILE = 64 * 1024 * 1024
+SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
+
+
+class ReportError(Exception):
+    """A file that is no report, or none that can be read here. The text is a sentence for the person who named it."""
+
+
+def load(path: Path) -> Report:
+    """Raises ReportError."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a report's file. Raises ReportError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}.") from error
+    if len(content) > LARGEST_FILE:
+        raise ReportError(f"{path}: is larger than {LARGEST_FILE // 1024 // 1024} MiB, so it is no report.")
+    return content
+
+
+def parse(content: bytes, where: str) -> Report:
+    """`where` names the file in sentences. Raises ReportError."""
+    document = document_of(content, where)
+    schema = document.get("schema")
+    if schema != SCHEMA:
+        newer = isinstance(schema, str) and re.fullmatch(r"gosip-check/report/[0-9]{1,9}", schema)
+        if newer:
+            raise ReportError(
+                f"{where}: was written in the format {schema}; this is {__version__}, which reads {SCHEMA}."
+            )
+        raise ReportError(f"{where}: is no report of gosip-check: it does not name the format {SCHEMA}.")
+    try:
+        return msgspec.json.decode(content, type=Report)
+    except msgspec.ValidationError as error:
+        words = str(error).replace("`", "")
+        written_by = document.get("tool_version")
+        if "unknown field" in words and isinstance(written_by, str) and _numbers(written_by) > _numbers(__version__):
+            raise ReportError(
+                f"{where}: was written by gosip-check {written_by[:20]}; this is {__version__}, and older: {words}."
+            ) from error
+        raise ReportError(f"{where}: is damaged or was edited: {words}.") from error
+    except msgspec.DecodeError as error:
+        raise ReportError(f"{where}: is damaged: {error}.") from error
+
+
+def document_of(content: bytes, where: str) -> dict[str, Any]:
+    """The JSON as it stands. A name that stands twice is refused: two readers could understand it differently."""
+    try:
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise ReportError(f"{where}: is not UTF-8 text (byte {error.start}), so it is no report.") from error
+    except json.JSONDecodeError as error:
+        raise ReportError(f"{where}: is not valid JSON: {error.msg} (line {error.lineno}).") from error
+    except RecursionError as error:
+        raise ReportError(f"{where}: is nested too deeply to be a report.") from error
+    except ValueError as error:
+        raise ReportError(f"{where}: is not valid JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise ReportError(f"{where}: is no report of gosip-check: it is not an object.")
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return document
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"[0-9]{1,9}", version)[:3]]

@@ -1,0 +1,184 @@
+"""Which pictures a report gives cause for. Reads facts as they were saved: what has another shape is not drawn.
+
+The shapes below name the few facts that a picture needs, whichever probe of whichever version brought them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from markupsafe import Markup
+
+from gosip_check.records import Measurement, Operator, Report, Series
+from gosip_check.report import charts
+from gosip_check.report.charts import Line, Step
+from gosip_check.report.figures import is_number, unit_of
+
+T = TypeVar("T")
+
+_MOST_LINES = 8
+_MOST_CHANGES = 40
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart with the line that it is about."""
+
+    link: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """Lines of a SIP message before and after somebody on the way changed them; None where there was no such line."""
+
+    link: str
+    culprit: str
+    message: str
+    lines: Sequence[tuple[str | None, str | None]]
+
+
+class _Server(msgspec.Struct):
+    address: str
+    rtts_ms: list[float]
+
+
+class _Hop(msgspec.Struct):
+    ttl: int
+    address: str
+    kind: str = ""
+
+
+class _Path(msgspec.Struct):
+    destination: str
+    hops: list[_Hop]
+    local_address: str = "this machine"
+    edge_ttl: int | None = None
+    reached_at: int | None = None
+
+
+class _Blocked(msgspec.Struct):
+    first: int
+    last: int
+    by: str | None = None
+
+
+class _Channel(msgspec.Struct):
+    received: int
+    lost_up: int = 0
+    lost_down: int = 0
+    lost_undecided: int = 0
+
+
+class _Change(msgspec.Struct):
+    before: str | None
+    after: str | None
+
+
+def pictures(report: Report) -> list[Picture]:
+    """In the order of the measurements: over time, distribution, channels; and the path of each line."""
+    found = []
+    for measurement in report.measurements:
+        found += [Picture(measurement.link, svg) for svg in _of_measurement(report, measurement)]
+    for link in report.links:
+        svg = _path(report, link.name)
+        if svg is not None:
+            found.append(Picture(link.name, svg))
+    return found
+
+
+def rewritings(report: Report) -> list[Rewriting]:
+    """What a SIP ALG changed, line by line."""
+    found = []
+    for measurement in report.measurements:
+        facts = measurement.facts or {}
+        changes = _as(facts.get("changes"), list[_Change])
+        if changes:
+            lines = [(change.before, change.after) for change in changes[:_MOST_CHANGES]]
+            culprit, message = _as(facts.get("culprit"), str), _as(facts.get("message"), str)
+            found.append(Rewriting(measurement.link, culprit or "", message or "SIP message", lines))
+    return found
+
+
+def _of_measurement(report: Report, measurement: Measurement) -> Iterator[Markup]:
+    facts = measurement.facts or {}
+    lines: dict[str, list[Line]] = {}
+    for series in _as(facts.get("series"), list[Series]) or []:
+        if series.points and all(is_number(x) and is_number(y) for x, y in series.points):
+            lines.setdefault(series.unit, []).append(Line(series.name, series.points))
+    servers = [server for server in _as(facts.get("servers"), list[_Server]) or [] if server.rtts_ms]
+    for server in servers:
+        if all(map(is_number, server.rtts_ms)):
+            points = [(float(number), rtt_ms) for number, rtt_ms in enumerate(server.rtts_ms)]
+            lines.setdefault("ms", []).append(Line(server.address, points))
+    for unit, drawn in lines.items():
+        name = "Round trips" if servers else ", ".join(line.name for line in drawn[:3])
+        title = f"{name} over time, {measurement.probe}"
+        thresholds = _thresholds(report, measurement, unit)
+        yield charts.line_chart(title, unit, drawn[:_MOST_LINES], thresholds)
+        values = [value for line in drawn for _, value in line.points]
+        if unit == "ms" and len(values) >= 20:
+            yield charts.histogram(f"Distribution of {name}, {measurement.probe}", unit, values)
+    channels = _as(facts.get("per_channel"), list[_Channel]) or []
+    if channels:
+        yield charts.strip(f"Loss of each channel, {measurement.probe}", [_lost_pct(channel) for channel in channels])
+
+
+def _thresholds(report: Report, measurement: Measurement, unit: str) -> list[float]:
+    """What the verdicts on this measurement allow at most, in this unit."""
+    return [
+        float(expectation.value)
+        for verdict in report.verdicts
+        if verdict.measurement == measurement.id
+        for expectation in [*verdict.expected, *getattr(verdict, "preferred", [])]
+        if expectation.operator is Operator.MAX and is_number(expectation.value) and unit_of(expectation.fact) == unit
+    ]
+
+
+def _lost_pct(channel: _Channel) -> float:
+    lost = max(0, channel.lost_up) + max(0, channel.lost_down) + max(0, channel.lost_undecided)
+    sent = lost + max(0, channel.received)
+    return 100 * lost / sent if sent else 0.0
+
+
+def _path(report: Report, link: str) -> Markup | None:
+    """The stations that answered, and at which of them something was blocked or rewritten."""
+    found = next((m.facts for m in report.measurements if m.link == link and m.facts and "hops" in m.facts), None)
+    shape = _as(found, _Path)
+    if shape is None:
+        return None
+    troubles = _troubles(report, link)
+    steps = [Step(shape.local_address, "this machine")]
+    for hop in sorted(shape.hops, key=lambda hop: hop.ttl)[:30]:
+        edge = ", the site's edge" if hop.ttl == shape.edge_ttl else ""
+        steps.append(Step(hop.address, f"hop {hop.ttl} {hop.kind}{edge}", troubles.pop(hop.address, "")))
+    end = "answered" if shape.reached_at is not None else "the provider"
+    steps.append(Step(shape.destination, end, troubles.pop(shape.destination, "")))
+    steps += [Step(culprit, "somewhere on the way", words) for culprit, words in troubles.items()]
+    return charts.path("The way to the provider", steps)
+
+
+def _troubles(report: Report, link: str) -> dict[str, str]:
+    """Address -> what happened there."""
+    found: dict[str, str] = {}
+    for measurement in report.measurements:
+        if measurement.link != link:
+            continue
+        facts = measurement.facts or {}
+        culprit = _as(facts.get("culprit"), str)
+        if culprit and facts.get("alg_found") is True:
+            found[culprit] = "rewrites SIP: the SIP ALG sits here"
+        for blocked in _as(facts.get("blocked"), list[_Blocked]) or []:
+            if blocked.by:
+                found[blocked.by] = f"blocks UDP ports {blocked.first} to {blocked.last}"
+        if measurement.failure is not None and measurement.failure.culprit:
+            found[measurement.failure.culprit] = f"{measurement.probe}: {measurement.failure.kind}"
+    return found
+
+
+def _as(value: Any, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError):
+        return None

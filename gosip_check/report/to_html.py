@@ -1,0 +1,103 @@
+"""A report as one self-contained page: readable on a phone, printed on A4, without script and without any request.
+
+Decides nothing. The template escapes everything, and everything passes through `visible` first.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gosip_check.records import Equipment, Form, InternetLine, Outcome, Readiness, Report, Verdict
+from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.text import visible
+
+CLOSING = {
+    Readiness.READY: ("READY", "everything that must be so is so"),
+    Readiness.NOT_READY: ("NOT READY", "mend what failed, then run the check again"),
+    Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "something that decides could not be found out"),
+}
+_MOST_FACTS = 400
+
+
+def to_html(report: Report) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
+    )  # fmt: skip
+    word, meaning = CLOSING[report.outcome]
+    return environment.get_template("page.html").render(
+        report=report,
+        word=word,
+        meaning=meaning,
+        scope="" if report.command in ("run", "demo") else f"{report.command} only",
+        counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
+        form=form_rows(report.form) if report.form else [],
+        groups={link.name: groups(report, link.name) for link in report.links},
+        pictures=pictures(report),
+        rewritings=rewritings(report),
+        not_measured=[v for v in report.verdicts if v.outcome in (Outcome.UNKNOWN, Outcome.SKIPPED)],
+        facts=lambda facts: list(fact_lines(facts))[:_MOST_FACTS],
+        needs_hint=needs_hint,
+        when=lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    )
+
+
+def form_rows(form: Form) -> list[tuple[str, str, bool]]:
+    """(name, value, found by the tool and confirmed by nobody) of every field that the provider reads."""
+    rows = [("Company", form.company_name, "company_name"), ("Contact", form.contact, "contact")]
+    rows += [("Number", form.contact_number, "contact_number"), ("Comments", form.comments, "comments")]
+    for name in ("pbx", "router", "firewall", "internet_1", "internet_2"):
+        part: Equipment | InternetLine = getattr(form, name)
+        label = {"pbx": "PBX"}.get(name, name.replace("_", "-").capitalize())
+        for field in part.__struct_fields__:
+            rows.append((f"{label} {field.replace('_', ' ')}", getattr(part, field), f"{name}.{field}"))
+    return [(label, value, field in form.discovered) for label, value, field in rows if value.strip()]
+
+
+def groups(report: Report, link: str) -> dict[str, list[Verdict]]:
+    """The verdicts of a line by group, in their order."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        if verdict.link == link:
+            found.setdefault(verdict.group, []).append(verdict)
+    return found
+
+
+def needs_hint(verdict: Verdict) -> bool:
+    """Where something was found that could be mended, or looked at and left open."""
+    missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
+    return missed and not (verdict.outcome is Outcome.UNKNOWN and not verdict.facts)
+
+
+def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, value) of every fact but the evidence, which the verdicts tell, and the series, which are drawn."""
+    for name, value in facts.items():
+        if name in ("evidence", "series"):
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from fact_lines(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value, 1):
+                if isinstance(item, Mapping):
+                    yield from fact_lines(item, f"{prefix}{name}.{number}.")
+                else:
+                    yield f"{prefix}{name}.{number}", _value(item)
+        else:
+            yield f"{prefix}{name}", _value(value)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case list():
+            return ", ".join(_value(item) for item in value[:100]) or "none"
+        case _:
+            return str(value)

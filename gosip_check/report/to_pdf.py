@@ -1,0 +1,117 @@
+"""A report as PDF through typst, the extra `pdf`. What the page says, in the page's order.
+
+Everything from the report goes in as JSON data, never into the markup, so no text can be taken for typst.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gosip_check.records import Outcome, Report, Verdict
+from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.text import visible
+from gosip_check.report.to_html import CLOSING, fact_lines, form_rows, groups, needs_hint
+
+_MOST_FACTS = 200
+
+
+class NoTypst(Exception):
+    """The extra is not installed. The text is a sentence that says what to do."""
+
+
+def to_pdf(report: Report) -> bytes:
+    """The whole document. Raises NoTypst."""
+    try:
+        import typst
+    except ImportError as error:
+        raise NoTypst(
+            "PDF needs the extra `pdf`: pip install 'gosip-check[pdf]'. Or print the page of `gosip-check report "
+            "html`: it is made for A4."
+        ) from error
+    source = Path(__file__).with_name("page.typ")
+    document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report))})
+    assert isinstance(document, bytes)
+    return document
+
+
+def _data(report: Report) -> dict[str, Any]:
+    word, meaning = CLOSING[report.outcome]
+    checklist = report.checklist
+    data = {
+        "outcome": report.outcome.value,
+        "word": word if report.command in ("run", "demo") else f"{word} ({report.command} only)",
+        "meaning": meaning,
+        "counts": ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
+        "title": report.checklist.title,
+        "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
+        "demo": report.command == "demo",
+        "form": [
+            [label, f"{value} (discovered, not confirmed)" if found else value]
+            for label, value, found in (form_rows(report.form) if report.form else [])
+        ],
+        "lacking": ", ".join(report.form.not_filled_in) if report.form else "",
+        "links": [
+            {
+                "name": f"{link.name}: {link.outcome.value}",
+                "place": " ".join(filter(None, [link.interface, link.source, link.public_address])),
+                "trouble": link.trouble or "",
+                "groups": [
+                    {
+                        "name": name,
+                        "verdicts": [_verdict(verdict) for verdict in verdicts],
+                    }
+                    for name, verdicts in groups(report, link.name).items()
+                ],
+            }
+            for link in report.links
+        ],
+        "rewritings": [
+            {
+                "words": f"{rewriting.message} {rewriting.culprit}",
+                "lines": [[before or "(not there)", after or "(taken out)"] for before, after in rewriting.lines],
+            }
+            for rewriting in rewritings(report)
+        ],
+        "not_measured": [
+            [v.title, f"{v.id}, {v.link}, {v.outcome.value}", v.reason]
+            for v in report.verdicts
+            if v.outcome in (Outcome.UNKNOWN, Outcome.SKIPPED)
+        ],
+        "measured": [
+            {
+                "name": f"{m.id} {m.probe}: {m.subject}",
+                "how": f"{m.link}, {m.started:%H:%M:%S} UTC, {m.elapsed_s:.1f} s",
+                "failure": m.failure.message if m.failure else "",
+                "facts": [list(fact) for fact in fact_lines(m.facts or {})][:_MOST_FACTS],
+            }
+            for m in report.measurements
+        ],
+        "identity": [
+            ["Report", report.id],
+            ["Made by", f"gosip-check {report.tool_version}, {report.command}" + _on(report)],
+            ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
+        ],
+    }
+    shown: dict[str, Any] = _visible(data)
+    return {**shown, "pictures": [str(picture.svg) for picture in pictures(report)]}
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    hint = verdict.hint if needs_hint(verdict) else ""
+    return [verdict.outcome.value, verdict.title, verdict.id, verdict.reason, hint]
+
+
+def _on(report: Report) -> str:
+    return f" on {report.host.name} ({report.host.system})" if report.host else ""
+
+
+def _visible(value: Any) -> Any:
+    match value:
+        case str():
+            return visible(value)
+        case list():
+            return [_visible(item) for item in value]
+        case dict():
+            return {name: _visible(item) for name, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,109 @@
+"""A report as metrics, for node_exporter's textfile collector and for a scrape. Base units, as Prometheus wants them.
+
+Always a registry of its own: the library's default one adds metrics of this very process.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from gosip_check.records import Outcome, Readiness, Report
+from gosip_check.report.figures import figures, unit_of
+from gosip_check.report.text import visible
+
+OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3, Outcome.SKIPPED: 4}
+_READINESS = {Readiness.READY: 0, Readiness.NOT_READY: 1, Readiness.INCONCLUSIVE: 3}
+
+# Unit of a figure -> (suffix of the metric, factor).
+_BASE = {
+    "ms": ("seconds", 0.001),
+    "s": ("seconds", 1.0),
+    "%": ("ratio", 0.01),
+    "kb/s": ("bytes_per_second", 125.0),
+    "Mb/s": ("bytes_per_second", 125000.0),
+    "MiB": ("bytes", 1048576.0),
+}
+
+
+class _Collected(Collector):
+    """What the latest report says, each time that somebody asks."""
+
+    def __init__(self, latest: "Callable[[], tuple[Report, datetime | None] | None]") -> None:
+        self._latest = latest
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        latest = self._latest()
+        return [] if latest is None else _metrics(*latest)
+
+
+def registry(latest: "Callable[[], tuple[Report, datetime | None] | None]") -> CollectorRegistry:
+    """A registry that serves (latest report, when a run last was ready), or nothing yet."""
+    found = CollectorRegistry(auto_describe=False)
+    found.register(_Collected(latest))
+    return found
+
+
+def to_prometheus(report: Report, last_success: datetime | None) -> bytes:
+    """The text format, as node_exporter's textfile collector reads it. last_success: the last run that was ready."""
+    return generate_latest(registry(lambda: (report, last_success)))
+
+
+def _metrics(report: Report, last_success: datetime | None) -> list[Metric]:
+    state = GaugeMetricFamily(
+        "gosip_check_requirement_state",
+        "How a requirement was judged: 0 pass, 1 warn, 2 fail, 3 unknown, 4 skipped.",
+        labels=["requirement", "link", "level"],
+    )
+    for verdict in report.verdicts:
+        state.add_metric([_plain(verdict.id), _plain(verdict.link), verdict.level.value], OUTCOMES[verdict.outcome])
+    outcome = GaugeMetricFamily(
+        "gosip_check_outcome", "What the run says, as its exit code: 0 ready, 1 not ready, 3 inconclusive."
+    )
+    outcome.add_metric([], _READINESS[report.outcome])
+    duration = GaugeMetricFamily("gosip_check_run_duration_seconds", "How long the last run took.")
+    duration.add_metric([], report.elapsed_s)
+    last_run = GaugeMetricFamily("gosip_check_last_run_timestamp_seconds", "When the last run began.")
+    last_run.add_metric([], report.started.timestamp())
+    about = GaugeMetricFamily(
+        "gosip_check_info", "Which tool and checklist this is.", labels=["version", "checklist", "checklist_version"]
+    )
+    about.add_metric([report.tool_version, _plain(report.checklist.id), _plain(report.checklist.version)], 1)
+    metrics: list[Metric] = [state, outcome, duration, last_run, about]
+    if last_success is not None:
+        success = GaugeMetricFamily(
+            "gosip_check_last_success_timestamp_seconds", "When the last run began whose outcome was ready."
+        )
+        success.add_metric([], last_success.timestamp())
+        metrics.append(success)
+    return metrics + _figures(report)
+
+
+def _figures(report: Report) -> list[Metric]:
+    """A gauge for each figure that has a unit: those are the measured ones."""
+    found: dict[str, GaugeMetricFamily] = {}
+    told: set[tuple[str, str]] = set()
+    for (link, name), value in figures(report).items():
+        base = _BASE.get(unit_of(name))
+        if base is None:
+            continue
+        suffix, factor = base
+        stem = re.sub(r"_(ms|s|pct|kbps|mbps|mb)(?=\.|$)", "", name)
+        metric = f"gosip_check_{re.sub('[^a-z0-9]+', '_', stem.lower()).strip('_')}_{suffix}"
+        if (metric, link) in told:
+            continue
+        told.add((metric, link))
+        gauge = found.setdefault(metric, GaugeMetricFamily(metric, f"Measured: {_plain(name)}.", labels=["link"]))
+        gauge.add_metric([_plain(link)], value * factor)
+    return list(found.values())
+
+
+def _plain(text: str) -> str:
+    return visible(text, 200)

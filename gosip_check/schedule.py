@@ -1,0 +1,142 @@
+"""Texts that make a system run the light check by itself: a systemd timer, a cron line, a task for Windows. Pure.
+
+Installs nothing and runs nothing. Every word of the command is quoted as the reader of the text wants it; what cannot
+be quoted is refused. `folder`: where the command runs, so that relative names in it lead where they led when asked.
+"""
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+NAME = "gosip-check"
+MARK = "# gosip-check: the light check; `gosip-check schedule remove --kind cron` takes this line out"
+
+
+class ScheduleError(ValueError):
+    """What was asked for cannot be said in that form. The text is a sentence."""
+
+
+def systemd_service(command: Sequence[str], folder: str) -> str:
+    """The unit that runs the check once. A site that is not ready is no failure of the service."""
+    return f"""\
+[Unit]
+Description=gosip-check: is the SIP trunk of this site well?
+Documentation=man:systemd.service(5)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={_checked([folder])[0].replace("%", "%%")}
+ExecStart={" ".join(map(_systemd_word, command))}
+SuccessExitStatus=1 3
+TimeoutStartSec=60
+NoNewPrivileges=yes
+"""
+
+
+def systemd_timer(every_s: int) -> str:
+    """The unit that says when: counted from the last run, a little apart from everybody else's."""
+    return f"""\
+[Unit]
+Description=gosip-check every {every_s} s
+
+[Timer]
+OnActiveSec=1min
+OnUnitActiveSec={every_s}s
+RandomizedDelaySec={max(1, every_s // 10)}s
+FixedRandomDelay=true
+AccuracySec=1s
+Unit={NAME}.service
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def cron_line(command: Sequence[str], folder: str, every_s: int) -> str:
+    """One line for crontab(5), whose own steps start anew with every hour and every day. Raises ScheduleError."""
+    minutes, rest = divmod(every_s, 60)
+    if rest == 0 and minutes in _IN_AN_HOUR:
+        when = f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
+    elif rest == 0 and minutes % 60 == 0 and minutes // 60 in _IN_A_DAY:
+        when = f"0 */{minutes // 60} * * *" if minutes > 60 else "0 * * * *"
+    elif every_s == 86400:
+        when = "0 6 * * *"
+    else:
+        raise ScheduleError(f"cron cannot keep an interval of {every_s} s; 5m, 10m, 15m, 30m, 1h or 1d would be right.")
+    line = f"cd {shlex.join(_checked([folder]))} && {shlex.join(_checked(command))}".replace(
+        "%", r"\%"
+    )  # crontab(5): a bare % ends the command
+    return f"{when} {line} >/dev/null 2>&1 {MARK}"
+
+
+_IN_AN_HOUR = {1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30}
+_IN_A_DAY = {1, 2, 3, 4, 6, 8, 12}
+
+
+def without_cron_line(table: str) -> str:
+    """A crontab without our line."""
+    kept = [line for line in table.splitlines() if not line.endswith(MARK)]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def task_xml(command: Sequence[str], folder: str, every_s: int) -> str:
+    """A task for Windows' Task Scheduler, version 1.2 of its XML. Raises ScheduleError under a minute."""
+    if every_s < 60:
+        raise ScheduleError("Task Scheduler cannot repeat more often than once a minute.")
+    program, *arguments = _checked(command)
+    days, seconds = divmod(every_s, 86400)
+    interval = f"P{days}D" if seconds == 0 else f"PT{every_s // 60}M"
+    return f"""\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>gosip-check: is the SIP trunk of this site well?</Description>
+  </RegistrationInfo>
+  <Triggers>
+    <TimeTrigger>
+      <Repetition>
+        <Interval>{interval}</Interval>
+        <StopAtDurationEnd>false</StopAtDurationEnd>
+      </Repetition>
+      <StartBoundary>2026-01-01T00:00:00</StartBoundary>
+      <Enabled>true</Enabled>
+    </TimeTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <ExecutionTimeLimit>PT2M</ExecutionTimeLimit>
+    <Enabled>true</Enabled>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{escape(program)}</Command>
+      <Arguments>{escape(subprocess.list2cmdline(arguments))}</Arguments>
+      <WorkingDirectory>{escape(_checked([folder])[0])}</WorkingDirectory>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+
+def _systemd_word(word: str) -> str:
+    r"""One word of ExecStart= (systemd.service(5), Command lines): in quotes, \ and " escaped, % and $ doubled."""
+    (checked,) = _checked([word])
+    checked = checked.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{checked}"'
+
+
+def _checked(command: Sequence[str]) -> list[str]:
+    for word in command:
+        if not word.isprintable():
+            raise ScheduleError(f"{word!r} holds a character that cannot stand in a schedule.")
+    return list(command)

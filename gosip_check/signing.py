@@ -1,0 +1,129 @@
+"""Signs a report and verifies one: Ed25519 (the extra `sign`) or HMAC-SHA-256. No cryptography of its own.
+
+What is signed is the JSON document as it stands in the file, without its signature, in one canonical spelling; so
+spaces and the order of names do not matter, and every value does. Which kind of key a file holds decides the
+algorithm, never the document. No message here repeats a byte of a key.
+"""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gosip_check.records import Report, Signature
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_WHAT_FOR = b"gosip-check/report-signature/1\n"
+"Stands before the document, so that a signature made for anything else never fits a report."
+
+SHORTEST_HMAC_KEY = 16
+_LARGEST_KEY_FILE = 16 * 1024
+
+
+class SigningError(Exception):
+    """A key that cannot be used, or a signature that cannot be checked. The text is a sentence without any secret."""
+
+
+class Key:
+    """A key read from a file: an Ed25519 key in PEM, else at least 16 octets of text shared by both sides (HMAC)."""
+
+    def __init__(self, path: Path, *, signs: bool) -> None:
+        """`signs`: wanted for signing, so an Ed25519 key must be the private one. Raises SigningError."""
+        self._private: Ed25519PrivateKey | None = None
+        self._public: Ed25519PublicKey | None = None
+        self._shared = b""
+        try:
+            with path.open("rb") as file:
+                content = file.read(_LARGEST_KEY_FILE + 1).strip()
+        except OSError as error:
+            raise SigningError(f"{path}: cannot be read: {error.strerror}.") from error
+        if len(content) > _LARGEST_KEY_FILE:
+            raise SigningError(f"{path}: is too large to be a key.")
+        if b"-----BEGIN" in content:
+            self._load_pem(content, path, signs)
+        elif len(content) < SHORTEST_HMAC_KEY:
+            raise SigningError(
+                f"{path}: is no Ed25519 key, and too short for a shared one: {SHORTEST_HMAC_KEY} octets or more."
+            )
+        else:
+            self._shared = content
+
+    def _load_pem(self, content: bytes, path: Path, signs: bool) -> None:
+        try:
+            from cryptography.exceptions import UnsupportedAlgorithm
+            from cryptography.hazmat.primitives import serialization
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+        except ImportError as error:
+            raise SigningError("Ed25519 needs the extra `sign`: pip install 'gosip-check[sign]'.") from error
+        key: Any = None
+        try:
+            if b"PRIVATE KEY" in content:
+                key = serialization.load_pem_private_key(content, password=None)
+            else:
+                key = serialization.load_pem_public_key(content)
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # their words may repeat parts of the file
+            key = None
+        if signs and not isinstance(key, Ed25519PrivateKey):
+            raise SigningError(
+                f"{path}: is no private Ed25519 key, or has a pass phrase: openssl genpkey -algorithm ed25519."
+            )
+        if not signs and not isinstance(key, Ed25519PublicKey):
+            raise SigningError(f"{path}: is no public Ed25519 key; openssl pkey -in PRIVATE -pubout makes it.")
+        if isinstance(key, Ed25519PrivateKey):
+            self._private, self._public = key, key.public_key()
+        else:
+            self._public = key
+
+    @property
+    def name(self) -> str:
+        """The first 16 hexadecimal digits of the public key's SHA-256; empty for a shared key."""
+        if self._public is None:
+            return ""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return hashlib.sha256(self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+
+    def sign(self, report: Report) -> Report:
+        """The report with its signature."""
+        signed = _canonical(json.loads(msgspec.json.encode(msgspec.structs.replace(report, signature=None))))
+        if self._private is not None:
+            signature = Signature(algorithm="ed25519", key=self.name, value=self._private.sign(signed).hex())
+        else:
+            signature = Signature(algorithm="hmac-sha256", key="", value=self._hmac(signed))
+        return msgspec.structs.replace(report, signature=signature)
+
+    def verify(self, document: dict[str, Any], signature: Signature | None) -> str | None:
+        """None when `signature` is this key's over `document`, the JSON as it stands in the file; else why not."""
+        if signature is None:
+            return "The report is not signed."
+        wanted = "hmac-sha256" if self._public is None else "ed25519"
+        if signature.algorithm != wanted:
+            return f"The report is signed with {signature.algorithm}, and the key is one for {wanted}."
+        signed = _canonical(document)
+        if self._public is None:
+            right = hmac.compare_digest(self._hmac(signed).encode(), signature.value.encode())
+            return None if right else "The signature does not fit: the report was changed, or signed with another key."
+        if signature.key != self.name:
+            return f"The report is signed with another key ({signature.key[:16]}, not {self.name})."
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._public.verify(bytes.fromhex(signature.value), signed)
+        except (InvalidSignature, ValueError):
+            return "The signature does not fit: the report was changed after it was signed."
+        return None
+
+    def _hmac(self, signed: bytes) -> str:
+        return hmac.new(self._shared, signed, hashlib.sha256).hexdigest()
+
+
+def _canonical(document: dict[str, Any]) -> bytes:
+    """Names in order, no spaces, ASCII. Signature left out."""
+    rest = {name: value for name, value in document.items() if name != "signature"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _WHAT_FOR + text.encode()

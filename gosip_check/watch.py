@@ -1,0 +1,116 @@
+"""The light check again and again: at even times, never two at once, with what changed. Judges nothing itself.
+
+Times are kept on the monotonic clock and counted from the start, so that no delay adds up: run number n begins at
+start + n * every, plus a jitter of its own. A run that takes longer than the interval costs the times it has missed.
+"""
+
+import math
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from gosip_check.history import History, sentence
+from gosip_check.notify import notify, watchdog_s
+from gosip_check.probes.probe import Turns
+from gosip_check.records import Report
+from gosip_check.run import Observer, Plan, run
+
+LONGEST_S = 10.0
+"What a light check may take. Its probes are stopped a little earlier, and need a moment to notice."
+
+SERVER_INTERVAL_S = 1.0
+"At most one packet a second to one server of the provider."
+
+_STOP_AFTER_S = 9.0
+_COMMAND_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One light check. interrupted: somebody stopped it, so it is not to be kept."""
+
+    report: Report
+    interrupted: bool
+
+
+def light(plan: Plan) -> Plan:
+    """The plan as a light check carries it out: one OPTIONS for each server, and never two packets within a second."""
+    settings = msgspec.structs.replace(plan.settings, requests=1)
+    return replace(plan, settings=settings, turns=Turns(SERVER_INTERVAL_S), command="health")
+
+
+def check_once(plan: Plan, stop: threading.Event, observer: Observer | None = None) -> Checked:
+    """Carry out a `light` plan in bounded time. Set `stop` to end it early."""
+    own_stop = threading.Event()
+    ended = threading.Event()
+    deadline_s = time.monotonic() + _STOP_AFTER_S
+
+    def mind() -> None:
+        while not ended.wait(0.05):
+            if stop.is_set() or time.monotonic() > deadline_s:
+                own_stop.set()
+                return
+
+    minder = threading.Thread(target=mind, name="deadline", daemon=True)
+    minder.start()
+    try:
+        report = run(plan, own_stop, observer or Observer())
+    finally:
+        ended.set()
+        minder.join()
+    return Checked(report, interrupted=stop.is_set())
+
+
+def repeat(
+    check: Callable[[], None],
+    every_s: float,
+    jitter_s: float,
+    stop: threading.Event,
+    draw: Callable[[], float],
+) -> None:
+    """Call `check` at even times until `stop` is set. draw: a number from 0 to 1, for the jitter.
+
+    Tells systemd that it is ready, that it lives, and that it stops.
+    """
+    alive_s = watchdog_s() or math.inf
+    notify("READY=1")
+    start_s, number = time.monotonic(), 0
+    while not stop.is_set():
+        due_s = start_s + number * every_s + draw() * jitter_s
+        while (left_s := due_s - time.monotonic()) > 0 and not stop.is_set():
+            stop.wait(min(left_s, alive_s))
+            notify("WATCHDOG=1")
+        if stop.is_set():
+            break
+        check()
+        notify("WATCHDOG=1")
+        missed = math.ceil((time.monotonic() - start_s) / every_s)
+        number = max(number + 1, missed)
+    notify("STOPPING=1")
+
+
+def keep(history: History, checked: Checked, keep_days: int | None) -> list[str]:
+    """Keep a check that was not interrupted; a sentence for each change since the one before."""
+    if checked.interrupted:
+        return []
+    return [sentence(change) for change in history.keep(checked.report, keep_days)]
+
+
+def tell(command: Sequence[str], sentences: Sequence[str]) -> str | None:
+    """Run a command with the changes on its standard input, a line each. None, or a sentence that says what failed.
+
+    No shell reads what comes from the network.
+    """
+    try:
+        done = subprocess.run(
+            command, input="\n".join([*sentences, ""]), text=True, timeout=_COMMAND_TIMEOUT_S, check=False
+        )
+    except OSError as error:
+        return f"{command[0]}: cannot be run: {error.strerror}."
+    except subprocess.TimeoutExpired:
+        return f"{command[0]}: did not end within {_COMMAND_TIMEOUT_S:g} s and was stopped."
+    return None if done.returncode == 0 else f"{command[0]}: ended with exit code {done.returncode}."

@@ -1,0 +1,221 @@
+"""`report check` catches a report that says what was not measured: a table of forgeries, and signatures."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.saved import demo, here, save, tool
+
+Document = dict[str, Any]
+
+
+def verdict_of(document: Document, name: str = "firewall.signalling") -> Document:
+    found: Document = next(v for v in document["verdicts"] if v["id"] == name)
+    return found
+
+
+def measurement_of(document: Document, probe: str) -> Document:
+    found: Document = next(m for m in document["measurements"] if m["probe"] == probe)
+    return found
+
+
+def all_pass(document: Document) -> None:
+    for verdict in document["verdicts"]:
+        verdict["outcome"] = "pass"
+    document["outcome"] = document["links"][0]["outcome"] = "ready"
+    document["counts"] = {"pass": len(document["verdicts"]), "warn": 0, "fail": 0, "unknown": 0, "skipped": 0}
+
+
+def without_what_failed(document: Document) -> None:
+    document["verdicts"] = [v for v in document["verdicts"] if v["outcome"] != "fail"]
+    document["counts"]["fail"] = 0
+    document["outcome"] = document["links"][0]["outcome"] = "ready"
+
+
+def loosened(document: Document) -> None:
+    for verdict in document["verdicts"]:
+        if verdict["outcome"] == "fail":
+            verdict["level"] = "info"
+            verdict["outcome"] = "warn"
+    document["counts"].update(fail=0, warn=2)
+    document["outcome"] = document["links"][0]["outcome"] = "ready"
+
+
+def expects_the_opposite(document: Document) -> None:
+    all_pass(document)
+    for name in ("firewall.signalling", "firewall.signalling-every-target"):
+        verdict_of(document, name)["expected"][0]["value"] = False
+
+
+# What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
+FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
+    "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
+    "outcome of the line": (lambda d: d["links"][0].update(outcome="ready"), 1, "Internet-1 says ready; what follows"),
+    "counts": (lambda d: d["counts"].update(fail=0), 1, "The numbers of verdicts are not those"),
+    "one verdict": (lambda d: verdict_of(d).update(outcome="pass"), 1, "firewall.signalling on Internet-1 says pass"),
+    "everything passes": (all_pass, 1, "firewall.signalling-every-target on Internet-1 says pass"),
+    "what failed is gone": (without_what_failed, 1, "firewall.signalling on Internet-1 is missing"),
+    "what failed weighs less": (loosened, 1, "says warn, but its measurements say fail"),
+    "expects the opposite": (expects_the_opposite, 1, "says pass, but its measurements say fail"),
+    "skipped without being asked": (
+        lambda d: verdict_of(d).update(outcome="skipped"), 1, "says skipped, but its measurements say fail"),
+    "softer reason": (lambda d: verdict_of(d).update(reason="Fine."), 1, "gives a reason that its measurements do not"),
+    "facts of the verdict": (
+        lambda d: verdict_of(d).update(facts={"any_server_answers": True}), 1, "from its measurements: facts"),
+    "title": (lambda d: verdict_of(d).update(title="Fine"), 1, "does not follow from its measurements: title"),
+    "hint": (lambda d: verdict_of(d).update(hint="-"), 1, "does not follow from its measurements: hint"),
+    "level": (lambda d: verdict_of(d).update(level="info"), 1, "does not follow from its measurements: level"),
+    "another measurement": (lambda d: verdict_of(d).update(measurement="m1"), 1, "from its measurements: measurement"),
+    "group": (lambda d: verdict_of(d).update(group="dns"), 1, "from its measurements: group"),
+    "twice": (lambda d: d["verdicts"].append(verdict_of(d)), 1, "firewall.signalling is judged twice"),
+    "invented": (
+        lambda d: d["verdicts"].append({**verdict_of(d), "id": "firewall.fine"}), 1, "firewall.fine is no requirement"),
+    "on another line": (lambda d: verdict_of(d).update(link="Internet-9"), 1, "is judged on 'Internet-9'"),
+    "date": (lambda d: d.update(started="2026-11-01T00:00:00Z"), 1, "and its id says another time"),
+    "id": (lambda d: d.update(id="01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, "and its id says another time"),
+    "measurement gone": (
+        lambda d: d["measurements"].remove(measurement_of(d, "signalling")), 1, "but its measurements say unknown"),
+    "measurement edited, verdict not": (
+        lambda d: measurement_of(d, "signalling")["facts"].update(any_server_answers=None), 1, "say unknown"),
+    "measured of another trunk": (
+        lambda d: measurement_of(d, "srv")["options"].update(domain="example.net"), 1, "dns.srv-answers on Internet-1"),
+    "not told how": (lambda d: measurement_of(d, "srv").update(options=None), 1, "does not say how it was made"),
+    "wrong type": (
+        lambda d: measurement_of(d, "signalling")["facts"].update(any_server_answers="yes"), 1, "could have brought"),
+    "no facts, no failure": (lambda d: measurement_of(d, "srv").update(facts=None), 1, "must hold either facts or a"),
+    "same measurement twice": (
+        lambda d: d["measurements"].append(d["measurements"][0]), 1, "Two measurements have the same id"),
+    "less than no time": (lambda d: d.update(elapsed_s=-1.0), 1, "took less than no time"),
+    "no lines": (lambda d: d.update(links=[]), 1, "The report names no internet line"),
+    "a demo sold as a site": (lambda d: d.update(command="run"), 1, "but its measurements say unknown"),
+    "no network, it says": (lambda d: d["links"][0].update(trouble="No way."), 1, "but its measurements say skipped"),
+    "left out, it says": (lambda d: d.update(skip=["*"]), 1, "but its measurements say skipped"),
+    "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
+    "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
+    "a field more": (lambda d: d.update(approved=True), 2, "unknown field approved"),
+    "an outcome that there is not": (lambda d: d.update(outcome="great"), 2, "is damaged or was edited"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forge", "code", "words"), FORGERIES.values(), ids=FORGERIES)
+def test_a_forgery_is_caught(forge: Callable[[Document], object], code: int, words: str, tmp_path: Path) -> None:
+    document = demo("malformed")
+    forge(document)
+    found, printed = here("report", "check", save(document, tmp_path))
+    assert words in printed
+    assert found == code
+
+
+@pytest.mark.parametrize("fault", ["ready", "malformed", "nxdomain", "silent"])
+def test_what_was_not_touched_holds_together(fault: str, tmp_path: Path) -> None:
+    """Only that it was made by the demo keeps it from being right."""
+    code, printed = here("report", "check", save(demo(fault), tmp_path))
+    assert "undecided" in printed
+    assert printed.splitlines()[0] == "It was made by the demo: an emulated trunk, not a site."
+    assert code == 3
+
+
+def ed25519(folder: Path) -> tuple[Path, Path]:
+    """A key pair made by OpenSSL, which nobody here wrote."""
+    private, public = folder / "private.pem", folder / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True, timeout=30)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, timeout=30)
+    return private, public
+
+
+def test_a_signature_by_an_openssl_key(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
+    private, public = ed25519(tmp_path)
+    path = tmp_path / "r.json"
+    made = tool("demo", "--fault", "malformed", "--quiet", "--json", path, "--sign-key-file", private)
+    assert made.returncode == 1
+    right = tool("report", "check", path, "--verify-key-file", public)
+    assert (right.returncode, "signed with the key" in right.stdout) == (3, True)
+    assert "nobody has verified" in tool("report", "check", path).stdout
+    document = json.loads(path.read_text())
+    save(document, tmp_path, "spaced.json")  # other spaces, the same document
+    assert tool("report", "check", tmp_path / "spaced.json", "--verify-key-file", public).returncode == 3
+    # A forger who knows what follows from what: the measurement is edited along with its verdicts.
+    edits: list[Callable[[Document], object]] = [
+        lambda d: d["measurements"][0].update(elapsed_s=0.5),
+        lambda d: d["host"].update(name="other"),
+        lambda d: d.update(form={"company_name": "Other Ltd"}),
+        lambda d: d["signature"].update(value="00" * 64),
+        lambda d: d["signature"].update(value="no hex"),
+        lambda d: d.pop("signature"),
+        lambda d: d["signature"].update(key="0" * 16),
+        lambda d: d["signature"].update(algorithm="hmac-sha256"),
+    ]
+    for change in edits:
+        forged = json.loads(path.read_text())
+        change(forged)
+        code, printed = here("report", "check", save(forged, tmp_path, "f.json"), "--verify-key-file", public)
+        assert code == 1, printed
+    _, other = ed25519(tmp_path)
+    assert tool("report", "check", path, "--verify-key-file", other).returncode == 1
+
+
+def test_openssl_agrees_with_the_signature(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
+    private, public = ed25519(tmp_path)
+    path = tmp_path / "r.json"
+    tool("demo", "--quiet", "--json", path, "--sign-key-file", private)
+    document = json.loads(path.read_text())
+    signature = bytes.fromhex(document.pop("signature")["value"])
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    (tmp_path / "signed").write_bytes(b"gosip-check/report-signature/1\n" + text.encode())
+    (tmp_path / "signature").write_bytes(signature)
+    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(public), "-rawin"]
+    command += ["-in", str(tmp_path / "signed"), "-sigfile", str(tmp_path / "signature")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert "Verified Successfully" in done.stdout
+
+
+def test_a_shared_key(tmp_path: Path) -> None:
+    key, other = tmp_path / "key", tmp_path / "other"
+    key.write_text("correct horse battery staple\n")
+    other.write_text("another horse battery staple\n")
+    path = tmp_path / "r.json"
+    tool("demo", "--quiet", "--json", path, "--sign-key-file", key)
+    assert tool("report", "check", path, "--verify-key-file", key).returncode == 3
+    assert tool("report", "check", path, "--verify-key-file", other).returncode == 1
+
+
+def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
+    """Who signs with the text of a public key as a shared one must not get past somebody who verifies with that key."""
+    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
+    from gosip_check.report.load import load
+    from gosip_check.signing import Key
+
+    _, public = ed25519(tmp_path)
+    path = save(demo(), tmp_path)
+    attacker = Key.__new__(Key)
+    attacker._private = attacker._public = None
+    attacker._shared = public.read_bytes().strip()
+    from gosip_check.report import FORMATS
+
+    path.write_text(FORMATS["json"](attacker.sign(load(path))))
+    done = tool("report", "check", path, "--verify-key-file", public)
+    assert done.returncode == 1
+    assert "signed with hmac-sha256, and the key is one for ed25519" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("short", "too short for a shared one"),
+        ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", "is no private Ed25519 key"),
+        ("-----BEGIN PUBLIC KEY-----\nc2VjcmV0\n-----END PUBLIC KEY-----", "is no private Ed25519 key"),
+    ],
+)
+def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(content)
+    code, printed = here("demo", "--sign-key-file", tmp_path / "key")
+    assert code == 2
+    assert words in printed
+    assert "c2VjcmV0" not in printed
+    assert "READY" not in printed

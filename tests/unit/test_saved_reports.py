@@ -1,0 +1,202 @@
+"""Saved reports: read whoever wrote them, judged anew whatever was done to them, compared."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gosip_check.checklist import load_file
+from gosip_check.judge import judge
+from gosip_check.records import Outcome, Report
+from gosip_check.rejudge import rejudge
+from gosip_check.report import FORMATS
+from gosip_check.report.changes import changes
+from gosip_check.report.figures import figures, unit_of
+from gosip_check.report.load import ReportError, parse
+from tests.saved import DATA, demo, save, tool
+from tests.unit.records import expectation, measurement, report, requirement, verdict
+
+OLD = DATA / "report-first-minor.json"
+
+
+def test_a_report_of_the_first_minor_version_is_shown_judged_and_made_a_page(tmp_path: Path) -> None:
+    shown = tool("report", "show", OLD)
+    assert shown.returncode == 1
+    assert "NOT READY" in shown.stdout
+    assert tool("report", "html", OLD, tmp_path / "old.html").returncode == 0
+    own = tool("report", "judge", OLD, "--checklist", DATA / "go-native-first.toml")
+    assert own.returncode == 1
+    assert own.stdout.count("fail ") == 2
+    other = tool("report", "judge", OLD, "--checklist", "go-gateway")
+    assert other.returncode == 3  # it does not tell how it was measured, so nothing passes under another checklist
+    assert tool("report", "check", OLD).returncode == 3
+    checked = tool("report", "check", OLD, "--checklist", DATA / "go-native-first.toml")
+    assert "contradiction" not in checked.stdout
+    assert checked.returncode == 3
+    assert "It was made by the demo" in checked.stdout
+
+
+WRONG = {
+    "nothing": (b"", "r.json: is not valid JSON: Expecting value (line 1)."),
+    "no object": (b"[1]", "r.json: is no report of gosip-check: it is not an object."),
+    "foreign": (b'{"schema": "other/1"}', "r.json: is no report of gosip-check: it does not name the format "),
+    "no schema": (b"{}", "r.json: is no report of gosip-check: it does not name the format gosip-check/report/1."),
+    "newer": (
+        b'{"schema": "gosip-check/report/2"}',
+        "r.json: was written in the format gosip-check/report/2; this is ",
+    ),
+    "bytes": (b"\xff\xfe{", "r.json: is not UTF-8 text (byte 0), so it is no report."),
+    "twice": (b'{"schema": "x", "schema": "gosip-check/report/1"}', "a name stands twice in one object."),
+    "NaN": (b'{"schema": NaN}', "r.json: is not valid JSON: NaN is no JSON."),
+    "deep": (b'{"schema": ' + b"[" * 200_000, "r.json: is nested too deeply to be a report."),
+    "cut off": (b'{"schema": "gosip-check/report/1"', "r.json: is not valid JSON: "),
+    "missing": (b'{"schema": "gosip-check/report/1"}', "is damaged or was edited: Object missing required field id."),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), WRONG.values(), ids=WRONG)
+def test_what_is_no_report_is_refused_with_a_sentence(content: bytes, sentence: str) -> None:
+    with pytest.raises(ReportError) as caught:
+        parse(content, "r.json")
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith("r.json: ")
+
+
+def test_a_field_of_a_newer_minor_version_is_told_as_such() -> None:
+    document = demo()
+    document.update(tool_version="9.1.0", colour="blue")
+    with pytest.raises(ReportError, match=r"was written by gosip-check 9\.1\.0; this is 0\.1\.0, and older: "):
+        parse(json.dumps(document).encode(), "r.json")
+    document.update(tool_version="0.1.0")
+    with pytest.raises(ReportError, match=r"is damaged or was edited: Object contains unknown field colour"):
+        parse(json.dumps(document).encode(), "r.json")
+
+
+def test_judged_anew_it_says_the_same(tmp_path: Path) -> None:
+    for fault in ("ready", "malformed", "nxdomain"):
+        document = demo(fault)
+        path, again = save(document, tmp_path), tmp_path / "again.json"
+        tool("report", "judge", path, "--checklist", "go-native", "--json", again)
+        judged = json.loads(again.read_text())
+        assert judged == document
+
+
+def test_under_another_checklist_what_was_measured_otherwise_is_unknown(tmp_path: Path) -> None:
+    done = tool("report", "judge", save(demo(), tmp_path), "--checklist", "go-gateway", "--json", "-")
+    judged = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert judged["checklist"]["id"] == "go-gateway"
+    outcomes = {v["id"]: v["outcome"] for v in judged["verdicts"]}
+    assert outcomes["dns.srv-answers"] == "unknown"  # that trunk has other SRV records, which nobody asked for
+    assert "pass" not in {outcomes[name] for name in outcomes if name.startswith(("dns.", "firewall.", "alg."))}
+
+
+TYPES: list[Any] = [None, True, False, 0, 1, -1.5, 10**30, "true", "", [], ["x"], {}, {"between": 1}, [[1]]]
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted"),
+    [("is", True), ("is", 5), ("is", "x"), ("one_of", ["x", 1]), ("min", 5), ("max", 0.5), ("includes", "x")],
+)
+def test_a_fact_of_the_wrong_type_is_unknown_and_no_crash(operator: str, wanted: Any) -> None:
+    asked = requirement(expectation("ok", operator, wanted))
+    for found in TYPES:
+        outcome = judge(asked, measurement({"ok": found, "evidence": {}})).outcome
+        if found is None:
+            assert outcome is Outcome.UNKNOWN
+        if operator in ("min", "max") and (isinstance(found, bool) or not isinstance(found, int | float)):
+            assert outcome is Outcome.UNKNOWN
+        if operator == "includes" and not isinstance(found, list):
+            assert outcome is Outcome.UNKNOWN
+        if operator == "is" and isinstance(found, bool) != isinstance(wanted, bool):
+            assert outcome is Outcome.UNKNOWN
+    assert judge(requirement(), measurement({"ok": "true", "evidence": 5})).outcome is Outcome.UNKNOWN
+    assert judge(requirement(), measurement({"ok": 1, "evidence": {"ok": 7}})).outcome is Outcome.UNKNOWN
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=8,
+)
+NAMES = [
+    "servers", "rtts_ms", "hops", "series", "per_channel", "changes", "culprit", "blocked", "evidence", "ttl_max_s",
+]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(facts=st.dictionaries(st.sampled_from(NAMES), ANYTHING), place=st.integers(0, 3))
+def test_no_saved_facts_break_anything(facts: dict[str, Any], place: int) -> None:
+    document = demo()
+    chosen = document["measurements"][place % len(document["measurements"])]
+    chosen["facts"] = {**(chosen["facts"] or {}), **facts}
+    chosen["failure"] = None
+    loaded = parse(json.dumps(document).encode(), "r.json")
+    checklist = load_file(Path("checklists/go-native.toml"))
+    again = rejudge(loaded, checklist)
+    assert len(again.verdicts) == len(checklist.requirements)
+    for name in ("html", "svg"):
+        assert FORMATS[name](loaded)
+    changes(loaded, again)
+    figures(loaded)
+
+
+def test_what_changed_is_told_by_requirement_and_by_figure(tmp_path: Path) -> None:
+    before, after = save(demo(), tmp_path, "a.json"), save(demo("malformed"), tmp_path, "b.json")
+    done = tool("report", "compare", before, after)
+    assert done.returncode == 1
+    assert "ready -> not-ready" in done.stdout
+    assert "firewall.signalling: pass -> fail" in done.stdout
+    assert "signalling.any_server_answers: yes -> no" in done.stdout
+    assert "dns.srv-answers" not in done.stdout
+    back = tool("report", "compare", after, before)
+    assert back.returncode == 0
+    same = tool("report", "compare", before, before)
+    assert same.returncode == 0
+    assert "Nothing changed." in same.stdout
+
+
+def test_figures_and_their_units() -> None:
+    facts = {
+        "rtt_ms": {"p95": 12.5},
+        "servers": [{"address": "a", "port": 5060, "rtts_ms": [1.0, 3.0]}, {"rtts_ms": [5.0, "x", None]}],
+        "is_up": True,
+        "huge": 10**400,
+        "evidence": {"rtt_ms": "words"},
+    }
+    found = figures(report(measurements=[measurement(facts)]))
+    assert found == {("Internet-1", "p.rtt_ms.p95"): 12.5, ("Internet-1", "p.rtts_ms"): 3.0}
+    assert [unit_of(name) for name in ("p.rtt_ms.p95", "p.loss_pct", "p.count", "p.ttl_max_s")] == ["ms", "%", "", "s"]
+
+
+def test_small_moves_of_a_figure_are_not_marked() -> None:
+    def one(value: float) -> Report:
+        return report(verdict(), measurements=[measurement({"rtt_ms": value})])
+
+    (small,) = changes(one(100), one(110)).figures
+    (large,) = changes(one(100), one(130)).figures
+    assert (small.is_marked, large.is_marked) == (False, True)
+    assert changes(one(100), report(verdict(), measurements=[])).figures[0].after is None
+
+
+def test_the_report_is_never_overwritten_by_its_own_page(tmp_path: Path) -> None:
+    path = save(demo(), tmp_path)
+    done = tool("report", "html", path, path)
+    assert done.returncode == 2
+    assert "is the report itself" in done.stderr
+    assert json.loads(path.read_text())
+
+
+def test_a_run_says_who_measured_and_what_was_left_out() -> None:
+    document = demo()
+    assert document["host"]["name"]
+    assert document["skip"] == ["host.*"]
+    assert document["links"][0]["source"] == "127.0.0.1"
+    assert all(m["options"] is not None for m in document["measurements"])
+    assert document["checklist"]["sha256"]
+    assert msgspec.convert(document, Report).started <= datetime.now(UTC)

@@ -1,0 +1,156 @@
+"""Schedules: every text is read by what it is meant for, with the words of the command as they were given."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from gosip_check.schedule import (
+    MARK,
+    ScheduleError,
+    cron_line,
+    systemd_service,
+    systemd_timer,
+    task_xml,
+    without_cron_line,
+)
+from tests.saved import TOOL
+
+AWKWARD = [sys.executable, "-c", "pass", "a b", 'q"q', "back\\slash", "100%d", "$HOME", "it's", "ħ", "; rm -x", "<&>"]
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="needs systemd-analyze (Debian package systemd)")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    assert ANALYZE is not None
+    (tmp_path / "gosip-check.service").write_text(systemd_service(AWKWARD, str(tmp_path)))
+    (tmp_path / "gosip-check.timer").write_text(systemd_timer(900))
+    units = [str(path) for path in sorted(tmp_path.iterdir())]
+    done = subprocess.run([ANALYZE, "verify", *units], capture_output=True, text=True, timeout=60)
+    ours = [line for line in (done.stdout + done.stderr).splitlines() if "gosip-check" in line]
+    assert (done.returncode, ours) == (0, [])  # systemd complains of other packages' units as well
+    (tmp_path / "gosip-check.service").write_text(systemd_service(["relative/program"], str(tmp_path)))
+    assert subprocess.run([ANALYZE, "verify", *units], capture_output=True, timeout=60).returncode != 0
+
+
+def test_cron_hands_the_words_to_a_shell_as_they_were(tmp_path: Path) -> None:
+    words = ["printf", r"%s\n", *AWKWARD[3:]]
+    line = cron_line(words, str(tmp_path), 900)
+    assert line.startswith("*/15 * * * * cd ")
+    command = line.removeprefix("*/15 * * * * ").replace(r"\%", "%").replace(" >/dev/null 2>&1", "")
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines() == AWKWARD[3:]
+
+
+@pytest.mark.parametrize(
+    ("every_s", "when"),
+    [(60, "* * * * *"), (300, "*/5 * * * *"), (3600, "0 * * * *"), (21600, "0 */6 * * *"), (86400, "0 6 * * *")],
+)
+def test_what_cron_can_say(every_s: int, when: str) -> None:
+    assert cron_line(["x"], "/", every_s).startswith(f"{when} cd / && x ")
+
+
+@pytest.mark.parametrize("every_s", [30, 90, 420, 3000, 18000, 172800])
+def test_what_cron_cannot_say_is_refused(every_s: int) -> None:
+    with pytest.raises(ScheduleError, match=f"cron cannot keep an interval of {every_s} s"):
+        cron_line(["x"], "/", every_s)
+
+
+def test_other_lines_of_a_crontab_stay() -> None:
+    table = f"MAILTO=x\n*/5 * * * * theirs\n{cron_line(['x'], '/', 300)}\n# end\n"
+    assert without_cron_line(table) == "MAILTO=x\n*/5 * * * * theirs\n# end\n"
+    assert MARK in table
+
+
+def test_the_task_is_xml_with_the_words_in_it() -> None:
+    root = ElementTree.fromstring(task_xml(AWKWARD, "C:\\a & b", 900).encode("utf-16"))
+    space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+    assert root.find(f".//{space}Interval") is not None
+    found = {element.tag.removeprefix(space): element.text for element in root.iter()}
+    assert found["Interval"] == "PT15M"
+    assert found["Command"] == sys.executable
+    assert found["Arguments"] == subprocess.list2cmdline(AWKWARD[1:])
+    assert found["WorkingDirectory"] == "C:\\a & b"
+    with pytest.raises(ScheduleError, match="once a minute"):
+        task_xml(AWKWARD, "C:\\", 30)
+
+
+@pytest.mark.parametrize("word", ["a\nb", "\x1b[0m", "\u202e", "\x00"])
+def test_what_cannot_be_quoted_is_refused(word: str) -> None:
+    with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
+        systemd_service([word], "/")
+    with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
+        cron_line([word], "/", 300)
+    with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
+        task_xml(["x"], word, 300)
+
+
+def run(*arguments: str, path: Path, config: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(config)}
+    return subprocess.run(
+        [*TOOL, "schedule", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    """A stand-in for one of the system's own programs, which would change this very machine."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_install_show_and_remove_with_systemd(tmp_path: Path) -> None:
+    bin_, config = tmp_path / "bin", tmp_path / "config"
+    program(bin_, "systemctl", f'echo "$@" >>{tmp_path}/log')
+    asked = run("install", "--kind", "systemd", "--every", "15m", path=bin_, config=config)
+    assert asked.returncode == 2
+    assert "OnUnitActiveSec=900s" in asked.stdout  # shown first
+    assert "there is nobody to ask here" in asked.stderr
+    assert not config.exists()
+    options = ["--", "--checklist", "go-gateway"]
+    done = run("install", "--kind", "systemd", "--every", "15m", "--yes", *options, path=bin_, config=config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "log").read_text() == "--user daemon-reload\n--user enable --now gosip-check.timer\n"
+    units = config / "systemd" / "user"
+    assert '"health" "--quiet" "--checklist" "go-gateway"' in (units / "gosip-check.service").read_text()
+    assert run("show", "--kind", "systemd", path=bin_, config=config).stdout.count("[Timer]") == 1
+    assert run("remove", "--kind", "systemd", path=bin_, config=config).returncode == 0
+    assert list(units.iterdir()) == []
+    assert run("show", "--kind", "systemd", path=bin_, config=config).returncode == 3
+
+
+def test_install_show_and_remove_with_cron(tmp_path: Path) -> None:
+    bin_, table = tmp_path / "bin", tmp_path / "table"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
+    table.write_text("*/5 * * * * theirs\n")
+    for _ in range(2):  # the second one replaces the first
+        assert run("install", "--kind", "cron", "--yes", path=bin_, config=tmp_path).returncode == 0
+    lines = table.read_text().splitlines()
+    assert lines[0] == "*/5 * * * * theirs"
+    assert len(lines) == 2
+    assert lines[1].startswith("*/15 * * * * cd ")
+    assert "health --quiet" in run("show", "--kind", "cron", path=bin_, config=tmp_path).stdout
+    assert run("remove", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert table.read_text() == "*/5 * * * * theirs\n"
+
+
+def test_units_that_systemd_does_not_take_are_no_success(tmp_path: Path) -> None:
+    program(tmp_path / "bin", "systemctl", "exit 1")
+    done = run("install", "--kind", "systemd", "--yes", path=tmp_path / "bin", config=tmp_path / "config")
+    assert done.returncode == 4
+    assert "systemctl --user enable --now gosip-check.timer" in done.stderr
+
+
+def test_wrong_options_are_told_at_once(tmp_path: Path) -> None:
+    done = run("install", "--yes", "--", "--frob", path=tmp_path, config=tmp_path)
+    assert done.returncode == 2
+    assert "No such option '--frob'" in done.stderr
