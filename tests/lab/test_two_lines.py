@@ -5,6 +5,8 @@ lan --------- isp       Internet-2: 198.18.2.10 is its own public address
 """
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +72,22 @@ def test_both_lines_work(both: Lab, tmp_path: Path, checklist: str) -> None:
     assert "moves on after 32 s (Timer F" in told["redundancy.failover"]
     assert [link["name"] for link in report["links"]] == ["Internet-1", "Internet-2"]
     assert "Side by side" in shown
+    page = subprocess.run(
+        [sys.executable, "-m", "gosip_check", "report", "html", str(tmp_path / "report.json")],
+        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    written = page.stdout + "".join(path.read_text() for path in tmp_path.glob("*.html"))
+    assert "<h2>Side by side</h2>" in written, page.stderr
+    assert "<h2>The lines together</h2>" in written
+    checked = subprocess.run(
+        [sys.executable, "-m", "gosip_check", "report", "judge", str(tmp_path / "report.json"), "--checklist",
+         str(tmp_path / f"{checklist}.toml"), "--json", str(tmp_path / "again.json")],
+        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    again = json.loads((tmp_path / "again.json").read_text()), checked.stderr
+    assert _outcomes(again[0], "all lines") == together
     if checklist == "go-native":  # over TLS Kamailio tells nobody's address unless asked by rport, which it is over UDP
         assert together["redundancy.addresses"] == "pass"
         assert f"Internet-1 as 192.88.99.2, Internet-2 as {SECOND}" in told["redundancy.addresses"]
