@@ -30,6 +30,10 @@ _LONGEST_DOMAIN = 253
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
+_BEFORE_A_PASSWORD = ("firewall.signalling", "alg.absent")
+"A requirement that logs in needs these, as far as the checklist has them: an ALG may break the answer to a challenge."
+
+
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     title: str
@@ -43,9 +47,13 @@ def shipped() -> dict[str, Path]:
 
     Other data of the tool lies in the same folder; a checklist is what has the table [checklist].
     """
+    return {path.stem: path for path in sorted(data_folder().glob("*.toml")) if b"\n[checklist]\n" in path.read_bytes()}
+
+
+def data_folder() -> Path:
+    """Where the data that comes with the tool lies."""
     inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
-    return {path.stem: path for path in sorted(folder.glob("*.toml")) if b"\n[checklist]\n" in path.read_bytes()}
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
 
 
 def load(name: str) -> Checklist:
@@ -128,6 +136,11 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
             f"There are {', '.join(sorted(PROBES))}."
         )
     probe = PROBES[requirement.probe]
+    if probe.account:
+        requirement = msgspec.structs.replace(
+            requirement,
+            needs=list(dict.fromkeys([*requirement.needs, *(id_ for id_ in _BEFORE_A_PASSWORD if id_ in known)])),
+        )
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise TomlError(f"{where}: expects nothing, so it could never fail.")

@@ -111,6 +111,7 @@ class Trunk(Record, frozen=True):
     """A trunk product as data. Probe options of the same name are filled from here.
 
     rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
     own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
     """
 
@@ -125,6 +126,10 @@ class Trunk(Record, frozen=True):
     reregistration_s: int
     kbps_per_channel: int
     session_timer_s: int | None = None
+    management_addresses: list[str] = []
+    management_ports: list[int] = []
+    ntp_servers: list[str] = []
+    ntp_port: int = 123
     own_networks: list[str] = []
     own_networks_date: str = ""
 
@@ -152,12 +157,17 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
+    account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     requests: how many OPTIONS a server that answers gets.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
+    account: str | None = None
+    account_bind: bool = False
+    account_again: bool = False
+    edge_snmp: str | None = None
     channels: int = 10
     duration_s: float = 20.0
     reflector: str | None = None
@@ -216,6 +226,10 @@ class Verdict(Record, frozen=True):
     hint: str
     source: str
     preferred: list[Expectation] = []
+
+
+ALL_LINES = "all lines"
+"What a verdict that compares the lines has in place of one line's name."
 
 
 class Link(Record, frozen=True):

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gosip_check import __version__
+from gosip_check import __version__, lines
 from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import (
+    ALL_LINES,
     STOPPED,
     Checklist,
     LinkReport,
@@ -37,9 +38,14 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
     verdicts: list[Verdict] = []
     links: list[LinkReport] = []
     for link in report.links:
-        judged = _on_link(report, link, checklist, asked)
+        said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
+        logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
+        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in))
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
+    if len(links) > 1:
+        together = msgspec.structs.replace(links[0], name=ALL_LINES, trouble=None)
+        verdicts += _on_link(report, together, checklist, lines.of_all_lines(asked, PROBES))
     return msgspec.structs.replace(
         report,
         outcome=readiness(verdicts),
@@ -117,7 +123,7 @@ def _inside(report: Report) -> Iterator[str]:
     if len(set(ids)) != len(ids):
         yield "Two measurements have the same id."
     for measurement in report.measurements:
-        if measurement.link not in names:
+        if measurement.link not in names and measurement.link != ALL_LINES:
             yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
         if (measurement.facts is None) == (measurement.failure is None):
             yield f"Measurement {measurement.id} must hold either facts or a failure."
@@ -165,7 +171,7 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
     for place in dict.fromkeys(places):
         if place[0] not in known:
             yield f"{place[0]} is no requirement of {checklist.identity.id}."
-        if place[1] not in names:
+        if place[1] not in names and place[1] != ALL_LINES:
             yield f"{place[0]} is judged on {place[1]!r}, which is no line of this report."
         if places.count(place) > 1:
             yield f"{place[0]} is judged twice on {place[1]}."

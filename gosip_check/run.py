@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -21,11 +21,13 @@ from typing import Any
 
 import msgspec
 
-from gosip_check import __version__
+from gosip_check import __version__, lines
 from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES, net
-from gosip_check.probes.probe import Context, Facts, Options, Probe, ProbeFailed, Turns, fill_options
+from gosip_check.probes.probe import Context, Facts, Line, Options, Probe, ProbeFailed, Turns, fill_options
+from gosip_check.probes.secret import Secret
 from gosip_check.records import (
+    ALL_LINES,
     STOPPED,
     Checklist,
     Failure,
@@ -69,6 +71,8 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    password: Secret | None = None
+    "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
 
 
@@ -95,8 +99,17 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     measurements: list[Measurement] = []
     for link in plan.links:
         source, trouble = _route(plan, link)
-        judged, measured = _on_link(plan, link, trouble, going)
+        if trouble is not None:
+            observer.say(f"{link.name}: {trouble}")
+        asked = lines.of_one_line(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
+        judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
+        verdicts += judged
+        measurements += measured
+    if len(links) > 1:
+        asked = lines.of_all_lines(plan.requirements, PROBES)
+        going.lines.extend(lines.looked_at(plan.links, links, measurements, plan.form))
+        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINES), None, going)
         verdicts += judged
         measurements += measured
     return Report(
@@ -134,11 +147,15 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True)
 class _Going:
-    """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time."""
+    """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time.
+
+    lines: what was found on each, once all of them have been looked at.
+    """
 
     stop: threading.Event
     observer: Observer
     left_behind: list[threading.Thread] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
@@ -152,7 +169,9 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         verdicts[verdict.id] = verdict
         going.observer.judged(verdict)
 
-    base = Context(link, going.stop, say=going.observer.say, turns=plan.turns)
+    base = Context(
+        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, lines=going.lines
+    )
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
@@ -173,7 +192,8 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        for ask, measurement, brought in _measure(_batch(asks.values()), base, facts, going):
+        still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
+        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, facts, going):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
@@ -216,16 +236,19 @@ def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: 
                 waiting.append(ask)
 
 
-def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
+def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_Ask]:
     """What to measure next: everything that may run side by side, else one of those that run alone.
 
-    A probe waits as long as one that it comes after is still to be measured.
+    A probe waits as long as one whose facts it takes is still to be measured, and for the one that it accompanies.
     """
     left = list(asks)
     names = {ask.probe.name for ask in left}
-    ready = [ask for ask in left if not names.intersection(ask.probe.after)]
-    together = [ask for ask in ready if not ask.probe.alone]
-    return together or ready[:1]
+    ready = [ask for ask in left if not names.intersection(ask.probe.after + ask.probe.uses)]
+    together = [ask for ask in ready if not ask.probe.alone and ask.probe.beside not in still_to_come]
+    if together:
+        return together
+    lead = [ask for ask in ready if ask.probe.alone][:1]
+    return lead + [ask for ask in ready if lead and ask.probe.beside == lead[0].probe.name]
 
 
 def _measure(
@@ -234,13 +257,16 @@ def _measure(
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
     subjects: dict[_Key, str] = {}
+    over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
-        context = replace(base, seen=seen)
+        password = base.password if ask.probe.account else None
+        context = replace(base, seen=seen, password=password, beside=over.get(ask.probe.beside or ""))
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
+        over[ask.probe.name].set()
 
     def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
         return Measurement(
@@ -275,6 +301,7 @@ def _measure(
                 late = list(running.values())
             for ask in late:
                 del running[ask.key]
+                over[ask.probe.name].set()
                 if ask.probe.alone:
                     going.left_behind.append(threads[ask.key])
                 failure = _interrupted(STOPPED if stopped_s else _OVERDUE)
@@ -303,7 +330,8 @@ def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) ->
         return failed.failure
     except Exception as error:  # a bug of ours must neither end the run nor count as a finding
         place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+        words = "its words are kept back" if ask.probe.account else str(error)  # they could hold a password
+        what = f"{type(error).__name__}: {words} ({place.name}, line {place.lineno})"
         return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
 
 

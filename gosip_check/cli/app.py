@@ -9,7 +9,9 @@ from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
 from gosip_check.cli.health import health, watch
 from gosip_check.cli.history import history
+from gosip_check.cli.recommend import recommend
 from gosip_check.cli.reflector import reflector
+from gosip_check.cli.register import register
 from gosip_check.cli.report import report
 from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
 from gosip_check.cli.schedule import schedule
@@ -34,7 +36,9 @@ for command in (
     quality,
     bandwidth,
     host,
+    register,
     demo,
+    recommend,
     reflector,
     form,
     report,

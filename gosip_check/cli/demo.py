@@ -55,6 +55,7 @@ def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple
     from msgspec.structs import replace
 
     from gosip_check.records import Settings
+    from gosip_check.servers import cloud
     from gosip_check.servers.demo_reflector import DemoReflector
     from gosip_check.servers.trunk import NETWORKS, Trunk
 
@@ -63,6 +64,7 @@ def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple
     trunk = replace(checklist.trunk, networks=NETWORKS)
     server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
     reflector = stack.enter_context(DemoReflector(_CHANNELS, fault))
+    beside = stack.enter_context(cloud.Cloud())
     settings = Settings(
         dns_servers=[server.dns_server],
         system_resolvers=False,
@@ -70,7 +72,15 @@ def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple
         duration_s=_DURATION_S,
         reflector=reflector,
     )
-    return replace(checklist, trunk=replace(trunk, port=server.port)), settings
+    trunk = replace(
+        trunk,
+        port=server.port,
+        management_addresses=[cloud.ADDRESS],
+        management_ports=beside.management_ports,
+        ntp_servers=[cloud.ADDRESS],
+        ntp_port=beside.ntp_port,
+    )
+    return replace(checklist, trunk=trunk), settings
 
 
 def _faults() -> dict[str, str]:

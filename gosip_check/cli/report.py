@@ -177,18 +177,20 @@ def _shipped(loaded: Report) -> Checklist | None:
     return None
 
 
+_MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
+
+
 def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
-    """The demo moves the provider's networks and port to loopback, so those its measurements were asked for."""
+    """The demo moves the provider's networks and ports to loopback, so those its measurements were asked for."""
     if loaded.command != "demo":
         return checklist
     from msgspec.structs import replace
 
     from gosip_check.servers.trunk import NETWORKS
 
-    options = [measurement.options or {} for measurement in loaded.measurements]
-    ports = (each["port"] for each in options if "port" in each)
-    trunk = replace(checklist.trunk, networks=NETWORKS, port=next(ports, checklist.trunk.port))
-    return replace(checklist, trunk=trunk)
+    asked = [measurement.options or {} for measurement in loaded.measurements]
+    moved = {name: found for name in _MOVED if (found := next((o[name] for o in asked if name in o), None)) is not None}
+    return replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS, **moved))
 
 
 def _console(stderr: bool = False) -> Console:

@@ -19,13 +19,15 @@ from gosip_check.cli.options import (
 
 
 @click.command(epilog=EXIT_CODES)
+@click.option("--account", metavar="FILE", help="Also try an account, once: TOML with user and password, mode 600.")
+@click.option("--edge-snmp", metavar="FILE", help="Also read router or firewall by SNMP while media runs; mode 600.")
 @site_options
 @channels_option
 @reflector_options
 @output_options
-def run(**options: Any) -> int:
+def run(account: str | None, edge_snmp: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
-    return _check("run", ("*",), Chosen(**options))
+    return _check("run", ("*",), Chosen(**options), account, edge_snmp)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -99,18 +101,31 @@ def _servers(chosen: Chosen) -> tuple[str, ...]:
 _QUALITY = ("loss", "jitter", "latency", "bursts", "mos", "dscp")
 
 
-def _check(command: str, patterns: tuple[str, ...], chosen: Chosen) -> int:
+def _check(
+    command: str,
+    patterns: tuple[str, ...],
+    chosen: Chosen,
+    account: str | None = None,
+    edge_snmp: str | None = None,
+) -> int:
+    import msgspec
+
+    from gosip_check.cli.account import account_of, check_edge_access
     from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.run import Plan, select
 
     checklist = load_checklist(chosen.checklist)
+    if edge_snmp is not None:
+        check_edge_access(edge_snmp)
+    user, password = (None, None) if account is None else account_of(account)
     plan = Plan(
         checklist=checklist,
         requirements=select(checklist, patterns),
         links=links_of(chosen),
-        settings=settings_of(chosen),
+        settings=msgspec.structs.replace(settings_of(chosen), account=user, edge_snmp=edge_snmp),
         skip=chosen.skip,
         form=form_of(chosen),
         command=command,
+        password=password,
     )
     return carry_out(plan, chosen, details=command != "run")

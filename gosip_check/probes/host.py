@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from gosip_check.probes import probe
+from gosip_check.probes import ntp, probe
 from gosip_check.probes.probe import Context, Probe
 
 _CPU_SAMPLE_S = 1.0
@@ -18,7 +18,9 @@ class Options(probe.Options, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """clock_error_ms: the most by which the clock may be off, from whatever disciplines it; None when nothing does."""
+    """clock_error_ms: the most by which the clock may be off, by a time server of the checklist where one tells, else
+    by what disciplines the clock; None when nobody knows.
+    """
 
     system: str
     cpu_count: int
@@ -37,7 +39,7 @@ def measure(options: Options, context: Context) -> Facts:
     context.wait(_CPU_SAMPLE_S)
     cpu_pct = psutil.cpu_percent()
     memory = psutil.virtual_memory()
-    clock = kernel_clock()
+    clock = _clock(context)
     count = psutil.cpu_count() or 1
     mebibyte = 1024 * 1024
     return Facts(
@@ -62,6 +64,15 @@ class Clock:
 
     max_error_ms: float | None
     words: str
+
+
+def _clock(context: Context) -> Clock:
+    """A time server has the last word: a kernel that was told the wrong time is as sure of it as of the right one."""
+    asked = context.seen.get("ntp")
+    if isinstance(asked, ntp.Facts) and asked.error_ms is not None and asked.offset_ms is not None:
+        words = f"The clock is {abs(asked.offset_ms):.0f} ms off, at most {asked.error_ms:.0f} ms, by a time server."
+        return Clock(asked.error_ms, words)
+    return kernel_clock()
 
 
 class _Timex(ctypes.Structure):
@@ -94,4 +105,4 @@ def kernel_clock() -> Clock:
     return Clock(max_error_ms, f"The clock is disciplined and at most {max_error_ms:.0f} ms off.")
 
 
-PROBE = Probe("host", Options, Facts, measure, local=True)
+PROBE = Probe("host", Options, Facts, measure, uses=("ntp",), local=True)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from gosip_check.probes import net_route
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 
@@ -72,6 +73,7 @@ class IcmpError:
 
     quoted: what the sender quoted of our payload, as it saw it; may be short or empty.
     quoted_length: RFC 4884 length of the original datagram field behind the IP and transport header, 0 where not given.
+    mtu: what a "fragmentation needed" says of the next hop (RFC 1191 4), 0 for every other error.
     """
 
     kind: FailureKind
@@ -83,6 +85,7 @@ class IcmpError:
     quoted: bytes
     quoted_length: int
     at_s: float
+    mtu: int = 0
 
     @property
     def name(self) -> str:
@@ -165,9 +168,9 @@ def icmp_socket(link: Link, address: str) -> socket.socket | None:
 
 
 def tcp_connect(
-    context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None
+    context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None, segment: int | None = None
 ) -> socket.socket:
-    """A connected, non-blocking TCP socket. `ttl` limits how far its packets travel.
+    """A connected, non-blocking TCP socket. `ttl` limits how far its packets travel, `segment` how large they are.
 
     Raises ConnectFailed: refused (a reset, or ICMP port unreachable), prohibited, unreachable, timeout.
     """
@@ -176,6 +179,8 @@ def tcp_connect(
         sock.bind((_source(context.link, sock.family), 0))
         if ttl is not None:
             limit_ttl(sock, ttl)
+        if segment is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         _connect(sock, context, address, port, timeout_s)
     except OSError as error:
         sock.close()
@@ -197,6 +202,8 @@ def source_address(link: Link, towards: str) -> str:
 
     Raises ProbeFailed: unreachable when there is no route, or when the link's address is not (any more) this machine's.
     """
+    if net_route.has_route(link, towards, _netlink) is False:
+        raise ProbeFailed(FailureKind.UNREACHABLE, f"There is no route to {towards} over {link.interface}.")
     with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.bind((_source(link, sock.family), 0))
@@ -281,6 +288,10 @@ def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
     return found
 
 
+def _netlink() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+
+
 def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
     """Where the link names an interface, nothing leaves through another one (Linux, unprivileged since 5.7)."""
     try:
@@ -351,7 +362,7 @@ def _icmp_error(data: bytes, value: bytes, destination: object) -> IcmpError | N
     """ip(7): struct sock_extended_err, followed by the sockaddr of the host that sent the error."""
     if len(value) < _SOCK_EXTENDED_ERR.size:
         return None
-    _, origin, kind, code, _, _, length, _, _ = _SOCK_EXTENDED_ERR.unpack_from(value)
+    _, origin, kind, code, _, info, length, _, _ = _SOCK_EXTENDED_ERR.unpack_from(value)
     offender = value[_SOCK_EXTENDED_ERR.size :]
     if origin == _SO_EE_ORIGIN_ICMP and len(offender) >= 8:
         version, meanings, sender = 4, _ICMP, socket.inet_ntop(socket.AF_INET, offender[4:8])
@@ -360,8 +371,9 @@ def _icmp_error(data: bytes, value: bytes, destination: object) -> IcmpError | N
     else:
         return None
     _, failure = meanings.get((kind, code), ("", FailureKind.UNREACHABLE))
+    mtu = info if (version, kind, code) in ((4, 3, 4), (6, 2, 0)) else 0
     place = (str(destination[0]), int(destination[1])) if isinstance(destination, tuple) else None
-    return IcmpError(failure, version, kind, code, sender, place, data, length, time.monotonic())
+    return IcmpError(failure, version, kind, code, sender, place, data, length, time.monotonic(), mtu)
 
 
 def _local_trouble(error: OSError, doing: str) -> ProbeFailed:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gosip_check.probes.secret import Secret
 from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
 
 Item = TypeVar("Item")
@@ -71,6 +72,19 @@ class Turns:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One internet line after its run. facts: by probe name, as in a report. is_ready: None where that is open.
+
+    speed: what the form says of it.
+    """
+
+    link: Link
+    is_ready: bool | None
+    facts: Mapping[str, Mapping[str, Any]]
+    speed: str = ""
+
+
+@dataclass(frozen=True)
 class Context:
     """What a probe may know beside its options.
 
@@ -79,6 +93,9 @@ class Context:
     seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
     turns: paces what is sent to the provider's servers.
+    password: of the account that the run was given; only for probes that log in.
+    beside: set when the measurement that this one accompanies has ended; None where it accompanies none.
+    lines: what was found on every line; only for probes that compare them (`Probe.across`).
     """
 
     link: Link
@@ -86,6 +103,9 @@ class Context:
     seen: Mapping[str, Facts] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
     turns: Turns = field(default_factory=Turns)
+    password: Secret | None = None
+    beside: threading.Event | None = None
+    lines: Sequence[Line] = ()
 
     def turn(self, address: str) -> AbstractContextManager[None]:
         """Hold this while talking to a server of the provider."""
@@ -117,6 +137,9 @@ class Probe:
     subject: what a measurement with these options is about, in a few words.
     after: probes whose facts it needs. uses: probes whose facts it takes where they were measured before.
     alone: it loads or times the path, so it runs by itself.
+    beside: it watches while this other probe measures, and starts with it.
+    across: it compares the lines, so it is asked once, after all of them.
+    account: it logs in, so it is asked only where the run was given an account, and on the first line only.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
     """
 
@@ -129,6 +152,9 @@ class Probe:
     uses: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
+    beside: str | None = None
+    across: bool = False
+    account: bool = False
     deadline_s: float = 60.0
 
 

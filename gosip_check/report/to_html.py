@@ -9,8 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gosip_check.records import Equipment, Form, InternetLine, Outcome, Readiness, Report, Verdict
+from gosip_check.records import ALL_LINES, Equipment, Form, InternetLine, Outcome, Readiness, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 
 CLOSING = {
@@ -35,7 +36,9 @@ def to_html(report: Report) -> str:
         scope="" if report.command in ("run", "demo") else f"{report.command} only",
         counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         form=form_rows(report.form) if report.form else [],
-        groups={link.name: groups(report, link.name) for link in report.links},
+        groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINES]},
+        together=ALL_LINES,
+        side_by_side=rows(report),
         pictures=pictures(report),
         rewritings=rewritings(report),
         not_measured=[v for v in report.verdicts if v.outcome in (Outcome.UNKNOWN, Outcome.SKIPPED)],

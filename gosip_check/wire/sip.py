@@ -200,10 +200,10 @@ def options_request(
         raise ValueError(f"transport is {transport!r}, not UDP, TCP or TLS")
     if not 0 < port <= 65535:
         raise ValueError(f"port is {port}, not 1 to 65535")
-    _refuse_unsafe(uri, host, via_host or host, branch, call_id, from_tag)
+    refuse_unsafe(uri, host, via_host or host, branch, call_id, from_tag)
     here = f"sip:probe@{_bracketed(host)}:{port}"
     contact = here if transport == "UDP" else f"{here};transport={transport.lower()}"
-    return _written(
+    return written(
         f"OPTIONS {uri} SIP/2.0",
         [
             ("Via", f"SIP/2.0/{transport} {_bracketed(via_host or host)}:{port};branch={branch};rport"),
@@ -240,7 +240,7 @@ def response(
     """
     if not 100 <= status <= 699:
         raise ValueError(f"status is {status}, not 100 to 699")
-    _refuse_unsafe(to_tag, received[0] if received else "-")
+    refuse_unsafe(to_tag, received[0] if received else "-")
     copied: dict[str, list[str]] = {"Via": [], "From": [], "To": [], "Call-ID": [], "CSeq": []}
     start = len(request.raw) - len(request.raw.lstrip(b"\r\n"))
     for raw_name, raw_value in _unfolded(_read_head(request.raw, start).lines[1:]):
@@ -252,7 +252,7 @@ def response(
     if copied["To"] and status != 100 and request.to.tag is None:
         copied["To"][0] += f";tag={to_tag}"
     copies = [(name, value.encode("latin-1")) for name, values in copied.items() for value in values]
-    return _written(f"SIP/2.0 {status} {reason}", headers, body, copies)
+    return written(f"SIP/2.0 {status} {reason}", headers, body, copies)
 
 
 @dataclass(frozen=True)
@@ -347,7 +347,7 @@ def _limit(size: int) -> None:
         raise WireError(f"a message of more than {MAX_STREAM_MESSAGE_BYTES} octets")
 
 
-def _written(
+def written(
     start_line: str, headers: Iterable[tuple[str, str]], body: bytes, copies: Iterable[tuple[str, bytes]] = ()
 ) -> bytes:
     """Start line, copied and given header fields, Content-Length, body.
@@ -369,7 +369,8 @@ def _written(
     return b"\r\n".join([first, *copied, *lines, f"Content-Length: {len(body)}".encode(), b"", body])
 
 
-def _refuse_unsafe(*words: str) -> None:
+def refuse_unsafe(*words: str) -> None:
+    """ValueError for a word that would end the part of a message it stands in."""
     for word in words:
         if not word or not word.isprintable() or any(character in ' <>"' for character in word):
             raise ValueError(f"{word!r} cannot stand in a SIP message")

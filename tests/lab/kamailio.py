@@ -1,8 +1,9 @@
-"""A Kamailio in a room: answers OPTIONS as it is told, challenges every REGISTER, knows no user.
+"""A Kamailio in a room: answers OPTIONS as it is told; a registrar with digest that counts what it receives.
 
 On every address: 5060/UDP, 5061/TCP with TLS, and 5161/TCP plain, which a rule set of the room can put on 5061.
 """
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,24 @@ from .namespaces import Rooms
 
 TLS_PORT = 5061
 PLAIN_PORT = 5161
+MANAGEMENT = ("40.130.246.217", "40.130.246.218")
+"Where the provider manages gateways from; here it accepts connections, and that is all."
 REALM = "trunk.gotel.com.mt"
 SILENCE = 0
+USER, PASSWORD = "35621000000", "pl4nted-Pa55word"
+"The one account that it knows."
+
+REGISTER_FAULTS: Mapping[str, int] = {
+    "none": 0,
+    "403 before the challenge": 1,
+    "403 after the challenge": 2,
+    "silent after the challenge": 3,
+    "cut after the challenge": 4,
+    "nonce stale once": 5,
+    "nonce stale always": 6,
+    "unknown algorithm first": 7,
+    "no qop": 8,
+}
 
 REASONS: Mapping[int, str] = {200: "OK", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
 
@@ -35,10 +52,15 @@ loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "auth.so"
 loadmodule "tls.so"
+loadmodule "textops.so"
+loadmodule "tcpops.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
 modparam("ctl", "binrpc", "unix:{folder}/ctl")
 modparam("tls", "certificate", "{folder}/certificate.pem")
 modparam("tls", "private_key", "{folder}/key.pem")
-modparam("auth", "algorithm", "MD5")
+modparam("auth", "algorithm", "{algorithm}")
+modparam("registrar", "max_expires", 3600)
 modparam("tls", "tls_method", "TLSv1.2+")
 {variables}
 request_route {{
@@ -46,7 +68,54 @@ request_route {{
         exit;
     }}
     if (method == "REGISTER") {{
-        auth_challenge("{realm}", "1");
+        if (!is_present_hf("Authorization")) {{
+            $shv(asked) = $shv(asked) + 1;
+            if ($shv(fault) == 1) {{
+                sl_send_reply("403", "Forbidden");
+                exit;
+            }}
+            if ($shv(fault) == 7) {{
+                append_to_reply("WWW-Authenticate: Digest realm=\\"r\\", nonce=\\"x\\", algorithm=SHAKE256\\r\\n");
+            }}
+            if ($shv(fault) == 5 || $shv(fault) == 6) {{
+                append_to_reply("WWW-Authenticate: Digest realm=\\"{realm}\\", nonce=\\"$TV(u)\\"\\r\\n");
+                sl_send_reply("401", "Unauthorized");
+                exit;
+            }}
+            if ($shv(fault) == 8) {{
+                auth_challenge("{realm}", "0");
+                exit;
+            }}
+            auth_challenge("{realm}", "1");
+            exit;
+        }}
+        $shv(authenticated) = $shv(authenticated) + 1;
+        switch ($shv(fault)) {{
+            case 2:
+                sl_send_reply("403", "Forbidden");
+                exit;
+            case 3:
+                exit;
+            case 4:
+                tcp_close_connection();
+                exit;
+            case 5:
+                $shv(fault) = 0;
+                auth_challenge("{realm}", "17");
+                exit;
+            case 6:
+                append_to_reply("WWW-Authenticate: Digest realm=\\"{realm}\\", nonce=\\"$TV(u)\\", stale=true\\r\\n");
+                sl_send_reply("401", "Unauthorized");
+                exit;
+        }}
+        if (!pv_www_authenticate("{realm}", "{password}", "0")) {{
+            $shv(failed) = $shv(failed) + 1;
+            auth_challenge("{realm}", "1");
+            exit;
+        }}
+        $shv(succeeded) = $shv(succeeded) + 1;
+        append_to_reply("Service-Route: <sip:217.22.184.27:5060;lr>\\r\\n");
+        save("location");
         exit;
     }}
 {routes}
@@ -64,9 +133,17 @@ _ROUTE = """    if ($Ri == "{address}") {{
 class Kamailio:
     """`answer()` may be called at any time; the next request sees it."""
 
-    def __init__(self, rooms: Rooms, room: str, addresses: Sequence[str], certificate_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        room: str,
+        addresses: Sequence[str],
+        certificate_names: Sequence[str],
+        algorithm: str = "MD5",
+    ) -> None:
         self.room, self.addresses = room, list(addresses)
         self._rooms = rooms
+        self._algorithm = algorithm
         self._folder = rooms.folder / "kamailio"
         self._folder.mkdir()
         self._make_certificate(certificate_names)
@@ -84,6 +161,25 @@ class Kamailio:
                 self._set(f"status{number}", "int", str(status))
                 self._set(f"reason{number}", "str", REASONS.get(status, "No Comment"))
 
+    def register(self, fault: str) -> None:
+        """Deal with REGISTER like this (REGISTER_FAULTS) from now on, and count from nothing."""
+        self._set("fault", "int", str(REGISTER_FAULTS[fault]))
+        for name in ("asked", "authenticated", "failed", "succeeded"):
+            self._set(name, "int", "0")
+
+    def count(self, name: str) -> int:
+        """REGISTER received: `asked` without credentials, `authenticated` with; of these `failed`, `succeeded`."""
+        control = f"unix:{self._folder}/ctl"
+        said = self._rooms.run(self.room, ["kamcmd", "-s", control, "pv.shvGet", name]).stdout
+        return int(re.findall(r"\d+", said)[-1])
+
+    def bindings(self) -> list[str]:
+        """The contacts that it holds for anybody."""
+        control = f"unix:{self._folder}/ctl"
+        return re.findall(
+            r"Address: (\S+?)(?:;\S*)?\s", self._rooms.run(self.room, ["kamcmd", "-s", control, "ul.dump"]).stdout
+        )
+
     def _set(self, variable: str, kind: str, value: str) -> None:
         control = f"unix:{self._folder}/ctl"
         self._rooms.run(self.room, ["kamcmd", "-s", control, "pv.shvSet", variable, kind, value])
@@ -95,11 +191,16 @@ class Kamailio:
             for address in self.addresses
             for transport, port in (("udp", 5060), ("tls", TLS_PORT), ("tcp", PLAIN_PORT))
         ]
+        listen += [f"listen=tcp:{address}:{port}" for address in MANAGEMENT for port in (22, 443)]
         variables = [f'modparam("pv", "shvset", "status{n}=i:200")' for n, _ in numbered]
         variables += [f'modparam("pv", "shvset", "reason{n}=s:OK")' for n, _ in numbered]
+        counted = ("fault", "asked", "authenticated", "failed", "succeeded")
+        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in counted]
         return _CONFIG.format(
             folder=self._folder,
             realm=REALM,
+            password=PASSWORD,
+            algorithm=self._algorithm,
             listen="\n".join(listen),
             variables="\n".join(variables),
             routes="\n".join(_ROUTE.format(address=address, number=n) for n, address in numbered),

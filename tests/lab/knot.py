@@ -1,4 +1,4 @@
-"""A Knot DNS server in a room: authoritative for gotel.com.mt, asked directly or behind a forwarding edge device."""
+"""A Knot DNS server in a room: authoritative for gotel.com.mt and time servers, asked directly or by a forwarder."""
 
 import itertools
 import time
@@ -7,6 +7,8 @@ from pathlib import Path
 from .namespaces import Rooms
 
 DOMAIN = "gotel.com.mt"
+TIME_DOMAIN = "patton.pool.ntp.org"
+TIME_SERVERS = ("192.31.196.120", "192.31.196.121", "192.31.196.122", "192.31.196.123")
 
 _READY_WITHIN_S = 5.0
 
@@ -30,8 +32,7 @@ database:
   storage: "{folder}"
 """
 
-_ZONE = """zone:
-- domain: {domain}
+_ZONE = """- domain: {domain}
   file: "{file}"
   zonefile-load: whole
   zonefile-sync: -1
@@ -71,7 +72,11 @@ class Knot:
     def _configure(self, *, with_zone: bool) -> None:
         text = _SERVER.format(folder=self._folder, address=self.address)
         if with_zone:
-            text += _ZONE.format(domain=DOMAIN, file=self._folder / "zone")
+            text += "zone:\n" + _ZONE.format(domain=DOMAIN, file=self._folder / "zone")
+            time_zone = _HEAD.format(domain=TIME_DOMAIN, serial=1, address=self.address)
+            time_zone += "".join(f"{number} A {server}\n" for number, server in enumerate(TIME_SERVERS))
+            (self._folder / "time").write_text(time_zone)
+            text += _ZONE.format(domain=TIME_DOMAIN, file=self._folder / "time")
         (self._folder / "knot.conf").write_text(text)
 
     def _control(self, action: str) -> None:

@@ -4,7 +4,9 @@
     192.168.1.10   192.168.1.1  192.88.99.2   192.88.99.1  192.31.196.1   192.31.196.2
     the laptop               NAT, firewall,             a router; a Knot           217.22.184.27 and 217.22.185.27:
                              DNS forwarder              that lies at               Kamailio; 217.22.184.53: Knot
-                                                        192.88.99.53               (the provider's real networks)
+                                                        192.88.99.53               (the provider's real networks);
+                                                                                   40.130.246.217 and .218: management;
+                                                                                   192.31.196.120 to .123: chrony
 
     with site() as lab:
         lab.enter("drop-5060")                    # a row of states.STATES, from a clean start
@@ -30,8 +32,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import rulesets
-from .kamailio import Kamailio
-from .knot import Knot
+from .chrony import Chrony
+from .kamailio import MANAGEMENT, Kamailio
+from .knot import TIME_SERVERS, Knot
 from .namespaces import COMMAND_TIMEOUT_S, Cable, Rooms, rooms
 from .states import OUTSIDE, SITES, STATES, State
 
@@ -51,6 +54,7 @@ _TOOLS = {
     "knotd": "knot",
     "kamailio": "kamailio",
     "kamcmd": "kamailio",
+    "chronyd": "chrony",
     "sipsak": "sipsak",
     "nmap": "nmap",
     "dig": "bind9-dnsutils",
@@ -78,7 +82,7 @@ def missing() -> str | None:
 class Lab:
     """A running site. Made by `site()` only."""
 
-    def __init__(self, built: Rooms) -> None:
+    def __init__(self, built: Rooms, algorithm: str) -> None:
         self.rooms = built
         self.state = "none"
         self.nft("cpe", rulesets.HOME_ROUTER)
@@ -87,7 +91,8 @@ class Lab:
         self._own_tables = {room: self._tables(room) for room in built.names}
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
-        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES)
+        self.chrony = Chrony(built, "go")
+        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES, algorithm)
 
     def run(
         self,
@@ -142,10 +147,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def site(cables: Sequence[Cable] = CABLES) -> Iterator[Lab]:
-    """Build the site, start the provider's servers, wait until they answer, and take all of it away again."""
-    held = {"go": [*SITES, OUTSIDE, RESOLVER], "isp": [LYING_RESOLVER]}
+def site(cables: Sequence[Cable] = CABLES, algorithm: str = "MD5") -> Iterator[Lab]:
+    """Build the site, start the provider's servers, wait until they answer, and take all of it away again.
+
+    algorithm: of the registrar's challenges.
+    """
+    held = {"go": [*SITES, OUTSIDE, RESOLVER, *MANAGEMENT, *TIME_SERVERS], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:
-        yield Lab(built)
+        yield Lab(built, algorithm)

@@ -1,0 +1,94 @@
+"""Where the password of an account comes from: a file of one's own, the keyring, or the prompt. Never an argument.
+
+What is read here goes into a `Secret` at once, and no error sentence tells what a file holds.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import click
+
+from gosip_check.cli.exits import UsageProblem
+
+if TYPE_CHECKING:
+    from gosip_check.probes.secret import Secret
+
+KEYRING_SERVICE = "gosip-check"
+
+
+def password_of(user: str, password_file: str | None) -> Secret:
+    """From the file, else the keyring where it is installed and knows the user, else the prompt."""
+    from gosip_check.probes.secret import Secret
+
+    if password_file is not None:
+        text = read_private("--password-file", password_file).decode("utf-8", "surrogateescape")
+        return _secret(text.splitlines()[0] if text else "", f"--password-file {password_file}")
+    kept = _from_keyring(user)
+    if kept is not None:
+        return Secret(kept)
+    if not sys.stdin.isatty():
+        raise UsageProblem("There is no terminal to ask for the password; name a file with --password-file.")
+    return _secret(click.prompt(f"Password of {user}", hide_input=True, err=True, type=str), "the prompt")
+
+
+def account_of(file: str) -> tuple[str, Secret]:
+    """User name and password of an account file: TOML with `user` and `password`, readable by nobody else."""
+    where = f"--account {file}"
+    try:
+        table = tomllib.loads(read_private("--account", file).decode("utf-8"))
+    except ValueError:  # the error would show a part of the file
+        raise UsageProblem(f'{where}: is not TOML with user = "..." and password = "...".') from None
+    user, password = table.get("user"), table.get("password")
+    if not isinstance(user, str) or not isinstance(password, str) or set(table) != {"user", "password"}:
+        raise UsageProblem(f'{where}: user = "..." and password = "..." would be right, and nothing else.')
+    return check_user(user), _secret(password, where)
+
+
+def check_edge_access(file: str) -> None:
+    """Raises UsageProblem for an access file that cannot be used, before anything is measured."""
+    from gosip_check.probes.edge_access import read_access
+
+    try:
+        read_access(file)
+    except ValueError as error:
+        raise UsageProblem(f"--edge-snmp {file}: {error}") from error
+
+
+def check_user(user: str) -> str:
+    """Raises UsageProblem for what cannot be a SIP user name."""
+    if not user or not user.isascii() or not all(letter.isalnum() or letter in "-_.+" for letter in user):
+        raise UsageProblem(f"{user!r} is no user name; the number that GO supplied would be right, as 35621000000.")
+    return user
+
+
+def read_private(option: str, file: str) -> bytes:
+    """A small file that only its owner can read. Raises UsageProblem."""
+    from gosip_check.probes import private_file
+
+    try:
+        return private_file.read_private(file)
+    except ValueError as error:
+        raise UsageProblem(f"{option} {file}: {error}") from error
+
+
+def _secret(text: str, where: str) -> Secret:
+    from gosip_check.probes.secret import Secret
+
+    if not text:
+        raise UsageProblem(f"{where}: there is no password in it.")
+    return Secret(text)
+
+
+def _from_keyring(user: str) -> str | None:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(KEYRING_SERVICE, user)
+    except (keyring.errors.KeyringError, RuntimeError, OSError):  # none on a server without a desktop
+        return None

@@ -1,0 +1,68 @@
+"""`recommend`: what to order, from what the customer has. Needs no network."""
+
+import click
+
+from gosip_check.cli.exits import EXIT_READY, UsageProblem
+
+
+@click.command()
+@click.option("--lines", type=click.IntRange(1, 10_000), help="Lines that the customer has today, a call each.")
+@click.option("--phones", type=click.IntRange(1, 50_000), help="Telephones that make calls over the trunk.")
+@click.option(
+    "--calls",
+    type=click.FloatRange(0, 10_000, min_open=True),
+    help="Calls at the same time, on average in the busiest hour (Erlang).",
+)
+@click.option(
+    "--erlang-per-phone", type=click.FloatRange(0, 1, min_open=True), help="Instead of what the data assumes."
+)
+@click.option(
+    "--blocking",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of calls that may find all channels taken; 0.01 is 1 in 100.",
+)
+@click.option("--pbx", default="sip", show_default=True, help="sip, sip-without-srv, bri, pri or pstn.")
+@click.option("--json", "as_json", is_flag=True, help="Print the recommendation as JSON, and nothing else.")
+def recommend(
+    lines: int | None,
+    phones: int | None,
+    calls: float | None,
+    erlang_per_phone: float | None,
+    blocking: float | None,
+    pbx: str,
+    as_json: bool,
+) -> int:
+    """How many channels to order, which bandwidth they need, and which gateway an old PBX needs.
+
+    Example: gosip-check recommend --phones 40 --lines 6 --pbx bri
+    """
+    import msgspec
+
+    from gosip_check.checklist import data_folder
+    from gosip_check.recommend import Need, OrdersError, load_orders
+    from gosip_check.recommend import recommend as reckon
+    from gosip_check.report.text import visible
+
+    try:
+        orders = load_orders(data_folder() / "orders.toml")
+        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx)
+        advice = reckon(need, orders)
+    except (ValueError, OrdersError) as error:
+        raise UsageProblem(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.") from error
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(advice), indent=2).decode())
+        return EXIT_READY
+    for reason in advice.reasons:
+        click.echo(visible(reason))
+    click.echo()
+    if advice.step is None:
+        click.echo(f"Order: {advice.channels} channels are more than the largest step; ask GO for several trunks.")
+    else:
+        click.echo(f"Order: {advice.step} channels (of {', '.join(map(str, orders.tariff.channels))}).")
+    click.echo(f"Bandwidth: {advice.kbps / 1000:g} Mb/s in each direction, for voice alone.")
+    if advice.blocking is not None:
+        click.echo(f"With them {advice.blocking:.2%} of calls in the busiest hour find every channel taken.")
+    click.echo()
+    for source in advice.sources:
+        click.echo(visible(f"Source: {source}"))
+    return EXIT_READY

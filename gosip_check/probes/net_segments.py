@@ -1,0 +1,38 @@
+"""How large is what leaves on a socket, and has it arrived? Options and figures of Linux's own; opens no socket."""
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from gosip_check.probes.probe import ProbeFailed
+from gosip_check.records import FailureKind
+
+# From <linux/in.h>; the socket module does not name them all.
+_IP_MTU_DISCOVER = 10
+_IP_MTU = 14
+_IP_PMTUDISC_PROBE = 3
+_TCP_INFO = struct.Struct("=16xI80xI16xQ")  # struct tcp_info: tcpi_snd_mss, tcpi_total_retrans, tcpi_bytes_acked
+
+
+def forbid_fragments(sock: socket.socket) -> None:
+    """Set DF on what an IPv4 UDP socket sends, however small a path MTU the system remembers (ip(7))."""
+    sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What Linux knows of an IPv4 connection. segment: octets it may put into a packet; acked: octets the peer has."""
+
+    segment: int
+    resent: int
+    acked: int
+    path_mtu: int
+
+
+def segments(sock: socket.socket) -> Segments:
+    """Read from the kernel (tcp(7), struct tcp_info). Raises ProbeFailed(unsupported) where it does not tell."""
+    try:
+        segment, resent, acked = _TCP_INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
+        return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, _IP_MTU))
+    except (OSError, AttributeError, struct.error) as error:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not tell what a connection has sent.") from error

@@ -1,0 +1,136 @@
+"""Two internet lines, each of them broken in turn: the second one goes from the laptop straight to the router `isp`.
+
+lan -- cpe -- isp       Internet-1: 192.168.1.10, translated to 192.88.99.2
+lan --------- isp       Internet-2: 198.18.2.10 is its own public address
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .quick import quick_checklist
+from .rulesets import forward
+from .site import Lab, site
+
+REPOSITORY = Path(__file__).parents[2]
+SECOND, SECOND_ROUTER = "198.18.2.10", "198.18.2.1"
+BLOCK_SECOND = forward('iifname "second" meta l4proto { tcp, udp } th dport { 5060, 5061 } reject')
+BLOCK_FIRST = forward("meta l4proto { tcp, udp } th dport { 5060, 5061 } reject")
+HALF_FIRST = forward("ip daddr 217.22.185.0/24 meta l4proto { tcp, udp } th dport { 5060, 5061 } reject")
+
+
+@pytest.fixture(scope="module")
+def lines() -> Iterator[Lab]:
+    with site() as lab:
+        lab.enter("ready")
+        lan, isp = lab.rooms.namespace("lan"), lab.rooms.namespace("isp")
+        lab.run("lan", ["ip", "link", "add", "second", "type", "veth", "peer", "name", "second", "netns", isp])
+        lab.run("lan", ["ip", "address", "add", f"{SECOND}/24", "dev", "second"])
+        lab.run("lan", ["ip", "link", "set", "second", "up"])
+        lab.run("isp", ["ip", "address", "add", f"{SECOND_ROUTER}/24", "dev", "second"])
+        lab.run("isp", ["ip", "link", "set", "second", "up"])
+        lab.run("go", ["ip", "route", "add", "198.18.2.0/24", "via", "192.31.196.1"])
+        assert lan != isp
+        yield lab
+
+
+@pytest.fixture
+def both(lines: Lab) -> Lab:
+    lines.enter("ready")
+    lines.run("lan", ["ip", "route", "replace", "default", "via", SECOND_ROUTER, "dev", "second", "metric", "200"])
+    return lines
+
+
+def _run(lab: Lab, folder: Path, checklist: str = "go-native", *options: str) -> tuple[dict[str, Any], str]:
+    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", str(quick_checklist(checklist, folder))]
+    tool += ["--link", "Internet-1=to-cpe", "--link", f"Internet-2={SECOND}", "--json", str(folder / "report.json")]
+    done = lab.run(
+        "lan", ["env", f"PYTHONPATH={REPOSITORY}", "COLUMNS=120", *tool, *options], check=False, timeout_s=60
+    )
+    return json.loads((folder / "report.json").read_text()), done.stdout + done.stderr
+
+
+def _outcomes(report: dict[str, Any], link: str) -> dict[str, str]:
+    return {v["id"]: v["outcome"] for v in report["verdicts"] if v["link"] == link}
+
+
+@pytest.mark.parametrize("checklist", ["go-native", "go-gateway"])
+def test_both_lines_work(both: Lab, tmp_path: Path, checklist: str) -> None:
+    report, shown = _run(both, tmp_path, checklist)
+    together = _outcomes(report, "all lines")
+    assert together["redundancy.two-lines"] == "pass"
+    assert together["redundancy.two-sites"] == "pass"
+    assert together["redundancy.failover"] == "pass"
+    assert together["redundancy.speed"] == "unknown"  # no form, and nothing measured
+    told = {v["id"]: v["reason"] for v in report["verdicts"]}
+    assert "moves on after 32 s (Timer F" in told["redundancy.failover"]
+    assert [link["name"] for link in report["links"]] == ["Internet-1", "Internet-2"]
+    assert "Side by side" in shown
+    page = subprocess.run(
+        [sys.executable, "-m", "gosip_check", "report", "html", str(tmp_path / "report.json")],
+        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    written = page.stdout + "".join(path.read_text() for path in tmp_path.glob("*.html"))
+    assert "<h2>Side by side</h2>" in written, page.stderr
+    assert "<h2>The lines together</h2>" in written
+    checked = subprocess.run(
+        [sys.executable, "-m", "gosip_check", "report", "judge", str(tmp_path / "report.json"), "--checklist",
+         str(tmp_path / f"{checklist}.toml"), "--json", str(tmp_path / "again.json")],
+        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    again = json.loads((tmp_path / "again.json").read_text()), checked.stderr
+    assert _outcomes(again[0], "all lines") == together
+    if checklist == "go-native":  # over TLS Kamailio tells nobody's address unless asked by rport, which it is over UDP
+        assert together["redundancy.addresses"] == "pass"
+        assert f"Internet-1 as 192.88.99.2, Internet-2 as {SECOND}" in told["redundancy.addresses"]
+
+
+@pytest.mark.parametrize(
+    ("room", "rules", "broken", "fine"),
+    [("cpe", BLOCK_FIRST, "Internet-1", "Internet-2"), ("isp", BLOCK_SECOND, "Internet-2", "Internet-1")],
+    ids=["first", "second"],
+)
+def test_one_line_is_broken(both: Lab, tmp_path: Path, room: str, rules: str, broken: str, fine: str) -> None:
+    both.nft(room, rules)
+    report, _ = _run(both, tmp_path)
+    assert _outcomes(report, broken)["firewall.signalling"] == "fail"
+    assert _outcomes(report, fine)["firewall.signalling"] == "pass"
+    assert [link["outcome"] for link in report["links"] if link["name"] == fine] == ["ready"]
+    together = _outcomes(report, "all lines")
+    assert together["redundancy.two-lines"] == "warn"
+    assert together["redundancy.two-sites"] == "warn"
+    assert report["outcome"] == "not-ready"
+
+
+def test_one_site_is_out_of_reach_from_one_line(both: Lab, tmp_path: Path) -> None:
+    both.nft("cpe", HALF_FIRST)
+    report, _ = _run(both, tmp_path)
+    reason = next(v["reason"] for v in report["verdicts"] if v["id"] == "redundancy.two-sites")
+    assert _outcomes(report, "all lines")["redundancy.two-sites"] == "warn"
+    assert "Internet-1: 1 of 2 sites answer" in reason
+    assert "Internet-2: 2 of 2 sites answer" in reason
+
+
+def test_a_line_that_cannot_route_says_so_at_once(both: Lab, tmp_path: Path) -> None:
+    both.run("lan", ["ip", "route", "del", "default", "dev", "second", "metric", "200"])
+    report, shown = _run(both, tmp_path)
+    second = report["links"][1]
+    assert "no network towards the provider" in second["trouble"]
+    assert set(_outcomes(report, "Internet-2").values()) == {"skipped"}
+    assert _outcomes(report, "Internet-1")["firewall.signalling"] == "pass"
+    assert _outcomes(report, "all lines")["redundancy.two-lines"] == "unknown"
+    assert "Could not run: no network towards the provider." in shown
+
+
+def test_one_line_is_compared_with_nothing(both: Lab, tmp_path: Path) -> None:
+    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", str(quick_checklist("go-native", tmp_path))]
+    done = both.run("lan", ["env", f"PYTHONPATH={REPOSITORY}", *tool, "--json", "-", "--quiet"], timeout_s=60)
+    assert [v for v in json.loads(done.stdout)["verdicts"] if v["group"] == "redundancy"] == []

@@ -1,0 +1,122 @@
+"""What to order: Erlang B against published tables and the formula itself, and every row of the guide's tables."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gosip_check.checklist import data_folder
+from gosip_check.recommend import Need, OrdersError, channels_for, erlang_b, load_orders, recommend
+
+ORDERS = load_orders(data_folder() / "orders.toml")
+
+
+@pytest.mark.parametrize(
+    ("channels", "blocking", "erlang"),
+    # ITU-T E.500 supplements and every textbook: the traffic that N channels carry at 1 % and 0.1 % blocking.
+    [(1, 0.01, 0.0101), (5, 0.01, 1.36), (10, 0.01, 4.46), (30, 0.01, 20.3), (60, 0.01, 46.9), (10, 0.001, 3.09)],
+)
+def test_erlang_b_is_that_of_the_tables(channels: int, blocking: float, erlang: float) -> None:
+    assert erlang_b(erlang, channels) == pytest.approx(blocking, rel=0.02)
+    assert channels_for(erlang * 0.99, blocking) == channels
+    assert channels_for(erlang * 1.02, blocking) == channels + 1
+
+
+@given(st.floats(0.1, 60), st.integers(0, 80))
+def test_the_recursion_is_the_formula(erlang: float, channels: int) -> None:
+    terms = [erlang**k / math.factorial(k) for k in range(channels + 1)]
+    assert erlang_b(erlang, channels) == pytest.approx(terms[-1] / sum(terms), rel=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [(1.0, 0.0), (1.0, 1.0), (-1.0, 0.1), (math.nan, 0.1), (math.inf, 0.1)])
+def test_what_cannot_be_computed(wrong: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="cannot be computed"):
+        channels_for(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("lines", "step", "kbps"),
+    [(1, 4, 400), (4, 4, 400), (5, 10, 1000), (10, 10, 1000), (30, 30, 3000), (60, 60, 6000), (61, 120, 12000)],
+)
+def test_the_smallest_step_that_is_enough(lines: int, step: int, kbps: int) -> None:
+    """Ten channels need 1 Mb/s, as the guide says."""
+    advice = recommend(Need(lines=lines), ORDERS)
+    assert (advice.channels, advice.step, advice.kbps) == (lines, step, kbps)
+
+
+def test_above_the_largest_step_there_is_none() -> None:
+    advice = recommend(Need(lines=121), ORDERS)
+    assert (advice.step, advice.kbps) == (None, 12100)
+
+
+@pytest.mark.parametrize(
+    ("pbx", "channels", "model"),
+    [
+        ("bri", 4, "4131 with 2 BRI ports"),
+        ("bri", 5, "4131 with 4 BRI ports"),
+        ("bri", 8, "4131 with 4 BRI ports"),
+        ("pri", 9, "4171 with 1 PRI port"),
+        ("pri", 30, "4171 with 1 PRI port"),
+        ("pri", 31, "5301"),
+        ("pri", 61, "5501"),
+        ("pri", 201, None),
+        ("pstn", 8, "4141 with 8 PSTN ports"),
+        ("sip", 8, None),
+        ("sip-without-srv", 8, None),
+    ],
+)
+def test_the_gateway_of_the_guide_that_fits(pbx: str, channels: int, model: str | None) -> None:
+    assert recommend(Need(lines=channels, pbx=pbx), ORDERS).gateway == model
+
+
+def test_a_pbx_without_srv_gets_the_sbc() -> None:
+    assert any("SIP to SIP SBC" in reason for reason in recommend(Need(lines=1, pbx="sip-without-srv"), ORDERS).reasons)
+
+
+def test_phones_and_lines_together() -> None:
+    """40 phones are 4 Erlang, which need 10 channels; more lines of today count, fewer do not."""
+    assert recommend(Need(phones=40), ORDERS).channels == 10
+    assert recommend(Need(phones=40, lines=6), ORDERS).channels == 10
+    assert recommend(Need(phones=40, lines=12), ORDERS).channels == 12
+    assert recommend(Need(phones=1), ORDERS).channels == 1  # never more than there are phones
+
+
+@pytest.mark.parametrize(
+    ("need", "says"), [(Need(), "say how many"), (Need(lines=1, pbx="fax"), "'fax' is no kind of PBX; there are sip, ")]
+)
+def test_a_need_that_says_nothing(need: Need, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        recommend(need, ORDERS)
+
+
+def test_data_that_is_wrong_is_a_sentence(tmp_path: Path) -> None:
+    wrong = tmp_path / "orders.toml"
+    wrong.write_text("[tariff]\nchannels = 4")
+    with pytest.raises(OrdersError, match=r"orders\.toml: "):
+        load_orders(wrong)
+
+
+def test_every_figure_has_a_source_and_a_date() -> None:
+    assert ORDERS.tariff.source
+    assert ORDERS.tariff.date == "2019-07-01"
+    assert ORDERS.gateways.source
+    assert ORDERS.traffic.source
+
+
+def test_the_command() -> None:
+    command = [sys.executable, "-m", "gosip_check", "recommend"]
+    said = subprocess.run([*command, "--phones", "40", "--pbx", "bri"], capture_output=True, text=True, timeout=60)
+    assert "Order: 10 channels (of 4, 10, 30, 60, 120)." in said.stdout
+    assert "Bandwidth: 1 Mb/s in each direction" in said.stdout
+    as_json = subprocess.run([*command, "--calls", "20.3", "--json"], capture_output=True, text=True, timeout=60)
+    assert json.loads(as_json.stdout)["step"] == 30
+    wrong = subprocess.run([*command, "--pbx", "x", "--lines", "1"], capture_output=True, text=True, timeout=60)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Error: 'x' is no kind of PBX" in wrong.stderr
+    nothing = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert nothing.returncode == 2
