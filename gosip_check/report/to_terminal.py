@@ -35,6 +35,10 @@ _GROUPS = {
     "alg": "SIP ALG",
     "nat": "NAT",
     "media": "Bandwidth and voice quality",
+    "gateway": "Gateway",
+    "account": "Account",
+    "redundancy": "Redundancy",
+    "edge": "Edge device",
     "host": "This machine",
     "link": "Internet line",
 }
