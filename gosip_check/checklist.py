@@ -22,6 +22,11 @@ from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
 from gosip_check.tomlfile import TomlError, convert, instead, only, sentence
 
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_LONGEST_DOMAIN = 253
+"RFC 1035 2.3.4."
+
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
@@ -96,7 +101,7 @@ def _trunk(table: dict[str, Any], where: str) -> Trunk:
         raise TomlError(f"{where}: rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right.")
     if not 1 <= trunk.port <= 65535:
         raise TomlError(f"{where}: port: {trunk.port} is not a port; 1 to 65535 would be right.")
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", trunk.domain):
+    if len(trunk.domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(trunk.domain):
         raise TomlError(f"{where}: domain: {trunk.domain!r} is not a domain; trunk.example.net would be right.")
     return trunk
 
@@ -126,7 +131,7 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     _check_options(requirement, probe, trunk, where)
     if not requirement.expect:
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
-    for expectation in requirement.expect:
+    for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
     return requirement
 
@@ -175,7 +180,8 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
     path = fact.split(".")
     for depth, name in enumerate(path, 1):
         hints = typing.get_type_hints(record) if isinstance(record, type) else {}
-        hints.pop("evidence", None)
+        for aside in ("evidence", "between"):
+            hints.pop(aside, None)
         if name not in hints:
             raise TomlError(f"{where}: probe {probe.name!r} has no fact {fact!r}{instead(name, hints)}")
         hint = hints[name]

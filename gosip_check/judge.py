@@ -1,8 +1,9 @@
 """(Requirement, Measurement) -> Verdict. Pure: no network, no clock, no probe. Judges and never measures.
 
 Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
-not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns.
-Facts may come from a file that anybody has edited: one of the wrong type is `unknown` too, and nothing fails on it.
+not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns. A
+fact that is None but known to lie between two values (`Facts.between`) is judged where either value would be judged
+the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown` too.
 """
 
 import fnmatch
@@ -32,13 +33,18 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
         outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)
         return verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
     facts = measurement.facts or {}
-    found = {expectation.fact: _look_up(facts, expectation.fact) for expectation in requirement.expect}
+    found = {
+        expectation.fact: _found(facts, expectation.fact) for expectation in requirement.expect + requirement.prefer
+    }
     misses = [e for e in requirement.expect if _holds(e, found[e.fact]) is False]
     undecided = [e for e in requirement.expect if _holds(e, found[e.fact]) is None]
+    not_preferred = [e for e in requirement.prefer if _holds(e, found[e.fact]) is False]
     if misses:
         outcome, telling = missed(requirement.level), misses
     elif undecided:
         outcome, telling = Outcome.UNKNOWN, undecided
+    elif not_preferred:
+        outcome, telling = Outcome.WARN, not_preferred
     else:
         outcome, telling = Outcome.PASS, requirement.expect
     words = dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling)
@@ -89,6 +95,7 @@ def verdict(
         reason=reason,
         facts=facts or {},
         expected=requirement.expect,
+        preferred=requirement.prefer,
         measurement=measurement,
         hint=requirement.hint,
         source=requirement.source,
@@ -115,9 +122,31 @@ def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
     return value
 
 
+def _found(facts: Mapping[str, Any], dotted: str) -> Any:
+    """The fact; where it is None and its bounds are known, `{"between": [low, high]}`, either of them None if open."""
+    value, between = _look_up(facts, dotted), facts.get("between")
+    bounds = between.get(dotted) if isinstance(between, Mapping) else None
+    is_pair = isinstance(bounds, list | tuple) and len(bounds) == 2
+    return {"between": list(bounds)} if value is None and bounds is not None and is_pair else value
+
+
 def _holds(expectation: Expectation, found: Any) -> bool | None:
     """None: cannot be decided, because the fact is None or of a type that cannot be compared."""
     value, kind = expectation.value, _kind(found)
+    if isinstance(found, Mapping):
+        bounds = found.get("between")
+        if not isinstance(bounds, list) or len(bounds) != 2:
+            return None
+        low, high = (bound if _kind(bound) == "number" else None for bound in bounds)
+        if expectation.operator is Operator.MAX:
+            misses, meets = low is not None and low > value, high is not None and high <= value
+        elif expectation.operator is Operator.MIN:
+            misses, meets = high is not None and high < value, low is not None and low >= value
+        else:
+            misses = meets = False
+        if misses or meets:
+            return meets
+        return None
     match expectation.operator:
         case Operator.IS:
             return bool(found == value) if kind == _kind(value) else None
@@ -150,7 +179,7 @@ def _reason(expectation: Expectation, found: Any) -> str:
     """A plain sentence for a fact whose probe wrote none: `RTT p95 is 12.3 ms (at most 100 wanted).`"""
     *name, unit = expectation.fact.replace(".", "_").split("_")
     words, unit = (" ".join(name), _UNITS[unit]) if unit in _UNITS and name else (" ".join([*name, unit]), "")
-    if found is None:
+    if found is None or isinstance(found, dict):
         return f"{words}: looked for, and could not be decided."
     if _holds(expectation, found) is None:
         return f"{words}: {_shown(found)} is not what this measures, so nothing can be said."

@@ -86,6 +86,7 @@ class Requirement(Record, frozen=True):
     """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not.
 
     health: part of the light subset that `gosip-check health` runs on a schedule.
+    prefer: what a good site does better still; missing it warns where everything in `expect` holds.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Requirement(Record, frozen=True):
     options: dict[str, Any] = {}
     needs: list[str] = []
     health: bool = False
+    prefer: list[Expectation] = []
 
     @property
     def group(self) -> str:
@@ -151,11 +153,17 @@ class Settings(Record, frozen=True):
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
     requests: how many OPTIONS a server that answers gets.
+    channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
     requests: int = 3
+    channels: int = 10
+    duration_s: float = 20.0
+    reflector: str | None = None
+    reflector_key_file: str | None = None
+    find_capacity: bool = False
 
 
 class Failure(Record, frozen=True):
@@ -193,7 +201,7 @@ class Measurement(Record, frozen=True):
 
 
 class Verdict(Record, frozen=True):
-    """One requirement judged on one link. `facts` holds the expected facts as they were found, nothing else."""
+    """One requirement judged on one link. `facts`: the expected and preferred ones as they were found, no others."""
 
     id: str
     group: str
@@ -207,6 +215,7 @@ class Verdict(Record, frozen=True):
     measurement: str | None
     hint: str
     source: str
+    preferred: list[Expectation] = []
 
 
 class Link(Record, frozen=True):

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
@@ -89,13 +89,13 @@ def select_health(checklist: Checklist) -> list[Requirement]:
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     """Measure and judge every requirement on every link. Set `stop` to end early: what was measured is reported."""
     started, start_s = datetime.now(UTC), time.monotonic()
-    ids = (f"m{number}" for number in itertools.count(1))
+    going = _Going(stop, observer)
     links: list[LinkReport] = []
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
     for link in plan.links:
         source, trouble = _route(plan, link)
-        judged, measured = _on_link(plan, link, trouble, stop, observer, ids)
+        judged, measured = _on_link(plan, link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
@@ -132,9 +132,17 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
 
-def _on_link(
-    plan: Plan, link: Link, trouble: str | None, stop: threading.Event, observer: Observer, ids: Iterator[str]
-) -> tuple[list[Verdict], list[Measurement]]:
+@dataclass(frozen=True)
+class _Going:
+    """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time."""
+
+    stop: threading.Event
+    observer: Observer
+    left_behind: list[threading.Thread] = field(default_factory=list)
+    ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
+
+
+def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tuple[list[Verdict], list[Measurement]]:
     """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
     verdicts: dict[str, Verdict] = {}
     measurements: dict[_Key, Measurement] = {}
@@ -142,9 +150,8 @@ def _on_link(
 
     def judged(verdict: Verdict) -> None:
         verdicts[verdict.id] = verdict
-        observer.judged(verdict)
+        going.observer.judged(verdict)
 
-    base = Context(link, stop, say=observer.say, turns=plan.turns)
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
@@ -155,7 +162,7 @@ def _on_link(
             reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
-            elif stop.is_set():
+            elif going.stop.is_set():
                 judged(verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED))
             else:
                 ask = _ask(plan, requirement)
@@ -165,7 +172,7 @@ def _on_link(
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        for ask, measurement, brought in _measure(_batch(asks.values()), base, facts, ids):
+        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, going, plan.turns):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
@@ -221,46 +228,73 @@ def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
 
 
 def _measure(
-    asks: list[_Ask], base: Context, facts: dict[str, Facts], ids: Iterator[str]
+    asks: list[_Ask], link: Link, facts: dict[str, Facts], going: _Going, turns: Turns
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
+    subjects: dict[_Key, str] = {}
     began_s = time.monotonic()
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
-        seen = {name: facts[name] for name in ask.probe.after if name in facts}
-        context = replace(base, seen=seen)
-        ended.put((ask, _facts_or_failure(ask, context), started, time.monotonic() - start_s))
+        seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
+        context = Context(link, going.stop, seen, going.observer.say, turns)
+        ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
 
+    def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
+        return Measurement(
+            id=next(going.ids),
+            probe=ask.probe.name,
+            link=link.name,
+            subject=subjects.get(ask.key, ask.probe.name),
+            started=started,
+            elapsed_s=round(elapsed_s, 3),
+            facts=_as_written(result) if isinstance(result, Facts) else None,
+            failure=result if isinstance(result, Failure) else None,
+            options=msgspec.to_builtins(ask.options),
+        )
+
+    if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):
+        for ask in asks:
+            yield ask, record(ask, datetime.now(UTC), 0.0, _interrupted(_NOT_ALONE)), None
+        return
     running = {ask.key: ask for ask in asks}
-    for ask in asks:
-        threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True).start()
+    threads = {ask.key: threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True) for ask in asks}
+    for thread in threads.values():
+        thread.start()
     stopped_s: float | None = None
     while running:
         try:
             ask, result, started, elapsed_s = ended.get(timeout=0.1)
         except queue.Empty:
             now_s = time.monotonic()
-            stopped_s = stopped_s or (now_s if base.stop.is_set() else None)
+            stopped_s = stopped_s or (now_s if going.stop.is_set() else None)
             late = [a for a in running.values() if now_s - began_s > a.probe.deadline_s]
             if stopped_s is not None and now_s - stopped_s > _STOP_GRACE_S:
                 late = list(running.values())
             for ask in late:
                 del running[ask.key]
-                failure = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED if stopped_s else _OVERDUE)
-                yield ask, _measurement(next(ids), ask, base.link, datetime.now(UTC), now_s - began_s, failure), None
+                if ask.probe.alone:
+                    going.left_behind.append(threads[ask.key])
+                failure = _interrupted(STOPPED if stopped_s else _OVERDUE)
+                yield ask, record(ask, datetime.now(UTC), now_s - began_s, failure), None
             continue
         if running.pop(ask.key, None) is not None:
-            brought = result if isinstance(result, Facts) else None
-            yield ask, _measurement(next(ids), ask, base.link, started, elapsed_s, result), brought
+            yield ask, record(ask, started, elapsed_s, result), result if isinstance(result, Facts) else None
 
 
 _OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
+_NOT_ALONE = "Not measured: it must run alone, and one that was left behind is still running. Run the tool again."
 
 
-def _facts_or_failure(ask: _Ask, context: Context) -> Facts | Failure:
+def _interrupted(message: str) -> Failure:
+    return Failure(kind=FailureKind.INTERRUPTED, message=message)
+
+
+def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) -> Facts | Failure:
+    """Notes what it is about before it looks, so that it can be told of one that is left behind, too."""
     try:
+        subjects[ask.key] = ask.probe.subject(ask.options)
         facts = ask.probe.measure(ask.options, context)
         _as_written(facts)  # what no report could hold is found here, where it is one probe's fault
         return facts
@@ -276,22 +310,6 @@ def _as_written(facts: Facts) -> dict[str, Any]:
     """Facts as JSON gives them back, so that a saved report is judged as the run was: no number (NaN) becomes None."""
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return written
-
-
-def _measurement(
-    measurement_id: str, ask: _Ask, link: Link, started: datetime, elapsed_s: float, result: Facts | Failure
-) -> Measurement:
-    return Measurement(
-        id=measurement_id,
-        probe=ask.probe.name,
-        link=link.name,
-        subject=ask.probe.subject(ask.options),
-        started=started,
-        elapsed_s=round(elapsed_s, 3),
-        facts=_as_written(result) if isinstance(result, Facts) else None,
-        failure=result if isinstance(result, Failure) else None,
-        options=msgspec.to_builtins(ask.options),
-    )
 
 
 def _link_report(

@@ -9,8 +9,9 @@ from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.form import form
 from gosip_check.cli.health import health, watch
 from gosip_check.cli.history import history
+from gosip_check.cli.reflector import reflector
 from gosip_check.cli.report import report
-from gosip_check.cli.run import alg, firewall, host, nat, run, srv
+from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
 from gosip_check.cli.schedule import schedule
 from gosip_check.cli.schema import schema
 
@@ -30,8 +31,11 @@ for command in (
     firewall,
     alg,
     nat,
+    quality,
+    bandwidth,
     host,
     demo,
+    reflector,
     form,
     report,
     health,

@@ -13,6 +13,9 @@ from gosip_check.cli.options import Chosen, form_of, output_options
 if TYPE_CHECKING:
     from gosip_check.records import Checklist, Settings
 
+_CHANNELS = 10
+_DURATION_S = 1.0
+
 
 @click.command(epilog=EXIT_CODES)
 @click.option("--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What is tried out.")
@@ -23,10 +26,12 @@ def demo(fault: str | None, **options: Any) -> int:
     from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.records import Link
     from gosip_check.run import Plan
+    from gosip_check.servers import demo_reflector
     from gosip_check.servers.trunk import FAULTS
 
+    faults = FAULTS | demo_reflector.FAULTS
     if fault == "list":
-        for name, meaning in FAULTS.items():
+        for name, meaning in faults.items():
             click.echo(f"{name:18} {meaning}")
         return 0
     chosen = Chosen(link=(), dns_server=(), **options)
@@ -46,18 +51,27 @@ def demo(fault: str | None, **options: Any) -> int:
 
 
 def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple[Checklist, Settings]:
-    """An emulated trunk that serves as long as `stack`, and the checklist and settings that lead to it.
+    """An emulated trunk and far end that serve as long as `stack`, and the checklist and settings that lead to them.
 
     Raises UsageProblem for a fault that there is not.
     """
     from msgspec.structs import replace
 
     from gosip_check.records import Settings
+    from gosip_check.servers import demo_reflector
     from gosip_check.servers.trunk import FAULTS, NETWORKS, Trunk
 
-    if fault is not None and fault not in FAULTS:
-        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(FAULTS)}.")
+    faults = FAULTS | demo_reflector.FAULTS
+    if fault is not None and fault not in faults:
+        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(faults)}.")
     trunk = replace(checklist.trunk, networks=NETWORKS)
     server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
-    settings = Settings(dns_servers=[server.dns_server], system_resolvers=False)
+    place = stack.enter_context(demo_reflector.DemoReflector(_CHANNELS, fault))
+    settings = Settings(
+        dns_servers=[server.dns_server],
+        system_resolvers=False,
+        channels=_CHANNELS,
+        duration_s=_DURATION_S,
+        reflector=place,
+    )
     return replace(checklist, trunk=trunk), settings

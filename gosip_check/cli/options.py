@@ -27,6 +27,11 @@ class Chosen:
     svg: str | None
     skip: tuple[str, ...]
     quiet: bool
+    channels: int = 10
+    duration: float = 20.0
+    reflector: str | None = None
+    reflector_key_file: str | None = None
+    find_capacity: bool = False
     html: str | None = None
     sign_key_file: str | None = None
 
@@ -71,15 +76,71 @@ site_options = shared(
 )
 
 
+reflector_option = click.option(
+    "--reflector", metavar="HOST[:PORT]", help="A far end: `gosip-check reflector`; for media any STAMP reflector."
+)
+
+reflector_options = shared(
+    reflector_option,
+    click.option("--reflector-key-file", metavar="FILE", help="The key that the reflector wants packets signed with."),
+    click.option(
+        "--duration",
+        metavar="SECONDS",
+        type=click.FloatRange(1, 600),
+        default=20,
+        show_default=True,
+        help="How long media is measured; less proves less.",
+    ),
+)
+
+channels_option = click.option(
+    "--channels",
+    type=click.IntRange(1, 2000),
+    default=10,
+    show_default=True,
+    help="Calls at the same time that the line must carry.",
+)
+
+
 def settings_of(chosen: Chosen) -> Settings:
-    """Raises UsageProblem for a DNS server that is none."""
+    """Raises UsageProblem for a DNS server or a reflector that is none."""
+    from gosip_check.probes.far_end import parse_place
     from gosip_check.probes.resolvers import parse_resolver
     from gosip_check.records import Settings
 
     try:
-        return Settings(dns_servers=[str(parse_resolver(text)) for text in chosen.dns_server])
+        dns_servers = [str(parse_resolver(text)) for text in chosen.dns_server]
     except ValueError as error:
         raise UsageProblem(f"--dns-server {error}") from error
+    if chosen.reflector is not None:
+        try:
+            parse_place(chosen.reflector)
+        except ValueError as error:
+            raise UsageProblem(f"--reflector {error}") from error
+    if chosen.reflector_key_file is not None:
+        read_key("--reflector-key-file", chosen.reflector_key_file)
+        if chosen.reflector is None:
+            raise UsageProblem("--reflector-key-file is of no use without --reflector.")
+    if chosen.find_capacity and chosen.reflector is None:
+        raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
+    return Settings(
+        dns_servers=dns_servers,
+        channels=chosen.channels,
+        duration_s=chosen.duration,
+        reflector=chosen.reflector,
+        reflector_key_file=chosen.reflector_key_file,
+        find_capacity=chosen.find_capacity,
+    )
+
+
+def read_key(option: str, file: str) -> bytes:
+    """Raises UsageProblem for a key file that cannot be used."""
+    from gosip_check.probes import far_end
+
+    try:
+        return far_end.read_key(file)
+    except ValueError as error:
+        raise UsageProblem(f"{option} {error}") from error
 
 
 def links_of(chosen: Chosen) -> list[Link]:

@@ -5,11 +5,23 @@ from typing import Any
 import click
 
 from gosip_check.cli.exits import EXIT_CODES
-from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
+from gosip_check.cli.options import (
+    Chosen,
+    channels_option,
+    form_of,
+    links_of,
+    output_options,
+    reflector_option,
+    reflector_options,
+    settings_of,
+    site_options,
+)
 
 
 @click.command(epilog=EXIT_CODES)
 @site_options
+@channels_option
+@reflector_options
 @output_options
 def run(**options: Any) -> int:
     """Check the whole site, once for each internet line."""
@@ -34,6 +46,7 @@ def firewall(**options: Any) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @site_options
+@reflector_option
 @output_options
 def alg(**options: Any) -> int:
     """Only the SIP ALG: does something on the way change signalling, where, and how."""
@@ -54,6 +67,36 @@ def nat(**options: Any) -> int:
 def host(**options: Any) -> int:
     """Only this machine: processor, memory and clock, in detail."""
     return _check("host", ("host.*",), Chosen(**options))
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@reflector_options
+@output_options
+def quality(**options: Any) -> int:
+    """Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail."""
+    chosen = Chosen(channels=1, **options)
+    return _check("quality", (*(f"media.{name}" for name in _QUALITY), *_servers(chosen)), chosen)
+
+
+@click.command(epilog=EXIT_CODES)
+@site_options
+@channels_option
+@click.option("--find-capacity", is_flag=True, help="Also try how many channels the line carries (up to 2000).")
+@reflector_options
+@output_options
+def bandwidth(**options: Any) -> int:
+    """All channels at once, both ways: does the line carry them, and how do they sound, in detail."""
+    chosen = Chosen(**options)
+    return _check("bandwidth", ("media.*", *_servers(chosen)), chosen)
+
+
+def _servers(chosen: Chosen) -> tuple[str, ...]:
+    """Without a reflector the trunk's own servers are timed, and DNS must find them first."""
+    return () if chosen.reflector else ("dns.targets-resolve",)
+
+
+_QUALITY = ("loss", "jitter", "latency", "bursts", "mos", "dscp")
 
 
 def _check(command: str, patterns: tuple[str, ...], chosen: Chosen) -> int:

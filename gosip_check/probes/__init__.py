@@ -5,6 +5,7 @@ from gosip_check.probes import (
     host,
     interface,
     large_sip,
+    media,
     nat,
     path,
     signalling,
@@ -27,5 +28,6 @@ PROBES: dict[str, Probe] = {
         nat.PROBE,
         host.PROBE,
         interface.PROBE,
+        media.PROBE,
     )
 }

@@ -161,10 +161,12 @@ def _between(proof: Sighting, walk: Walk, ways: path.Facts) -> tuple[str | None,
 
 def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting]) -> str:
     quoting = [one for one in behind if one.fate is Fate.PASSED]
+    if not quoting and any(one.fate in (Fate.DROPPED, Fate.REFUSED) for one in behind):
+        return "What leaves the site could not be seen: its edge lets no SIP out. Open the port on the firewall first."
     if not quoting:
         return (
             "What leaves the site could not be seen: no hop behind the edge quoted our SIP. "
-            "From another line, or with a reflector at the far end, it may."
+            "A reflector at the far end would show it."
         )
     lines = "; ".join(f"{', '.join(sorted(names))} of {message}" for message, names in unseen.items())
     size = max(one.comparison.seen_bytes if one.comparison else 0 for one in quoting)

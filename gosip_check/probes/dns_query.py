@@ -5,6 +5,7 @@ Not a resolver: no cache, no search list, no second server. A time-out is never 
 
 import struct
 import time
+from collections.abc import Iterable
 from enum import StrEnum
 
 import dns.exception
@@ -13,19 +14,24 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 
 from gosip_check.probes import net
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Record
 
-RESOLVER_TIMEOUT_S = 1.0
-"The most that one try at one resolver may take."
+RESOLVER_TIMEOUT_S = 2.0
+"The most that a question to one resolver may take, over UDP and over TCP each: long enough for a cold cache."
 
-_UDP_RESEND_S = 0.5
+_UDP_COPIES = 4
+"Sent at even intervals within that time."
+
+_HEADER_OCTETS = 12
+_CUT = dns.flags.QR | dns.flags.TC
 
 
 class DnsStatus(StrEnum):
-    """How a resolver dealt with a question."""
+    """How a resolver dealt with a question. forbidden: this machine's own firewall does not let it be asked."""
 
     ANSWERED = "answered"
     NO_RECORDS = "no-records"
@@ -36,6 +42,7 @@ class DnsStatus(StrEnum):
     OTHER_ERROR = "other-error"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    FORBIDDEN = "forbidden"
     MALFORMED = "malformed"
 
     @property
@@ -58,6 +65,7 @@ class Resolver(Record, frozen=True):
 class Reply:
     """What came of a question. `message` is there whenever a well-formed response came.
 
+    rrset: the records of the name asked for, through its `aliases` (CNAMEs); ttl_s: the shortest life on that chain.
     rtt_ms: from the first copy sent to the response, None without one. truncated: the UDP response had TC set, and the
     question was asked again over TCP. detail: words for a failure, such as who sent an ICMP error.
     """
@@ -66,6 +74,9 @@ class Reply:
         self.status = status
         self.detail = detail
         self.message: dns.message.Message | None = None
+        self.rrset: dns.rrset.RRset | None = None
+        self.aliases: list[str] = []
+        self.ttl_s = 0
         self.rtt_ms: float | None = None
         self.truncated = False
         self.tcp_retry_worked: bool | None = None
@@ -74,47 +85,47 @@ class Reply:
 def ask(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
     """Ask `resolver` for the `kind` records of `name`: UDP, and TCP when the response is truncated (RFC 7766 5).
 
-    A question that timed out is asked once more: by then a resolver with a cold cache has the answer.
-    Raises ProbeFailed only when this machine forbids to send, or the run was stopped: a resolver that it cannot reach,
-    such as one by IPv6 where there is none, says nothing about the others.
+    Raises ProbeFailed only when the run was stopped: a resolver that this machine cannot or must not send to, such as
+    one by IPv6 where there is none, says nothing about the others.
     """
-    reply = _ask_once(context, resolver, name, kind)
-    return _ask_once(context, resolver, name, kind) if reply.status is DnsStatus.TIMEOUT else reply
-
-
-def _ask_once(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
     question = dns.message.make_query(dns.name.from_text(name), kind)
     reply = _over_udp(context, resolver, question)
-    if reply.message is not None and reply.message.flags & dns.flags.TC:
-        retried = _over_tcp(context, resolver, question)
-        retried.truncated, retried.tcp_retry_worked = True, retried.message is not None
-        if retried.message is None:
-            retried.detail = f"its answer did not fit into UDP, and over TCP {retried.detail}"
-        return retried
-    return reply
+    if not reply.truncated:
+        return reply
+    retried = _over_tcp(context, resolver, question)
+    retried.truncated, retried.tcp_retry_worked = True, retried.message is not None
+    if retried.message is None:
+        retried.detail = f"its answer did not fit into UDP, and over TCP {retried.detail}"
+    return retried
 
 
 def _not_reached(failed: ProbeFailed) -> Reply:
-    if failed.failure.kind in (FailureKind.PERMISSION, FailureKind.INTERRUPTED):
+    kind = failed.failure.kind
+    if kind is FailureKind.INTERRUPTED:
         raise failed
-    return Reply(DnsStatus.UNREACHABLE, failed.failure.message.rstrip("."))
+    status = DnsStatus.FORBIDDEN if kind is FailureKind.PERMISSION else DnsStatus.UNREACHABLE
+    return Reply(status, failed.failure.message.rstrip("."))
 
 
 def _over_udp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
-    """One try of at most RESOLVER_TIMEOUT_S. Garbage is noted and waited past, as resolvers do."""
+    """Every copy has the same id, and all of them one socket: an answer to the first that comes late is one as well.
+
+    Garbage is noted and waited past, as resolvers do.
+    """
     wire = question.to_wire()
     trouble = Reply(DnsStatus.TIMEOUT, f"no answer within {RESOLVER_TIMEOUT_S:g} s")
     try:
         with net.udp_socket(context.link, net.family_of(resolver.address)) as sock:
             started_s = time.monotonic()
-            for until_s in (started_s + _UDP_RESEND_S, started_s + RESOLVER_TIMEOUT_S):
+            for copy in range(1, _UDP_COPIES + 1):
                 net.send_to(sock, wire, resolver.address, resolver.port)
+                until_s = started_s + copy * RESOLVER_TIMEOUT_S / _UDP_COPIES
                 while net.wait_readable(context, [sock], until_s):
                     for datagram in net.read_datagrams(sock):
-                        if datagram.address != resolver.address or datagram.port != resolver.port:
+                        if not datagram.is_from(resolver.address, resolver.port):
                             continue
                         reply = _read(datagram.data, question)
-                        if reply.status is DnsStatus.MALFORMED:
+                        if reply.status is DnsStatus.MALFORMED and not reply.truncated:
                             trouble = reply
                             continue
                         reply.rtt_ms = (datagram.at_s - started_s) * 1000
@@ -157,19 +168,52 @@ def _read(wire: bytes, question: dns.message.Message) -> Reply:
     try:
         message = dns.message.from_wire(wire)
     except (dns.exception.DNSException, ValueError) as error:
-        return Reply(DnsStatus.MALFORMED, f"its answer is not DNS ({type(error).__name__})")
-    if not question.is_response(message):
+        reply = Reply(DnsStatus.MALFORMED, f"its answer is not DNS ({type(error).__name__})")
+        reply.truncated = _is_cut(wire, question)
+        return reply
+    if not isinstance(message, dns.message.QueryMessage) or not question.is_response(message):
         return Reply(DnsStatus.MALFORMED, "its answer belongs to another question")
-    reply = Reply(_status(message))
+    reply = _answer(message) if message.answer and message.rcode() == dns.rcode.NOERROR else Reply(_status(message))
     reply.message = message
+    reply.truncated = bool(message.flags & dns.flags.TC)
     return reply
+
+
+def _is_cut(wire: bytes, question: dns.message.Message) -> bool:
+    """Some servers cut a long answer in the middle of a record; the header still says so (RFC 1035 4.1.1)."""
+    if len(wire) < _HEADER_OCTETS:
+        return False
+    answer_id, flags = struct.unpack_from("!HH", wire)
+    return bool(answer_id == question.id and flags & _CUT == _CUT)
+
+
+def _answer(message: dns.message.QueryMessage) -> Reply:
+    """The records of the name asked for, by way of its aliases; records of other names are none of the answer."""
+    try:
+        chain = message.resolve_chaining()
+    except dns.exception.DNSException:  # aliases in a circle
+        reply = Reply(DnsStatus.NO_RECORDS, "its aliases lead nowhere")
+        reply.aliases = _targets(rrset for rrset in message.answer if rrset.rdtype == dns.rdatatype.CNAME)
+        return reply
+    if chain.answer is not None:
+        reply = Reply(DnsStatus.ANSWERED)
+    elif not chain.cnames:
+        reply = Reply(DnsStatus.OTHER_ERROR, "its answer is about another name or type")
+    elif any(rrset.rdtype == dns.rdatatype.SOA for rrset in message.authority):  # RFC 2308 2.2
+        reply = Reply(DnsStatus.NO_RECORDS)
+    else:
+        reply = Reply(DnsStatus.OTHER_ERROR, "it gave an alias and did not follow it")
+    reply.rrset, reply.ttl_s, reply.aliases = chain.answer, chain.minimum_ttl, _targets(chain.cnames)
+    return reply
+
+
+def _targets(cnames: Iterable[dns.rrset.RRset]) -> list[str]:
+    return [item.target.to_text(omit_final_dot=True) for rrset in cnames for item in rrset]
 
 
 def _status(message: dns.message.Message) -> DnsStatus:
     rcode = message.rcode()
     if rcode == dns.rcode.NOERROR:
-        if message.answer:
-            return DnsStatus.ANSWERED
         # Neither an authority for the name nor willing to find one: a referral, or nothing at all.
         lame = not message.flags & (dns.flags.AA | dns.flags.RA)
         return DnsStatus.LAME if lame else DnsStatus.NO_RECORDS

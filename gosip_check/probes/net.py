@@ -47,6 +47,8 @@ _ICMP_ERRNOS = {
 
 _LARGEST_DATAGRAM = 65535
 _STOP_LATENCY_S = 0.1
+_MOST_AT_ONCE = 256
+"So many datagrams or errors are read before the clock is looked at again: whoever sends without end is not waited for."
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Datagram:
     port: int
     at_s: float
     ttl: int | None = None
+
+    def is_from(self, address: str, port: int) -> bool:
+        """Compared as addresses. The kernel names a sender without its scope, a link-local peer is written with it."""
+        return self.port == port and ip_address(self.address) == ip_address(address.partition("%")[0])
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,25 @@ def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: 
     return sock
 
 
+def icmp_socket(link: Link, address: str) -> socket.socket | None:
+    """A socket for ICMP echo to `address`, not connected; None where neither kind is allowed.
+
+    icmp(7): the datagram kind needs no root where `net.ipv4.ping_group_range` has the user's group.
+    """
+    family = family_of(address)
+    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError:
+            continue
+        if link.source is not None and family_of(link.source) == family:
+            with contextlib.suppress(OSError):
+                sock.bind((link.source, 0))
+        return sock
+    return None
+
+
 def tcp_connect(
     context: Context, address: str, port: int, timeout_s: float, *, ttl: int | None = None
 ) -> socket.socket:
@@ -175,7 +200,7 @@ def source_address(link: Link, towards: str) -> str:
     with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.bind((_source(link, sock.family), 0))
-            sock.connect((towards, 9))
+            sock.connect(_place(towards, 9))
         except OSError as error:
             raise _local_trouble(error, f"looking for a route to {towards}") from error
         return local_address(sock)[0]
@@ -198,7 +223,7 @@ def send_to(sock: socket.socket, data: bytes, address: str, port: int, *, ttl: i
         limit_ttl(sock, ttl)
     for _ in range(2):  # the first call may only deliver an error left over from an earlier packet
         try:
-            sock.sendto(data, (address, port))
+            sock.sendto(data, _place(address, port))
             return
         except OSError as error:
             trouble = error
@@ -223,9 +248,9 @@ def wait_readable(context: Context, socks: Sequence[socket.socket], until_s: flo
 
 
 def read_datagrams(sock: socket.socket) -> list[Datagram]:
-    """Every datagram that waits on the socket."""
+    """The datagrams that wait on the socket, some of them where there are very many."""
     found: list[Datagram] = []
-    while True:
+    for _ in range(_MOST_AT_ONCE):
         try:
             data, ancillary, _, sender = sock.recvmsg(_LARGEST_DATAGRAM, 64)
         except BlockingIOError:
@@ -235,14 +260,15 @@ def read_datagrams(sock: socket.socket) -> list[Datagram]:
                 raise
             continue  # an ICMP error, which `read_icmp_errors` tells in full; reading it here has cleared it
         found.append(Datagram(data, str(sender[0]), int(sender[1]), time.monotonic(), _ttl(ancillary)))
+    return found
 
 
 def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
-    """Every ICMP error that waits in the socket's error queue; always empty where the system has none."""
+    """The ICMP errors that wait in the socket's error queue; always empty where the system has none."""
     found: list[IcmpError] = []
     if not HAS_ERROR_QUEUE:
         return found
-    while True:
+    for _ in range(_MOST_AT_ONCE):
         try:
             data, ancillary, _, destination = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
         except OSError:
@@ -252,6 +278,7 @@ def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
                 error = _icmp_error(data, value, destination)
                 if error is not None:
                     found.append(error)
+    return found
 
 
 def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
@@ -280,10 +307,18 @@ def _source(link: Link, family: socket.AddressFamily) -> str:
     return "::" if family == socket.AF_INET6 else "0.0.0.0"
 
 
+def _place(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """The sockaddr. Python drops the scope of `fe80::1%eth0` unless it stands there as a number."""
+    host, _, scope = address.partition("%")
+    if not scope:
+        return address, port
+    return host, port, 0, int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+
+
 def _connect(sock: socket.socket, context: Context, address: str, port: int, timeout_s: float) -> None:
     until_s = time.monotonic() + timeout_s
     place = f"{address}:{port}/TCP"
-    code = sock.connect_ex((address, port))
+    code = sock.connect_ex(_place(address, port))
     if code not in (0, errno.EINPROGRESS):
         raise OSError(code, "connect")
     poll = select.poll()

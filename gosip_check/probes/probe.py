@@ -2,22 +2,26 @@
 
 `measure(options, context)` returns facts or raises `ProbeFailed`; anything else that it raises is a bug in the probe
 and is recorded as one. Facts say what was seen and carry no judgement. A fact that was looked for and could not be
-decided is None. Where a fact needs words - who dropped a packet, which address answered what - they stand in
+decided is None; a probe that knows its bounds all the same has a field `between`, fact name -> (low, high), either of
+them None where open. Where a fact needs words - who dropped a packet, which address answered what - they stand in
 `Facts.evidence` under the fact's name, as one sentence with the numbers in it.
 """
 
 import math
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 class Options(Record, frozen=True):
@@ -72,7 +76,7 @@ class Context:
 
     link: the internet line to measure on; bind sockets to `link.source`.
     stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
-    seen: facts that earlier probes brought on this link, by probe name; holds only what `Probe.after` asked for.
+    seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
     say: one short line of progress for a person; costs nothing when nobody looks.
     turns: paces what is sent to the provider's servers.
     """
@@ -111,7 +115,8 @@ class Probe:
     """One question.
 
     subject: what a measurement with these options is about, in a few words.
-    after: probes whose facts it needs. alone: it loads or times the path, so it runs by itself.
+    after: probes whose facts it needs. uses: probes whose facts it takes where they were measured before.
+    alone: it loads or times the path, so it runs by itself.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
     """
 
@@ -121,6 +126,7 @@ class Probe:
     measure: Callable[[Any, Context], Facts]
     subject: Callable[[Any], str] = lambda _: "this machine"
     after: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     alone: bool = False
     local: bool = False
     deadline_s: float = 60.0
@@ -137,3 +143,33 @@ def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str,
             if name not in values and name in source:
                 values[name] = source[name]
     return msgspec.convert(values, probe.options)
+
+
+def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_once: int = 16) -> list[Found]:
+    """`function` of every item, in threads, in the order of the items. Raises what the first one to fail raised.
+
+    The threads are daemons, unlike those of concurrent.futures: one that hangs does not keep the program from ending.
+    """
+    waiting = deque(enumerate(items))
+    found: dict[int, Found] = {}
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                number, item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[number] = function(item)
+            except BaseException as failure:  # not dealt with here: the caller gets it
+                failures.append(failure)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(items)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [found[number] for number in range(len(items))]

@@ -5,14 +5,13 @@ requests from addresses that they do not know.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from msgspec.structs import replace
 
 from gosip_check.probes import leaving, path, probe, srv
-from gosip_check.probes.probe import Context, Probe, ProbeFailed
-from gosip_check.probes.sip_exchange import Exchange, ask_over_udp
+from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
+from gosip_check.probes.sip_exchange import Exchange, Result, ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
 from gosip_check.records import FailureKind, Record
 
@@ -21,6 +20,16 @@ _MOST_SERVERS = 16
 
 _PAUSE_S = 1.0
 "Between two requests to one server."
+
+_UNDECIDED: dict[Result, str] = {
+    "silent": "Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
+    "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall.",
+    "closed": "A connection that was accepted has passed the firewall, unless a proxy on the way took it. "
+    "Ask the provider whether the public address of this line is whitelisted.",
+    "other-port": "The way there and back is open, but a phone system may not take such an answer; tell the provider.",
+    "unsent": "What this machine itself cannot or may not send says nothing of the site; run this on one that can.",
+}
+"Results that decide nothing, and what would help."
 
 _DO_NOT_REPEAT = {403, 429, 503}
 "Answers after which a polite client does not ask again."
@@ -35,9 +44,9 @@ class Options(probe.Options, frozen=True):
 
 
 class Server(Record, frozen=True):
-    """One server: what came of the first OPTIONS, and the round-trip times of all of them."""
+    """One server: its names, what came of the first OPTIONS, and the round-trip times of all of them."""
 
-    target: str
+    targets: list[str]
     address: str
     port: int
     first: Exchange
@@ -59,20 +68,21 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is no server to ask, this machine forbids to send, or the run was stopped."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
-    names: dict[tuple[str, int], str] = {}  # one server may have several names, and is asked once all the same
+    names: dict[tuple[str, int], list[str]] = {}  # one server may have several, and is asked once all the same
     for target in targets:
         for address in target.addresses:
-            names.setdefault((address, target.port), target.target)
-    places = [(name, *place) for place, name in names.items()][:_MOST_SERVERS]
+            names.setdefault((address, target.port), []).append(target.target)
+    places = list(names)[:_MOST_SERVERS]
     if not places:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
-    with ThreadPoolExecutor(len(places)) as pool:
-        servers = list(pool.map(lambda place: _ask(options, context, *place), places))
+    servers = side_by_side(lambda place: _ask(options, context, names[place], *place), places, _MOST_SERVERS)
     servers = _with_who_kept_it(options, context, servers)
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
-    every_answers = False if False in states else None if None in states else True
+    left_out = len(names) - len(places)
+    every_answers = False if False in states else None if None in states or left_out else True
+    missing = [server for server in servers if server.first.result != "answered"]
     seen_from = {server.first.received for server in servers if server.first.received}
     return Facts(
         transport=options.transport,
@@ -81,25 +91,23 @@ def measure(options: Options, context: Context) -> Facts:
         every_server_answers=every_answers,
         public_address=seen_from.pop() if len(seen_from) == 1 else None,
         evidence={
-            "any_server_answers": _words(servers, servers, any_answers),
-            "every_server_answers": _words(
-                servers, [server for server in servers if server.first.result != "answered"], every_answers
-            ),
+            "any_server_answers": _words(servers, servers) + (_advice(missing) if any_answers is None else ""),
+            "every_server_answers": _words(servers, missing) + _open_end(missing, every_answers, left_out),
         },
     )
 
 
-def _ask(options: Options, context: Context, target: str, address: str, port: int) -> Server:
+def _ask(options: Options, context: Context, targets: list[str], address: str, port: int) -> Server:
     exchanges: list[Exchange] = []
     while len(exchanges) < options.requests:
         if exchanges:
             context.wait(_PAUSE_S)
         plain = bool(exchanges) and exchanges[-1].speaks == "sip"
-        exchanges.append(_exchange(options, context, target, address, port, plain))
+        exchanges.append(_exchange(options, context, targets[0], address, port, plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
     return Server(
-        target=target,
+        targets=targets,
         address=address,
         port=port,
         first=exchanges[0],
@@ -118,10 +126,14 @@ def _with_who_kept_it(options: Options, context: Context, servers: Sequence[Serv
     if options.transport == "udp":
         found = leaving.over_udp(context, ways, options.domain, [(server.address, server.port) for server in asked])
     else:
-        with ThreadPoolExecutor(len(asked)) as pool:
-            found = list(pool.map(lambda server: leaving.over_tcp(context, ways, server.address, server.port), asked))
-    told = dict(zip((server.address for server in asked), found, strict=True))
-    return [replace(s, first=_told(s.first, told[s.address])) if s.address in told else s for s in servers]
+        found = side_by_side(lambda server: leaving.over_tcp(context, ways, server.address, server.port), asked)
+    told = {(server.address, server.port): left for server, left in zip(asked, found, strict=True)}
+    return [
+        replace(server, first=_told(server.first, told[place]))
+        if (place := (server.address, server.port)) in told
+        else server
+        for server in servers
+    ]
 
 
 def _told(exchange: Exchange, left: leaving.Left) -> Exchange:
@@ -136,39 +148,46 @@ def _told(exchange: Exchange, left: leaving.Left) -> Exchange:
 
 
 def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
+    if port == 0:
+        return Exchange("unsent", "DNS names port 0, to which nothing can be sent", sent=0)
     try:
         with context.turn(address):
             if options.transport == "udp":
                 return ask_over_udp(context, options.domain, address, port)
             return ask_over_tcp(context, options.domain, target, address, port, plain)
     except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
-        if failed.failure.kind not in (FailureKind.UNREACHABLE, FailureKind.UNSUPPORTED):
+        if failed.failure.kind is FailureKind.INTERRUPTED:
             raise
         return Exchange("unsent", failed.failure.message.rstrip("."), sent=0)
 
 
 def _answers(exchange: Exchange) -> bool | None:
-    """Yes for any SIP answer; no only where something else came instead; undecided for silence, ours included."""
+    """Yes for any SIP answer; no only where something else came instead; undecided where the path may be good."""
     if exchange.result == "answered":
         return True
-    return None if exchange.result in ("silent", "closed", "unsent") else False
+    return None if exchange.result in _UNDECIDED else False
 
 
-def _words(servers: Sequence[Server], named: Sequence[Server], decided: bool | None) -> str:
+def _words(servers: Sequence[Server], named: Sequence[Server]) -> str:
     """How many of the servers answered, and what came of each one that is `named`."""
     answering = sum(server.first.result == "answered" for server in servers)
     told = "; ".join(_server_words(server) for server in named)
-    advice = ""
-    if decided is None:
-        advice = (
-            " Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
-            "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall."
-        )
-    return f"{answering} of {len(servers)} servers answered{f': {told}' if told else ''}.{advice}"
+    return f"{answering} of {len(servers)} servers answered{f': {told}' if told else ''}."
+
+
+def _advice(missing: Sequence[Server]) -> str:
+    results = dict.fromkeys(server.first.result for server in missing)
+    return "".join(f" {_UNDECIDED[result]}" for result in results if result in _UNDECIDED)
+
+
+def _open_end(missing: Sequence[Server], decided: bool | None, left_out: int) -> str:
+    """Why it is not decided, in short: the advice stands beside `any_server_answers`."""
+    words = f" DNS names {left_out} more, which were not asked." if left_out else ""
+    return words + (" This proves neither a block nor a fault." if decided is None and missing else "")
 
 
 def _server_words(server: Server) -> str:
-    place = f"{server.address}:{server.port} ({server.target})"
+    place = f"{server.address}:{server.port} ({', '.join(server.targets)})"
     rtt = f" in {min(server.rtts_ms):.1f} ms" if server.rtts_ms else ""
     speaks = {"tls": " over TLS", "sip": " over plain TCP"}.get(server.first.speaks or "", "")
     return f"{place} {server.first.detail}{speaks}{rtt}"

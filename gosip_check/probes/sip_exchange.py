@@ -9,6 +9,7 @@ import contextlib
 import secrets
 import time
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Literal
 
 from msgspec.structs import replace
@@ -25,7 +26,13 @@ UDP_TIMEOUT_S = 6.0
 "Four copies go out, at 0, 0.5, 1.5 and 3.5 s; RFC 3261 would wait 32 s, which an installer need not."
 
 _ICMP_IS_FINAL = 2
-"So many ICMP errors end an exchange: one alone may have been a moment's."
+"So many ICMP errors end an exchange: one alone may have been a moment's, and decides nothing."
+
+_KEEP_ALIVE = b"\r\n\0"
+"A datagram of nothing else keeps a NAT's table entry alive (RFC 5626 3.5.1 and older customs)."
+
+_LONGEST_TEXT = 200
+"What a stranger wrote is kept up to here."
 
 OTHER_REQUEST = "its answers belong to another request than ours"
 
@@ -40,11 +47,13 @@ Result = Literal[
     "unreachable",
     "malformed",
     "foreign",
+    "other-port",
     "unsent",
 ]
 """silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
-ended without an answer. foreign: an answer to our request from another address than the server's. unsent: this machine
-has no way to that address. The others say what came instead of an answer."""
+ended without an answer. foreign: an answer to our request from another address than the server's. other-port: the same
+from another port of its address. unsent: this machine has no way to that address, or does not let it be used. The
+others say what came instead of an answer."""
 
 
 class Tls(Record, frozen=True):
@@ -81,7 +90,10 @@ class Exchange(Record, frozen=True):
 
 
 def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exchange:
-    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped.
+
+    Whatever comes instead of the server's answer is noted and waited past; two ICMP errors end the waiting.
+    """
     with net.udp_socket(context.link, net.family_of(address)) as sock:
         transaction = ClientTransaction(
             options(context, domain, "UDP", address, net.local_address(sock)[1]),
@@ -89,50 +101,65 @@ def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exch
             t1=context.t1_s,
             timeout_s=UDP_TIMEOUT_S,
         )
-        trouble: Exchange | None = None
-        icmp_count = 0
+        noise: Exchange | None = None
+        elsewhere: Exchange | None = None
+        errors: list[net.IcmpError] = []
         started_s = time.monotonic()
-        while (next_at := transaction.next_at) is not None:
+        while (next_at := transaction.next_at) is not None and len(errors) < _ICMP_IS_FINAL:
             request = transaction.due(time.monotonic())
             if request is not None:
                 net.send_to(sock, request, address, port)
                 continue
             net.wait_readable(context, [sock], next_at)
             for datagram in net.read_datagrams(sock):
-                is_the_servers = (datagram.address, datagram.port) == (address, port)
+                if not datagram.is_from(address, port):
+                    elsewhere = elsewhere or _from_elsewhere(transaction, datagram, address)
+                    continue
+                if not datagram.data.strip(_KEEP_ALIVE):
+                    continue
                 try:
                     response = transaction.receive(datagram.data)
                 except WireError as error:
-                    if is_the_servers:  # a stranger's noise says nothing about the server
-                        count = len(datagram.data)
-                        trouble = Exchange(
-                            "malformed", f"answered {count} octets that are not SIP ({error})", culprit=address
-                        )
-                    continue
-                if response is None:
-                    if is_the_servers and isinstance(transaction.foreign[-1], sip.Response):
-                        trouble = Exchange("malformed", OTHER_REQUEST, culprit=address)
-                    continue
-                if not is_the_servers:
-                    return Exchange(
-                        "foreign",
-                        f"the answer came from {datagram.address}:{datagram.port}",
-                        sent=transaction.sent,
-                        culprit=datagram.address,
+                    count = len(datagram.data)
+                    noise = Exchange(
+                        "malformed", f"answered {count} octets that are not SIP ({error})", culprit=address
                     )
-                if response.status < 200:
                     continue
-                rtt_ms = (datagram.at_s - started_s) * 1000 if transaction.sent == 1 else None
-                return answered(response, rtt_ms, transaction.sent)
-            for icmp in net.read_icmp_errors(sock):
-                icmp_count += 1
-                trouble = from_icmp(icmp)
-            if icmp_count >= _ICMP_IS_FINAL:
-                break
+                if response is not None and response.status >= 200:
+                    rtt_ms = (datagram.at_s - started_s) * 1000 if transaction.sent == 1 else None
+                    return answered(response, rtt_ms, transaction.sent)
+                if response is None and isinstance(transaction.foreign[-1], sip.Response):
+                    noise = Exchange("malformed", OTHER_REQUEST, culprit=address)
+            errors += net.read_icmp_errors(sock)
         if transaction.provisional is not None:  # no final response, and yet the way there and back is open
             return answered(transaction.provisional, None, transaction.sent)
-        trouble = trouble or Exchange("silent", f"no answer to {transaction.sent} tries in {UDP_TIMEOUT_S:g} s")
-        return replace(trouble, sent=transaction.sent)
+        ending = _icmp_ending(errors) or elsewhere or noise or _silence(transaction.sent, errors)
+        return replace(ending, sent=transaction.sent)
+
+
+def _from_elsewhere(transaction: ClientTransaction, datagram: net.Datagram, address: str) -> Exchange | None:
+    """An answer to our request that the server's own socket did not send; a stranger's noise is nothing."""
+    try:
+        if not transaction.is_answered_by(sip.parse(datagram.data)):
+            return None
+    except WireError:
+        return None
+    if datagram.is_from(address, datagram.port):
+        words = f"answered from its port {datagram.port} instead, which many firewalls and phone systems do not take"
+        return Exchange("other-port", words, culprit=datagram.address)
+    return Exchange("foreign", f"the answer came from {datagram.address}:{datagram.port}", culprit=datagram.address)
+
+
+def _icmp_ending(errors: list[net.IcmpError]) -> Exchange | None:
+    return from_icmp(errors[-1]) if len(errors) >= _ICMP_IS_FINAL else None
+
+
+def _silence(sent: int, errors: list[net.IcmpError]) -> Exchange:
+    """One ICMP error and then nothing: the error was not repeated for the later copies, so it is not believed."""
+    words = f"no answer to {sent} tries in {UDP_TIMEOUT_S:g} s"
+    if errors:
+        words += f", though {errors[0].sender} once said {errors[0].name}"
+    return Exchange("silent", words)
 
 
 def options(
@@ -158,13 +185,16 @@ def answered(response: sip.Response, rtt_ms: float | None, sent: int) -> Exchang
     received = rport = None
     with contextlib.suppress(WireError):
         via = response.vias[0]
-        received, rport = via.received, via.rport
+        rport = via.rport
+        with contextlib.suppress(ValueError):  # anything may stand there, a name too
+            received = str(ip_address((via.received or "").strip("[]")))
+    reason = response.reason[:_LONGEST_TEXT]
     return Exchange(
         "answered",
-        f"{response.status} {response.reason}".strip(),
+        f"{response.status} {reason}".strip(),
         status=response.status,
-        reason=response.reason,
-        server=response.header("Server") or response.header("User-Agent") or "",
+        reason=reason,
+        server=(response.header("Server") or response.header("User-Agent") or "")[:_LONGEST_TEXT],
         received=received,
         rport=rport,
         rtt_ms=None if rtt_ms is None else round(rtt_ms, 3),

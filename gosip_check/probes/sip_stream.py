@@ -24,6 +24,12 @@ CONNECT_TIMEOUT_S = 4.0
 ANSWER_TIMEOUT_S = 4.0
 TLS_TIMEOUT_S = 3.0
 
+_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(.+)")
+"How OpenSSL names an alert (RFC 8446 6.2) that came from the other side."
+
+_CONTENT_LENGTH = re.compile(rb"(?im)^(content-length|l)[ \t]*:.*\n")
+_HEAD_END = re.compile(rb"\r?\n(?=\r?\n)")
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 "What TLS can carry as a server's name (RFC 6066 3); DNS may give names of any octets."
 
@@ -38,6 +44,8 @@ def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: i
         if not plain:
             with net.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
                 secured = handshake(context, sock, name)
+                if isinstance(secured, Exchange):
+                    return secured
                 if isinstance(secured, ssl.SSLSocket):
                     with secured:
                         tls = _describe(secured)
@@ -59,7 +67,9 @@ def _ask_on_stream(context: Context, sock: socket.socket, domain: str, transport
     response = exchange_on_stream(context, sock, request, address)
     if isinstance(response, Exchange):
         return response
-    return answered(response, (time.monotonic() - started_s) * 1000 if response.status >= 200 else None, 1)
+    took_s = time.monotonic() - started_s
+    whole = response.status >= 200 and took_s < ANSWER_TIMEOUT_S  # else it was waited for, and never came to its end
+    return answered(response, took_s * 1000 if whole else None, 1)
 
 
 def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, address: str) -> sip.Response | Exchange:
@@ -81,13 +91,19 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
             if not chunk:
                 break
             buffer += chunk
-        ending = _broken_off(buffer, chunk, address)
+        ending = _broken_off(chunk)
+        if buffer:
+            ending = Exchange("malformed", f"its answer broke off after {len(buffer)} octets", culprit=address)
     except WireError as error:
         ending = Exchange("malformed", f"answered something that is not SIP ({error})", culprit=address)
     except ConnectionResetError:
         ending = Exchange("closed", "accepted the connection and reset it without an answer")
     except OSError as error:
-        ending = Exchange("closed", f"the connection broke: {error.strerror or error}")
+        ending = Exchange("closed", f"accepted the connection, which then broke: {error.strerror or error}")
+    with contextlib.suppress(WireError):
+        unfinished = _unfinished(buffer, transaction)
+        if unfinished is not None:
+            return unfinished
     if transaction.provisional is not None:  # no final response, and yet the way there and back is open
         return transaction.provisional
     if any(isinstance(message, sip.Response) for message in transaction.foreign):
@@ -95,31 +111,51 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
     return ending
 
 
-def _broken_off(buffer: bytes, chunk: bytes | None, address: str) -> Exchange:
+def _broken_off(chunk: bytes | None) -> Exchange:
     """What it is when no more comes; `chunk` is None where the connection is still open."""
-    if buffer:
-        return Exchange("malformed", f"its answer broke off after {len(buffer)} octets", culprit=address)
     if chunk is None:
         return Exchange("silent", f"accepted the connection, but gave no answer within {ANSWER_TIMEOUT_S:g} s")
     return Exchange("closed", "accepted the connection and closed it without an answer")
 
 
+def _unfinished(buffer: bytes, transaction: ClientTransaction) -> sip.Response | None:
+    """The response whose body did not come, or has no length, or whose head did not come as a whole.
+
+    A status is an answer. Lines that say whose it is must be right, unless they were still to come.
+    """
+    buffer = buffer.lstrip(b"\r\n")
+    end = _HEAD_END.search(buffer)
+    head = _CONTENT_LENGTH.sub(b"", buffer[: end.end() if end else buffer.rfind(b"\n") + 1])
+    message = sip.parse(head)
+    if not isinstance(message, sip.Response):
+        return None
+    if end is None and (message.header("Via") is None or message.header("CSeq") is None):
+        return message
+    return transaction.receive(head)
+
+
 def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | None:
     """The next bytes, b"" at the end of the stream, None when the time is over, also for one that never stops."""
     while time.monotonic() < until_s:
+        context.check()
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
             return sock.recv(65536)
         net.wait_readable(context, [sock], until_s)
     return None
 
 
-def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | str:
-    """A TLS connection to whoever answers, without verifying who; or why there is none, in words."""
+def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | Exchange | str:
+    """A TLS connection to whoever answers, without verifying who; or why there is none, in words.
+
+    An exchange, which is then all there is to know, where the server itself said in TLS that it will not talk to us.
+    """
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.check_hostname = False
     settings.verify_mode = ssl.CERT_NONE
     with contextlib.suppress(ValueError, ssl.SSLError):  # describe old servers too, where this OpenSSL still can
         settings.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with contextlib.suppress(ssl.SSLError):
+        settings.set_ciphers("ALL:@SECLEVEL=0")
     until_s = time.monotonic() + TLS_TIMEOUT_S
     sni = name if _HOST_NAME.fullmatch(name) else None
     try:
@@ -131,12 +167,17 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
                 try:
                     secured.do_handshake()
                 except ssl.SSLWantReadError:
-                    if not net.wait_readable(context, [secured], until_s):
+                    if not net.wait_readable(context, [secured], until_s) or time.monotonic() >= until_s:
                         return f"no TLS answer within {TLS_TIMEOUT_S:g} s"
                 else:
                     opened.pop_all()
                     return secured
     except ssl.SSLError as error:
+        alert = _ALERT.fullmatch(error.reason or "")
+        if alert:
+            named = alert[1].replace("_", " ").lower()
+            words = f"accepted the connection and ended the TLS handshake with the alert {named!r}"
+            return Exchange("closed", words, speaks="tls")
         return f"no TLS ({error.reason or 'handshake failed'})"
     except OSError as error:
         return f"the connection ended in the TLS handshake ({error.strerror or 'closed'})"

@@ -53,7 +53,11 @@ class Facts(probe.Facts, frozen=True):
     """`targets`: those of the resolver that is believed, in the order in which RFC 2782 has them tried.
 
     srv_found: False also where no resolver of this machine could answer, because a PBX here could not find out either;
-    the evidence keeps the reasons apart. None where an answer was cut off and TCP was blocked: EDNS may get it whole.
+    the evidence keeps the reasons apart. None where an answer was cut off and TCP was blocked (EDNS may get it whole),
+    and where this machine's own firewall kept a resolver from being asked.
+    site_count: networks that targets lie in, of one version of IP: by IPv4 and IPv6 at once, a site is not two.
+    ttl_max_s: of the machine's own resolvers, the one that keeps the records the longest.
+    resolvers_elsewhere: configured, but belonging to another line than the one that is looked at; not asked.
     """
 
     name: str
@@ -62,9 +66,11 @@ class Facts(probe.Facts, frozen=True):
     srv_found: bool | None
     targets_resolve: bool | None
     targets_in_networks: bool | None
+    ports_expected: bool | None
     site_count: int | None
     aliases_found: bool | None
     resolvers_agree: bool | None
+    resolvers_elsewhere: list[str]
     names_invented: bool | None
     ttl_max_s: int | None
     arrangement: Literal["active-standby", "load-sharing", "single"] | None
@@ -77,8 +83,10 @@ class Asked:
 
     name: str
     domain: str
+    port: int
     networks: list[str]
     answers: list[Answer]
+    elsewhere: list[str]
     fallback: Target | None
     invented: dict[str, bool | None]
 
@@ -95,10 +103,12 @@ def facts_of(asked: Asked) -> Facts:
     records = believed.records if believed else []
     targets = believed.targets if believed else []
     offered = [record for record in records if record.target != "."]
-    ttls = [record.ttl_s for record in offered]
-    cut_off = believed is None and any(answer.truncated for answer in own)
+    ttl_max_s, longest = _longest_kept(own)
+    open_ = believed is None and any(answer.truncated or answer.status is DnsStatus.FORBIDDEN for answer in own)
     resolve = _resolved(targets)
     sites = sorted({n for t in targets for a in t.addresses if (n := _network_of(a, asked.networks))})
+    versions = [ip_network(network).version for network in sites]
+    ports, which_ports = _ports(offered, asked.port)
     aliased = [f"{t.target} is an alias of {' -> '.join(t.aliases)}" for t in targets if t.aliases]
     in_networks, where = _in_networks(targets, own, asked.networks)
     agree, agreement = _agreement(asked.answers)
@@ -107,25 +117,27 @@ def facts_of(asked: Asked) -> Facts:
         "srv_found": _found(asked, believed, offered),
         "targets_resolve": _led(targets),
         "targets_in_networks": where,
+        "ports_expected": which_ports,
         "site_count": f"Targets lie in {len(sites)} of the provider's networks{': ' * bool(sites)}{', '.join(sites)}.",
         "aliases_found": f"{'; '.join(aliased)}." if aliased else "Every target has its addresses under its own name.",
-        "resolvers_agree": agreement,
+        "resolvers_agree": " ".join([agreement, *([f"{other_line(asked.elsewhere)}."] if asked.elsewhere else [])]),
         "names_invented": invention,
+        "ttl_max_s": longest,
     }
-    if ttls:
-        evidence["ttl_max_s"] = f"A resolver may keep the records for {max(ttls)} s before it notices a change."
     return Facts(
         name=asked.name,
         answers=asked.answers,
         targets=targets,
-        srv_found=None if cut_off else bool(offered),
+        srv_found=None if open_ else bool(offered),
         targets_resolve=resolve,
         targets_in_networks=in_networks,
-        site_count=len(sites) if resolve is not None else None,
+        ports_expected=ports,
+        site_count=max(versions.count(4), versions.count(6)) if resolve is not None else None,
         aliases_found=bool(aliased) if targets else None,
         resolvers_agree=agree,
+        resolvers_elsewhere=asked.elsewhere,
         names_invented=names_invented,
-        ttl_max_s=max(ttls, default=None),
+        ttl_max_s=ttl_max_s,
         arrangement=_arrangement(offered),
         fallback_addresses=asked.fallback.addresses if asked.fallback else [],
         evidence=evidence,
@@ -137,7 +149,7 @@ def _found(asked: Asked, believed: Answer | None, offered: list[SrvRecord]) -> s
         return f"{len(offered)} SRV record{'s'[: len(offered) > 1]} for {asked.name}: {_listed(offered)}."
     if believed is None:
         return (
-            f"No resolver of this machine could answer for {asked.name}, asked twice where it was silent: "
+            f"No resolver of this machine could answer for {asked.name}, asked four times where it was silent: "
             f"{_said(asked.answers)}."
         )
     if believed.records:
@@ -155,6 +167,23 @@ def _without_srv(asked: Asked) -> str:
         f"A PBX would fall back on the address of {asked.domain} ({', '.join(asked.fallback.addresses)}), port 5060 "
         "(RFC 3263), and lose the move to the other site when one fails."
     )
+
+
+def _longest_kept(own: list[Answer]) -> tuple[int | None, str]:
+    ttls = [(record.ttl_s, answer.resolver) for answer in own for record in answer.records if record.target != "."]
+    if not ttls:
+        return None, "No resolver gave records that it could keep."
+    ttl_s, resolver = max(ttls)
+    return ttl_s, f"{resolver} may keep the records for {ttl_s} s before it notices a change."
+
+
+def _ports(offered: list[SrvRecord], port: int) -> tuple[bool | None, str]:
+    others = [record for record in offered if record.port != port]
+    if not offered:
+        return None, "There is no record that names a port."
+    if others:
+        return False, f"The firewall is asked to allow port {port}, but DNS leads to {_listed(others)}."
+    return True, f"Every record names port {port}."
 
 
 def _arrangement(offered: list[SrvRecord]) -> Literal["active-standby", "load-sharing", "single"] | None:
@@ -198,6 +227,8 @@ def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
 
     TTLs count down in caches, so they are left out of the comparison.
     """
+    forbidden = [answer for answer in answers if answer.status is DnsStatus.FORBIDDEN]
+    answers = [answer for answer in answers if answer not in forbidden]
     records = {frozenset((r.priority, r.weight, r.port, r.target) for r in answer.records) for answer in answers}
     places = {frozenset((t.target, *sorted(t.addresses)) for t in answer.targets) for answer in answers}
     followed = "; ".join(f"{answer.resolver}: {_led(answer.targets)}" for answer in answers)
@@ -206,6 +237,8 @@ def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
         return False, f"Not every resolver answers: {_said(failing)}."
     if len(records) > 1:
         return False, f"The resolvers differ: {_said(answers)}."
+    if forbidden:
+        return None, f"This machine does not let every resolver be asked: {_said(forbidden)}."
     if any(not t.addresses and not t.status.is_denial for answer in answers for t in answer.targets):
         return None, f"Not every resolver told the addresses of the targets, so they cannot be compared: {followed}."
     if len(places) > 1:
@@ -242,3 +275,9 @@ def _said(answers: list[Answer]) -> str:
         f"{a.resolver}: {_listed(a.records) if a.records else a.status}{f' ({a.detail})' if a.detail else ''}"
         for a in answers
     )
+
+
+def other_line(resolvers: list[str]) -> str:
+    """Why these are not asked, without the full stop."""
+    belong = "belong" if len(resolvers) > 1 else "belongs"
+    return f"{', '.join(resolvers)} {belong} to another line, beside whose interface it lies, and was not asked"

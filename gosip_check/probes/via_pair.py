@@ -12,16 +12,16 @@ Of every answer, the headers that a server must copy (RFC 3261 8.2.6.2) are comp
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
 from gosip_check.probes import net
 from gosip_check.probes.path import Server
-from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip_exchange import Exchange, options
 from gosip_check.probes.sip_stream import CONNECT_TIMEOUT_S, exchange_on_stream, handshake
 from gosip_check.wire import sip
@@ -95,9 +95,8 @@ def ask_pairs(context: Context, domain: str, servers: Sequence[Server], ways: Se
 
 def ask_pairs_over_tcp(context: Context, domain: str, servers: Sequence[Server], ways: Sequence[Way]) -> list[Answer]:
     """Over TCP, or TLS where a server speaks it: one connection for each way, all servers at once."""
-    with ThreadPoolExecutor(max(1, len(servers))) as pool:
-        found = pool.map(lambda server: [_ask_over_tcp(context, domain, server, way) for way in ways], servers)
-        return [answer for answers in found for answer in answers]
+    found = side_by_side(lambda server: [_ask_over_tcp(context, domain, server, way) for way in ways], servers)
+    return [answer for answers in found for answer in answers]
 
 
 def _listener(context: Context) -> socket.socket:
@@ -188,7 +187,7 @@ def _ask_over_tcp(context: Context, domain: str, server: Server, way: Way) -> An
             return answer
         with net.tcp_connect(context, server.address, server.port, CONNECT_TIMEOUT_S) as sock:
             secured = handshake(context, sock, server.name)
-            if isinstance(secured, str):
+            if not isinstance(secured, ssl.SSLSocket):
                 return answer
             with secured:
                 return ask(secured, "TLS")

@@ -54,6 +54,11 @@ class Endpoint:
     def __exit__(self, *_: object) -> None:
         self._wake.close()  # the other end becomes readable, which ends the thread
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back, also where it was never served on."""
+        self._wake.close()
         for sock in (self._udp, self._listener, self._woken, *self._streams):
             sock.close()
         self._selector.close()

@@ -43,7 +43,8 @@ _TTL_S = 300
 class Trunk:
     """`with Trunk(domain, service, transport, fault) as trunk`: serves until the block ends.
 
-    dns_server: `ADDRESS:PORT` of its resolver, to be asked instead of the machine's own.
+    dns_server: `ADDRESS:PORT` of its resolver, to be asked instead of the machine's own. port: that of both sites'
+    SIP servers, one that was free.
     """
 
     def __init__(self, domain: str, service: str, transport: str, fault: str | None = None) -> None:
@@ -52,16 +53,15 @@ class Trunk:
         sites = _ELSEWHERE if fault == "outside-networks" else _SITES
         self._sites = sites[:1] if fault == "one-site" else sites
         self._stack = contextlib.ExitStack()
-        self._ports: dict[str, int] = {}
+        self.port = 0
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            for name, address, _ in self._sites:
-                if self._fault == "refused":
-                    self._ports[name] = _unused_port(address)
-                else:
-                    server = stack.enter_context(Endpoint(address, self._answer_sip, _split_sip))
-                    self._ports[name] = server.port
+            if self._fault == "refused":
+                self.port = _unused_port(self._sites[0][1])
+            else:
+                for server in self._sip_servers():
+                    self.port = stack.enter_context(server).port
             dns_server = stack.enter_context(Endpoint("127.0.0.1", self._answer_dns, _split_dns, _frame_dns))
             self.dns_server = f"{dns_server.address}:{dns_server.port}"
             self._stack = stack.pop_all()
@@ -69,6 +69,22 @@ class Trunk:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _sip_servers(self) -> list[Endpoint]:
+        """One for each site, all on the same port; a port that is free at one address may be taken at another."""
+        (_, first, _), *others = self._sites
+        for last_try in (False,) * 19 + (True,):
+            servers = [Endpoint(first, self._answer_sip, _split_sip)]
+            try:
+                for _, address, _ in others:
+                    servers.append(Endpoint(address, self._answer_sip, _split_sip, port=servers[0].port))
+                return servers
+            except OSError:
+                for server in servers:
+                    server.close()
+                if last_try:
+                    raise
+        raise AssertionError("unreachable")
 
     def _answer_dns(self, wire: bytes, peer: Peer, transport: str) -> Answers:
         del peer, transport
@@ -93,7 +109,7 @@ class Trunk:
     def _records(self, name: str, kind: str) -> list[str] | None:
         """The records of a name, [] where it has none of that kind, None where it does not exist."""
         if name == self._srv_name and self._fault != "nxdomain":
-            targets = [f"{prio} 50 {self._ports[site]} {site}.{self._domain}." for site, _, prio in self._sites]
+            targets = [f"{prio} 50 {self.port} {site}.{self._domain}." for site, _, prio in self._sites]
             return targets if kind == "SRV" else []
         for site, address, _ in self._sites:
             if name in (f"{site}.{self._domain}", self._domain):

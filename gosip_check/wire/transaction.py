@@ -91,6 +91,12 @@ class ClientTransaction:
         self._interval = min(2 * self._interval, self._t2)
         return self._request
 
+    def is_answered_by(self, message: Message) -> bool:
+        """Do branch and method say that it belongs here? Raises WireError where that cannot be read."""
+        if not isinstance(message, Response):
+            return False
+        return (message.vias[0].branch or "").lower() == self._branch and message.cseq.method == self._method
+
     def receive(self, datagram: bytes) -> Response | None:
         """The response in it if it belongs here, else None; a repetition of the final one is taken in (timer K): None.
 
@@ -98,8 +104,7 @@ class ClientTransaction:
         token, so case does not matter (7.3.1). Raises WireError where that cannot be read; the transaction goes on.
         """
         message = parse(datagram)
-        branch = message.vias[0].branch or ""
-        if not isinstance(message, Response) or branch.lower() != self._branch or message.cseq.method != self._method:
+        if not isinstance(message, Response) or not self.is_answered_by(message):
             if len(self.foreign) < FOREIGN_KEPT:
                 self.foreign.append(message)
             return None

@@ -56,3 +56,16 @@ def test_alg_verdict(labs: Labs, row: Row) -> None:
     if row.culprit is not None:
         assert facts["culprit"] == row.culprit
         assert row.culprit in verdict["reason"]
+
+
+def test_a_plain_user_sees_the_same_handwriting(labs: Labs) -> None:
+    """No privilege on the network. The one that is left lets the user read a checkout in somebody's home."""
+    caps = ["--inh-caps", "-all,+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    caps += ["--bounding-set", "-all,+dac_read_search"]
+    plain = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *caps)
+    row = next(row for row in MATRIX if row.name == "NAT + ALG")
+    lab = labs.of(row.site)
+    with entered(lab, row):
+        report = run_tool(lab, "alg", before=plain)
+    assert facts_of(report, "sip_rewriting")["culprit"] == row.culprit
+    assert verdict_of(report, "alg.absent")["outcome"] == "fail"

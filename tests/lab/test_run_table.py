@@ -33,6 +33,7 @@ ALL_WELL = {
     "dns.srv-answers": PASS,
     "dns.targets-resolve": PASS,
     "dns.targets-in-networks": PASS,
+    "dns.ports": PASS,
     "dns.two-sites": PASS,
     "dns.no-alias": PASS,
     "dns.resolvers-agree": PASS,
@@ -101,6 +102,7 @@ NO_RECORDS = Product(
         "dns.srv-answers": FAIL,
         "dns.targets-resolve": SKIPPED,
         "dns.targets-in-networks": SKIPPED,
+        "dns.ports": SKIPPED,
         "dns.two-sites": SKIPPED,
         "dns.no-alias": SKIPPED,
         "dns.ttl": SKIPPED,
@@ -212,7 +214,7 @@ def _gosip_check(*arguments: str) -> list[str]:
 
 def _run(lab: Lab, checklist: str, *before: str) -> tuple[int, dict[str, Any]]:
     """Exit code and report of a run in `lan`; `before` stands before the tool's own command line."""
-    tool = _gosip_check("run", "--checklist", checklist, "--json", "-", "--quiet")
+    tool = _gosip_check("run", "--checklist", checklist, "--duration", "1", "--json", "-", "--quiet")
     ended = lab.run("lan", [*before, *tool], check=False, timeout_s=RUN_TIMEOUT_S)
     assert ended.returncode in OUTCOMES, f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     return ended.returncode, json.loads(ended.stdout)
@@ -220,14 +222,16 @@ def _run(lab: Lab, checklist: str, *before: str) -> tuple[int, dict[str, Any]]:
 
 def _assert_says(said: tuple[int, dict[str, Any]], expected: Product) -> None:
     exit_code, report = said
-    outcomes = {verdict["id"]: verdict["outcome"] for verdict in report["verdicts"]}
+    outcomes = {verdict["id"]: verdict["outcome"] for verdict in report["verdicts"] if verdict["group"] != "media"}
     reasons = {verdict["id"]: verdict["reason"] for verdict in report["verdicts"]}
     told = "\n".join(f"{outcomes[id_]:8} {id_}: {reasons[id_]}" for id_ in outcomes)
     well = BY_PRODUCT[report["checklist"]["id"]]
     verdicts = {**well, **{id_: outcome for id_, outcome in expected.verdicts.items() if id_ in well}}
     assert {id_: outcomes.get(id_) for id_ in well} == verdicts, told
     assert set(outcomes) == {*well, *DEPENDS_ON_THE_MACHINE}
-    assert (exit_code, report["outcome"]) == (expected.exit_code, OUTCOMES[expected.exit_code]), told
+    # Loss and bandwidth need a reflector, and there is none here: no run ends ready (test_media.py has one that does).
+    expected_code = expected.exit_code or INCONCLUSIVE
+    assert (exit_code, report["outcome"]) == (expected_code, OUTCOMES[expected_code]), told
     for id_, words in expected.reasons.items():
         assert words in reasons[id_], told
 

@@ -88,6 +88,18 @@ WRONG = {
         HEAD + TRUNK.replace("trunk.example.net", "sip:trunk") + GOOD,
         "w.toml: [trunk]: domain: 'sip:trunk' is not a domain; trunk.example.net would be right.",
     ),
+    "trunk domain with an empty label": (
+        HEAD + TRUNK.replace("trunk.example.net", "a..b") + GOOD,
+        "w.toml: [trunk]: domain: 'a..b' is not a domain; trunk.example.net would be right.",
+    ),
+    "trunk domain with a long label": (
+        HEAD + TRUNK.replace("trunk.example.net", f"{'x' * 64}.b") + GOOD,
+        f"w.toml: [trunk]: domain: '{'x' * 64}.b' is not a domain; trunk.example.net would be right.",
+    ),
+    "trunk domain too long": (
+        HEAD + TRUNK.replace("trunk.example.net", ".".join(["x" * 63] * 4)) + GOOD,
+        f"w.toml: [trunk]: domain: '{'.'.join(['x' * 63] * 4)}' is not a domain; trunk.example.net would be right.",
+    ),
     "id form": (
         HEAD + TRUNK + requirement(id='"DNS"'),
         "w.toml: requirement 'DNS': the id must be group.name in lower case, such as 'dns.ttl'.",
@@ -235,6 +247,7 @@ REQUIRED_IDS = {
     "dns.srv-answers",
     "dns.targets-resolve",
     "dns.targets-in-networks",
+    "dns.ports",
     "dns.two-sites",
     "dns.no-alias",
     "dns.resolvers-agree",

@@ -49,6 +49,33 @@ WRONG_USAGE = {
     ("demo", "--fault", "fire"): "Error: --fault 'fire': there is no such fault; there are one-site, ",
     ("demo", "--fault", "\x1b[31m"): "Error: --fault '\\x1b[31m': there is no such fault; there are one-site, ",
     ("form", "check", "gone.toml"): "Error: gone.toml: cannot be read: No such file or directory.",
+    ("run", "--channels", "0"): "Error: Invalid value for '--channels': 0 is not in the range 1<=x<=2000.",
+    ("quality", "--duration", "0.5"): "Error: Invalid value for '--duration': 0.5 is not in the range 1<=x<=600.",
+    ("run", "--reflector", "a:b"): "Error: --reflector 'a:b': HOST or HOST:PORT would be right",
+    (
+        "quality",
+        "--reflector",
+        "192.0.2.1",
+        "--reflector-key-file",
+        "gone",
+    ): "Error: --reflector-key-file gone: cannot be read: No such file or directory.",
+    (
+        "run",
+        "--reflector-key-file",
+        "pyproject.toml",
+    ): "Error: --reflector-key-file is of no use without --reflector.",
+    ("bandwidth", "--find-capacity"): "Error: --find-capacity needs a far end to send to: name it with --reflector.",
+    (
+        "reflector",
+        "--key-file",
+        "LICENSE.gone",
+    ): "Error: --key-file LICENSE.gone: cannot be read: No such file or directory.",
+    (
+        "reflector",
+        "--allow",
+        "192.0.2.1/24",
+    ): "Error: --allow '192.0.2.1/24': 192.0.2.1/24 has host bits set; 192.0.2.0/24 would be right.",
+    ("reflector", "--bind", "192.0.2.77"): "Error: cannot listen on 192.0.2.77 port 862/UDP: ",
     ("checklist", "show", "x"): "Error: There is no checklist 'x'. Shipped are go-gateway, go-native; ",
 }
 

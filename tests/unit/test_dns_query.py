@@ -4,18 +4,16 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import dns.message
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.probes import dns_query, net, resolvers
+from gosip_check.probes import dns_query, net
 from gosip_check.probes.dns_query import DnsStatus, Reply, Resolver, ask
 from gosip_check.probes.net import Datagram
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.resolvers import parse_resolver
 from gosip_check.records import FailureKind, Link
 from gosip_check.servers.endpoint import Endpoint, Peer
 
@@ -32,7 +30,6 @@ Answer = Callable[[dns.message.Message, Peer, str], DnsAnswers]
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which no answer comes."""
     monkeypatch.setattr(dns_query, "RESOLVER_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(dns_query, "_UDP_RESEND_S", 0.05)
 
 
 def asked(answer: Answer, kind: str = "SRV", address: str = "127.0.0.1") -> Reply:
@@ -95,8 +92,8 @@ def test_silence_is_a_timeout_after_four_copies() -> None:
     assert reply.status is DnsStatus.TIMEOUT
     assert not reply.status.is_denial
     assert (reply.message, reply.rtt_ms, reply.detail) == (None, None, "no answer within 0.1 s")
-    assert ids[0] == ids[1] != ids[2] == ids[3]
     assert len(ids) == 4
+    assert len(set(ids)) == 1  # an answer to any of them is an answer
 
 
 def test_a_lost_first_copy_is_made_good() -> None:
@@ -110,7 +107,7 @@ def test_a_lost_first_copy_is_made_good() -> None:
     assert reply.status is DnsStatus.ANSWERED
     assert len(seen) == 2
     assert reply.rtt_ms is not None
-    assert reply.rtt_ms >= dns_query._UDP_RESEND_S * 1000  # from the first copy on
+    assert reply.rtt_ms >= dns_query.RESOLVER_TIMEOUT_S / dns_query._UDP_COPIES * 1000  # from the first copy on
 
 
 @pytest.mark.skipif(not net.HAS_ERROR_QUEUE, reason="this system has no error queue")
@@ -319,11 +316,41 @@ def test_a_resolver_that_this_machine_cannot_reach_is_that_resolvers_matter(
     assert (reply.status, reply.detail) == (DnsStatus.UNREACHABLE, "This machine refused it")
 
 
-def test_a_machine_that_forbids_to_ask_says_nothing_about_resolvers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_may_not_be_asked_says_nothing_about_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(net, "udp_socket", failing(FailureKind.PERMISSION))
-    with pytest.raises(ProbeFailed) as caught:
-        ask(CONTEXT, Resolver("127.0.0.1"), NAME, "SRV")
-    assert caught.value.failure.kind is FailureKind.PERMISSION
+    reply = ask(CONTEXT, Resolver("127.0.0.1"), NAME, "SRV")
+    assert (reply.status, reply.detail) == (DnsStatus.FORBIDDEN, "This machine refused it")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_late_answer_to_the_first_copy_is_an_answer() -> None:
+    copies: list[tuple[dns.message.Message, Peer]] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as slow:
+        slow.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while len(copies) < 4:
+                wire, peer = slow.recvfrom(4096)
+                copies.append((dns.message.from_wire(wire), peer))
+            first, peer = copies[0]
+            slow.sendto(dns_reply(first, RECORD).to_wire(), peer)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        reply = ask(CONTEXT, Resolver("127.0.0.1", slow.getsockname()[1]), NAME, "SRV")
+        server.join(timeout=30)
+    assert reply.status is DnsStatus.ANSWERED
+
+
+@pytest.mark.parametrize("octets", [12, 40, -3])
+def test_an_answer_cut_in_the_middle_of_a_record_is_asked_for_over_tcp(octets: int) -> None:
+    def answer(query: dns.message.Message, peer: Peer, transport: str) -> DnsAnswers:
+        if transport == "TCP":
+            return dns_reply(query, RECORD)
+        return dns_reply(query, RECORD, flags="RA TC").to_wire()[:octets]
+
+    reply = asked(answer)
+    assert (reply.status, reply.truncated, reply.tcp_retry_worked) == (DnsStatus.ANSWERED, True, True)
 
 
 QUESTION = dns.message.make_query(NAME, "SRV", id=4711)
@@ -337,53 +364,6 @@ def test_no_altered_answer_escapes(changes: list[tuple[int, int]], cut: int) -> 
         wire[place] = value
     reply = dns_query._read(bytes(wire[: len(wire) - cut]), QUESTION)
     assert (reply.message is None) == (reply.status is DnsStatus.MALFORMED)
-
-
-@pytest.mark.parametrize(
-    ("text", "address", "port", "shown"),
-    [
-        ("192.0.2.1", "192.0.2.1", 53, "192.0.2.1"),
-        ("192.0.2.1:5353", "192.0.2.1", 5353, "192.0.2.1:5353"),
-        ("2001:DB8::1", "2001:db8::1", 53, "2001:db8::1"),
-        ("[2001:db8::1]", "2001:db8::1", 53, "2001:db8::1"),
-        ("[2001:db8::1]:5353", "2001:db8::1", 5353, "[2001:db8::1]:5353"),
-        ("fe80::1%eth0", "fe80::1%eth0", 53, "fe80::1%eth0"),
-    ],
-)
-def test_resolvers_as_people_write_them(text: str, address: str, port: int, shown: str) -> None:
-    resolver = parse_resolver(text)
-    assert (resolver.address, resolver.port, str(resolver)) == (address, port, shown)
-    assert parse_resolver(str(resolver)) == resolver
-
-
-@pytest.mark.parametrize("text", ["", "dns.example", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:5x"])
-def test_what_is_no_resolver(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not an IP address|the port must be a number"):
-        parse_resolver(text)
-
-
-@pytest.mark.parametrize("text", ["[::1", "[::1]x", "[::1]:0", "192.0.2.1:\u0665\u0663", "192.0.2.256", ":53", "[]:53"])
-def test_what_nearly_is_a_resolver(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not an IP address|the port must be a number"):
-        parse_resolver(text)
-
-
-def test_resolv_conf(tmp_path: Path) -> None:
-    file = tmp_path / "resolv.conf"
-    file.write_text("# nothing\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions ndots:1\n")
-    # a router's link-local address is none without its interface
-    assert resolvers._configured(str(file)) == [Resolver("192.0.2.1"), Resolver("fe80::1%eth0")]
-    assert resolvers._configured(str(tmp_path / "missing")) == []
-    file.write_bytes(b"\xff\xfe nameserver \x00 what\n")
-    assert resolvers._configured(str(file)) == []
-
-
-def test_behind_the_stub_of_systemd_the_real_resolvers_are_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    configured = {None: ["127.0.0.53"], resolvers._SYSTEMD_UPSTREAMS: ["192.0.2.1", "192.0.2.2", "192.0.2.1"]}
-    monkeypatch.setattr(resolvers, "_configured", lambda path: [Resolver(address) for address in configured[path]])
-    assert [r.address for r in resolvers.system_resolvers()] == ["127.0.0.53", "192.0.2.1", "192.0.2.2"]
-    configured[None] = ["192.0.2.9"]
-    assert [r.address for r in resolvers.system_resolvers()] == ["192.0.2.9"]
 
 
 def test_the_endpoint_serves_until_its_block_ends() -> None:

@@ -80,6 +80,56 @@ def test_a_fact_without_words_gets_a_plain_sentence(
     assert judge(requirement(expectation(fact, operator, value)), measurement(facts)).reason == reason
 
 
+LOSS = expectation("loss_pct", "max", 1)
+
+
+@pytest.mark.parametrize(
+    ("between", "outcome"),
+    [((0.0, 0.9), "pass"), ((0.0, 1.1), "unknown"), ((1.1, 2.2), "fail"), ((1.1, None), "fail"), ((None, 1.0), "pass"),
+     ((None, None), "unknown"), ((0.5, None), "unknown")],
+)  # fmt: skip
+def test_a_fact_known_to_lie_between_two_values_is_judged_where_both_agree(
+    between: tuple[float | None, float | None], outcome: str
+) -> None:
+    facts = {"loss_pct": None, "between": {"loss_pct": list(between)}}
+    verdict = judge(requirement(LOSS), measurement(facts))
+    assert verdict.outcome == outcome
+    assert verdict.facts == {"loss_pct": {"between": list(between)}}
+
+
+@pytest.mark.parametrize(("between", "outcome"), [((99, 100), "pass"), ((98, 100), "unknown"), ((97, 98.9), "fail")])
+def test_bounds_count_for_a_least_value_too(between: tuple[float, float], outcome: str) -> None:
+    facts = {"rate_pct": None, "between": {"rate_pct": between}}
+    assert judge(requirement(expectation("rate_pct", "min", 99)), measurement(facts)).outcome == outcome
+
+
+def test_a_value_that_was_measured_counts_more_than_bounds() -> None:
+    facts = {"loss_pct": 0.5, "between": {"loss_pct": (2, 3)}}
+    assert judge(requirement(LOSS), measurement(facts)).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("loss_pct", "level", "outcome", "reason"),
+    [
+        (0.05, "must", "pass", "loss is 0.05 % (at most 1 wanted)."),
+        (0.5, "must", "warn", "loss is 0.5 % (at most 0.1 wanted)."),
+        (1.5, "must", "fail", "loss is 1.5 % (at most 1 wanted)."),
+        (0.5, "should", "warn", "loss is 0.5 % (at most 0.1 wanted)."),
+        (None, "must", "unknown", "loss: looked for, and could not be decided."),
+    ],
+)
+def test_what_is_preferred_warns_and_never_fails(loss_pct: float | None, level: str, outcome: str, reason: str) -> None:
+    asked = requirement(LOSS, level=level, prefer=[expectation("loss_pct", "max", 0.1)])
+    verdict = judge(asked, measurement({"loss_pct": loss_pct}))
+    assert (verdict.outcome, verdict.reason) == (outcome, reason)
+    assert verdict.preferred == asked.prefer
+
+
+def test_what_is_preferred_and_unknown_takes_nothing_from_a_pass() -> None:
+    asked = requirement(TRUE, prefer=[LOSS])
+    assert judge(asked, measurement({"ok": True})).outcome is Outcome.PASS
+
+
 def test_a_skipped_verdict_has_no_measurement() -> None:
     verdict = skipped(requirement(), "Internet-2", "Skipped on request.")
     assert (verdict.outcome, verdict.measurement, verdict.link) == (Outcome.SKIPPED, None, "Internet-2")

@@ -126,4 +126,4 @@ def test_only_the_run_catches_everything() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
     }
-    assert catching == {"run"}
+    assert catching == {"run", "probes.probe"}  # the second hands it on to the thread that waits for it

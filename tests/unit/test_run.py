@@ -1,68 +1,27 @@
-"""Order, sharing, deadlines and stopping of a run, with probes of the test's own."""
+"""Order, sharing, needs and what goes wrong in a probe: a run with probes of the test's own."""
 
-import math
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from gosip_check import run as running
-from gosip_check.judge import judge
-from gosip_check.probes import net, probe
+from gosip_check.probes import probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import (
     STOPPED,
-    Checklist,
-    ChecklistIdentity,
     FailureKind,
     Link,
     Outcome,
     Readiness,
-    Report,
-    Requirement,
     Settings,
-    Trunk,
     Verdict,
 )
-from gosip_check.run import Observer, Plan, report_id, run, select
+from gosip_check.run import Observer, select
 
-from .records import WHEN, expectation, requirement
-
-LINK = Link("Internet-1")
-
-
-class Options(probe.Options, frozen=True):
-    """`domain` comes from the trunk, `dns_servers` from the settings."""
-
-    domain: str
-    which: int = 0
-    dns_servers: list[str] = []
-
-
-class Facts(probe.Facts, frozen=True):
-    ok: bool | None = True
-    number: float | None = 0.0
-    options: Options | None = None
-
-
-Measure = Callable[[Options, Context], Facts]
-
-
-def good(options: Options, context: Context) -> Facts:
-    del context
-    return Facts(evidence={"ok": "All is well."}, options=options)
-
-
-def bad(options: Options, context: Context) -> Facts:
-    del options, context
-    return Facts(evidence={"ok": "It is broken."}, ok=False)
-
-
-def make(name: str, measure: Measure = good, **changes: Any) -> Probe:
-    return Probe(name, Options, Facts, measure, **changes)
+from .own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
+from .records import expectation
 
 
 @pytest.fixture
@@ -73,41 +32,6 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(running, "PROBES", {each.name: each for each in own})
 
     return put
-
-
-Put = Callable[..., None]
-
-
-def asks(probe: str, name: str | None = None, **changes: Any) -> Requirement:
-    """A requirement that wants the fact `ok` of a probe."""
-    return requirement(id=f"group.{name or probe}", probe=probe, **changes)
-
-
-def plan(*requirements: Requirement, networks: Sequence[str] = ("127.22.184.0/24",), **changes: Any) -> Plan:
-    trunk = Trunk(
-        domain="trunk.example",
-        service="sip",
-        transport="udp",
-        port=5060,
-        networks=list(networks),
-        rtp_ports=(1024, 65535),
-        codec="PCMA",
-        dtmf="telephone-event",
-        reregistration_s=295,
-        kbps_per_channel=100,
-    )
-    identity = ChecklistIdentity("own", "Own", "1", "0" * 64)
-    checklist = Checklist(identity, "a guide", "2026-11-22", trunk, list(requirements))
-    values: dict[str, Any] = {"links": [LINK], "settings": Settings()}
-    return Plan(checklist, list(requirements), **{**values, **changes})
-
-
-def go(of: Plan, stop: threading.Event | None = None, observer: Observer | None = None) -> Report:
-    return run(of, stop or threading.Event(), observer or Observer())
-
-
-def outcomes(report: Report) -> dict[str, Outcome]:
-    return {verdict.id.removeprefix("group."): verdict.outcome for verdict in report.verdicts}
 
 
 def test_a_good_run(probes: Put) -> None:
@@ -359,89 +283,37 @@ def test_a_probe_knows_its_link_and_can_say_something(probes: Put) -> None:
     assert said == ["on Internet-1"]
 
 
-def test_two_links_are_measured_apart(probes: Put) -> None:
-    def one_is_broken(options: Options, context: Context) -> Facts:
-        return (bad if context.link.name == "Internet-2" else good)(options, context)
+def test_a_subject_that_cannot_be_told_is_a_bug_of_that_probe(probes: Put) -> None:
+    def broken(options: Options) -> str:
+        raise KeyError(options.domain)
 
-    probes(make("a", one_is_broken), make("b", after=("a",)))
-    links = [Link("Internet-1", source="127.0.0.1"), Link("Internet-2", source="127.0.0.2")]
-    report = go(plan(asks("a"), asks("b", needs=["group.a"]), links=links))
-    assert [(v.link, v.id, v.outcome) for v in report.verdicts] == [
-        ("Internet-1", "group.a", Outcome.PASS),
-        ("Internet-1", "group.b", Outcome.PASS),
-        ("Internet-2", "group.a", Outcome.FAIL),
-        ("Internet-2", "group.b", Outcome.SKIPPED),
-    ]
-    assert [(link.name, link.source, link.outcome) for link in report.links] == [
-        ("Internet-1", "127.0.0.1", Readiness.READY),
-        ("Internet-2", "127.0.0.2", Readiness.NOT_READY),
-    ]
-    assert [measurement.id for measurement in report.measurements] == ["m1", "m2", "m3"]
-    assert report.outcome is Readiness.NOT_READY
-
-
-def no_route(link: Link, towards: str) -> str:
-    raise ProbeFailed(FailureKind.UNREACHABLE, f"There is no route to {towards}.")
-
-
-def test_without_a_network_there_is_one_trouble_and_no_cascade(probes: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(net, "source_address", no_route)
-    asked: list[str] = []
-
-    def remote(options: Options, context: Context) -> Facts:
-        asked.append("remote")
-        return good(options, context)
-
-    probes(make("a", remote), make("here", local=True))
-    report = go(plan(asks("a"), asks("here"), asks("a", "b", needs=["group.a"])))
-    assert outcomes(report) == {"a": Outcome.SKIPPED, "here": Outcome.PASS, "b": Outcome.SKIPPED}
-    assert asked == []
-    assert {report.verdicts[0].reason, report.verdicts[2].reason} == {"There is no network towards the provider."}
-    assert report.links[0].trouble == (
-        "Could not run: no network towards the provider. There is no route to 127.22.184.1."
-    )
-    assert (report.outcome, report.links[0].outcome) == (Readiness.INCONCLUSIVE, Readiness.INCONCLUSIVE)
-
-
-def test_a_link_whose_address_is_gone_is_in_trouble(probes: Put) -> None:
-    probes(make("a"))
-    report = go(plan(asks("a"), links=[Link("Internet-1", source="192.0.2.77"), Link("Internet-2")]))
-    assert [verdict.outcome for verdict in report.verdicts] == [Outcome.SKIPPED, Outcome.PASS]
-    assert report.links[0].trouble is not None
-    assert report.links[1].trouble is None
-
-
-@pytest.mark.parametrize("network", ["127.22.184.27/32", "127.22.184.26/31", "::1/128"])
-def test_a_network_of_one_address(probes: Put, network: str) -> None:
-    probes(make("a"))
-    report = go(plan(asks("a"), networks=[network]))
-    if network == "::1/128" and report.links[0].trouble:
-        pytest.skip("this machine has no IPv6 loopback")
-    assert outcomes(report) == {"a": Outcome.PASS}
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("operator", ["min", "max", "is"])
-def test_a_number_that_is_none_decides_nothing(probes: Put, number: float, operator: str) -> None:
-    probes(make("a", lambda options, context: Facts(evidence={}, number=number)))
-    wanted = asks("a", expect=[expectation("number", operator, 5.0)])
-    report = go(plan(wanted))
-    assert outcomes(report) == {"a": Outcome.UNKNOWN}
-    # the saved report is judged as the run was
-    saved = msgspec.json.decode(msgspec.json.encode(report), type=Report)
-    assert judge(wanted, saved.measurements[0]) == report.verdicts[0]
-
-
-def test_facts_that_cannot_be_written_are_a_bug_of_that_probe(probes: Put) -> None:
-    probes(make("a", lambda options, context: Facts(evidence={"ok": "\ud800"})), make("b"))
+    probes(make("a", subject=broken), make("b"))
     report = go(plan(asks("a"), asks("b")))
     assert outcomes(report) == {"a": Outcome.UNKNOWN, "b": Outcome.PASS}
-    assert msgspec.json.encode(report)
+    assert report.measurements[0].failure is not None
+    assert report.measurements[0].failure.kind is FailureKind.BUG
 
 
-def test_ids_sort_by_time() -> None:
-    ids = [report_id(WHEN), report_id(WHEN.replace(hour=11)), report_id(WHEN.replace(year=2027))]
-    assert ids == sorted(ids)
-    assert {len(one) for one in ids} == {26}
-    assert ids[0][:10] == report_id(WHEN)[:10]
-    assert ids[0] != report_id(WHEN)
+def test_beside_one_that_was_left_behind_nothing_runs_alone(probes: Put) -> None:
+    release = threading.Event()
+    asked: list[str] = []
+
+    def endless(options: Options, context: Context) -> Facts:
+        assert release.wait(timeout=60)
+        return good(options, context)
+
+    def counted(options: Options, context: Context) -> Facts:
+        asked.append(context.link.name)
+        return good(options, context)
+
+    probes(make("a", endless, alone=True, deadline_s=0.0), make("b", counted, alone=True), make("c", counted))
+    links = [Link("Internet-1"), Link("Internet-2")]
+    report = go(plan(asks("a"), asks("b"), asks("c"), links=links))
+    release.set()
+    alone = [verdict for verdict in report.verdicts if verdict.id in ("group.a", "group.b")]
+    assert [verdict.outcome for verdict in alone] == [Outcome.UNKNOWN] * 4
+    assert "was left behind" in alone[0].reason
+    assert {verdict.reason for verdict in alone[1:]} == {
+        "Not measured: it must run alone, and one that was left behind is still running. Run the tool again."
+    }
+    assert asked == ["Internet-1", "Internet-2"]  # what need not run alone went on

@@ -46,9 +46,11 @@ def context_with(*targets: Target, stop: threading.Event | None = None) -> Conte
         srv_found=True,
         targets_resolve=True,
         targets_in_networks=True,
+        ports_expected=True,
         site_count=1,
         aliases_found=False,
         resolvers_agree=True,
+        resolvers_elsewhere=[],
         names_invented=False,
         ttl_max_s=300,
         arrangement="single",
@@ -82,6 +84,7 @@ def test_at_most_one_request_a_second_to_one_server(arrivals: tuple[Endpoint, li
     facts = measure(options(requests=3), context_with(target(*place), target(*place, name=f"other.{DOMAIN}")))
     assert len(times) == 3
     assert len(facts.servers) == 1  # two names for one server do not make two of it
+    assert facts.servers[0].targets == [f"site-a.{DOMAIN}", f"other.{DOMAIN}"]
     assert len(facts.servers[0].rtts_ms) == 3
     # each pause begins when the answer is in, so an arrival can only be later than a second after the one before
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(times))
@@ -112,6 +115,8 @@ def test_servers_are_asked_side_by_side_and_capped(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(signalling, "ask_over_udp", ask_it)
     facts = measure(options(), context_with(*(target(f"127.0.1.{number}", 5060) for number in range(40))))
     assert [server.address for server in facts.servers] == [f"127.0.1.{number}" for number in range(16)]
+    assert (facts.any_server_answers, facts.every_server_answers) == (True, None)
+    assert facts.evidence["every_server_answers"].endswith(" DNS names 24 more, which were not asked.")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +135,7 @@ def test_servers_are_asked_side_by_side_and_capped(monkeypatch: pytest.MonkeyPat
         (["refused", "reset"], False, False),
         (["prohibited", "unreachable"], False, False),
         (["malformed", "foreign"], False, False),
+        (["other-port"], None, None),
     ],
 )
 def test_what_the_servers_add_up_to(
@@ -146,7 +152,11 @@ def test_what_the_servers_add_up_to(
     answering = results.count("answered")
     for fact, decided in (("any_server_answers", any_answers), ("every_server_answers", every_answers)):
         assert facts.evidence[fact].startswith(f"{answering} of {len(results)} servers answered")
-        assert ("whitelisted" in facts.evidence[fact]) == (decided is None)
+        assert len(facts.evidence[fact].split(". ")) > 1 or decided is not None
+    for result, advice in signalling._UNDECIDED.items():
+        assert (advice in facts.evidence["any_server_answers"]) == (any_answers is None and result in results)
+        assert advice not in facts.evidence["every_server_answers"]
+    assert facts.evidence["every_server_answers"].endswith("neither a block nor a fault.") == (every_answers is None)
     for result in set(results) - {"answered"}:
         assert f"was {result}" in facts.evidence["every_server_answers"]
 
@@ -169,18 +179,34 @@ def test_an_address_out_of_reach_does_not_keep_others_from_being_asked(monkeypat
     assert "This machine refused opening a socket: no IPv6" in facts.evidence["every_server_answers"]
 
 
-def test_a_machine_that_forbids_to_send_says_nothing_about_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    def send_to(*_: object) -> None:
-        raise ProbeFailed(FailureKind.PERMISSION, "This machine refused it.")
+def test_one_address_that_may_not_be_sent_to_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = net.send_to
+
+    def send_to(sock: socket.socket, data: bytes, address: str, port: int) -> None:
+        if address == "127.0.0.9":
+            raise ProbeFailed(FailureKind.PERMISSION, "This machine refused it.")
+        sending(sock, data, address, port)
 
     monkeypatch.setattr(net, "send_to", send_to)
+    with sip_server(reply) as server:
+        facts = measure(options(), context_with(target("127.0.0.9", 5060), target(server.address, server.port)))
+    assert [server.first.result for server in facts.servers] == ["unsent", "answered"]
+    assert (facts.any_server_answers, facts.every_server_answers) == (True, None)
+    facts = measure(options(), context_with(target("127.0.0.9", 5060)))
+    assert (facts.any_server_answers, facts.every_server_answers) == (None, None)
+
+
+def test_a_probe_that_is_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    stop.set()
     with pytest.raises(ProbeFailed) as caught:
-        measure(options(), context_with(target("127.0.0.1", 5060)))
-    assert caught.value.failure.kind is FailureKind.PERMISSION
+        measure(options(), context_with(target("127.0.0.1", 5060), stop=stop))
+    assert caught.value.failure.kind is FailureKind.INTERRUPTED
 
 
-def test_port_0_from_dns_is_no_bug() -> None:
-    facts = measure(options(), context_with(target("127.0.0.1", 0)))
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_port_0_from_dns_is_no_bug(transport: Literal["udp", "tcp"]) -> None:
+    facts = measure(options(transport), context_with(target("127.0.0.1", 0)))
     assert [server.first.result for server in facts.servers] == ["unsent"]
 
 

@@ -277,18 +277,60 @@ def test_one_icmp_error_does_not_hide_an_answer() -> None:
     assert (exchange.result, exchange.sent) == ("answered", 2)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.2", "127.0.0.1"], ids=["address", "port"])
-def test_an_answer_from_elsewhere_is_foreign(address: str) -> None:
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("address", "result"), [("127.0.0.2", "foreign"), ("127.0.0.1", "other-port")])
+@pytest.mark.parametrize("late_answer", [False, True])
+def test_an_answer_from_elsewhere(address: str, result: Result, late_answer: bool) -> None:
+    copies: list[bytes] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.bind((address, 0))
 
         def handle(request: sip.Request, peer: Peer) -> Answers:
+            copies.append(request.raw)
             stranger.sendto(reply(request, peer), peer)
-            return None
+            return reply(request, peer) if late_answer and len(copies) == 2 else None
 
         exchange = over_udp(handle)
-        assert exchange.detail == "the answer came from {}:{}".format(*stranger.getsockname())
-    assert (exchange.result, exchange.culprit) == ("foreign", address)
+        port = stranger.getsockname()[1]
+    if late_answer:  # the right one was waited for
+        assert (exchange.result, exchange.sent) == ("answered", 2)
+    else:
+        assert (exchange.result, exchange.culprit) == (result, address)
+        assert str(port) in exchange.detail
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("keep_alive", [b"\r\n", b"\r\n\r\n", b"\0\0\0\0", b""])
+def test_a_keep_alive_is_silence(keep_alive: bytes) -> None:
+    assert over_udp(lambda request, peer: keep_alive).result == "silent"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = [net.IcmpError(FailureKind.PROHIBITED, 4, 3, 13, "192.168.1.1", None, b"", 0, 0.0)]
+    monkeypatch.setattr(net, "read_icmp_errors", lambda sock: [errors.pop()] if errors else [])
+    exchange = over_udp(lambda request, peer: None)
+    assert exchange.result == "silent"
+    assert exchange.detail == (
+        "no answer to 2 tries in 0.6 s, though 192.168.1.1 once said administratively prohibited"
+    )
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("received", "read"), [(b"203.0.113.7", "203.0.113.7"), (b"evil.example", None), (b"[2001:db8::7]", "2001:db8::7")]
+)
+def test_only_an_address_is_where_a_request_came_from(over: Over, received: bytes, read: str | None) -> None:
+    def handle(request: sip.Request, peer: Peer) -> Answers:
+        return reply(request, ("203.0.113.9", 1)).replace(b"received=203.0.113.9", b"received=" + received)
+
+    assert over(handle).received == read
+
+
+@BOTH
+def test_a_strangers_words_are_kept_up_to_a_length(over: Over) -> None:
+    exchange = over(lambda request, peer: reply(request, peer, 200, "x" * 999, headers=[("Server", "y" * 999)]))
+    assert (exchange.reason, exchange.server, exchange.detail) == ("x" * 200, "y" * 200, f"200 {'x' * 200}")
 
 
 @pytest.mark.usefixtures("impatient")

@@ -90,17 +90,50 @@ def test_an_open_connection_and_silence() -> None:
     )
 
 
+ANSWER_PARTS = {
+    "no body": lambda whole: whole[:-3],
+    "half a head": lambda whole: whole[: whole.index(b"CSeq")],
+    "a status line": lambda whole: whole[: whole.index(b"Via") + 2],
+    "no length": lambda whole: whole[: whole.index(b"Content-Length")] + b"\r\n",
+}
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("ending", [read_all, socket.socket.close], ids=["silence", "close"])
-def test_half_an_answer(ending: Callable[[socket.socket], None]) -> None:
+@pytest.mark.parametrize("part", ANSWER_PARTS.values(), ids=ANSWER_PARTS)
+def test_a_status_is_an_answer_whatever_is_missing_behind_it(
+    ending: Callable[[socket.socket], None], part: Callable[[bytes], bytes]
+) -> None:
     def script(connection: socket.socket, request: sip.Request) -> None:
-        connection.sendall(reply(request, ("127.0.0.1", 1), body=b"v=0\r\n")[:-3])
+        connection.sendall(part(reply(request, ("127.0.0.1", 1), 403, "Forbidden", body=b"v=0\r\n")))
+        ending(connection)
+
+    with StreamServer(plain(script)) as server:
+        exchange = ask(server.port)
+    assert (exchange.result, exchange.status) == ("answered", 403)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("ending", [read_all, socket.socket.close], ids=["silence", "close"])
+def test_half_a_status_line_is_malformed(ending: Callable[[socket.socket], None]) -> None:
+    def script(connection: socket.socket, request: sip.Request) -> None:
+        connection.sendall(b"SIP/2.0 40")
         ending(connection)
 
     with StreamServer(plain(script)) as server:
         exchange = ask(server.port)
     assert exchange.result == "malformed"
     assert exchange.detail.startswith("its answer broke off after ")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_half_an_answer_to_another_request_is_malformed() -> None:
+    def script(connection: socket.socket, request: sip.Request) -> None:
+        branch = (request.vias[0].branch or "").encode()
+        connection.sendall(reply(request, ("127.0.0.1", 1), body=b"v=0\r\n")[:-3].replace(branch, b"z9hG4bKother"))
+
+    with StreamServer(plain(script)) as server:
+        assert ask(server.port).result == "malformed"
 
 
 @pytest.mark.usefixtures("impatient")
@@ -237,6 +270,33 @@ def test_tls_and_then_silence(tls_settings: dict[str, ssl.SSLContext]) -> None:
 def test_tls_and_then_the_end(tls_settings: dict[str, ssl.SSLContext]) -> None:
     exchange = over_tls(tls_settings["good"], lambda connection, request: None)
     assert (exchange.result, exchange.speaks) == ("closed", "tls")
+
+
+def test_an_alert_in_the_handshake_proves_that_tls_is_spoken(tls_settings: dict[str, ssl.SSLContext]) -> None:
+    settings = tls_settings["good"]
+    connections: list[int] = []
+    settings.sni_callback = lambda sock, name, context: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    def serve(connection: socket.socket, number: int) -> None:
+        connections.append(number)
+        with contextlib.suppress(ssl.SSLError):
+            settings.wrap_socket(connection, server_side=True)
+
+    try:
+        with StreamServer(serve) as server:
+            exchange = ask(server.port)
+    finally:
+        settings.sni_callback = None
+    assert (exchange.result, exchange.speaks, connections) == ("closed", "tls", [1])
+    assert exchange.detail == ("accepted the connection and ended the TLS handshake with the alert 'unrecognized name'")
+
+
+def test_a_server_whose_ciphers_are_no_longer_good_enough(tls_settings: dict[str, ssl.SSLContext]) -> None:
+    del tls_settings  # only for its skip
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    settings.set_ciphers("ADH-AES128-SHA256:@SECLEVEL=0")
+    settings.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert over_tls(settings, answer_ok).speaks == "tls"
 
 
 def test_an_old_version_of_tls_is_told(tls_settings: dict[str, ssl.SSLContext]) -> None:

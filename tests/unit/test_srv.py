@@ -1,63 +1,27 @@
-"""Where the trunk's DNS leads, through resolvers of a few lines that say what the test wants."""
+"""Where the trunk's DNS leads, through one resolver of a few lines that says what the test wants."""
 
 import threading
-from contextlib import ExitStack
-from typing import Any
 
 import dns.message
+import dns.name
 import dns.rdatatype
 import dns.rrset
 import pytest
 
 from gosip_check.probes import dns_query, srv
 from gosip_check.probes.dns_query import DnsStatus, Reply, Resolver
-from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.srv import Facts, Options, SrvRecord, in_order, measure
-from gosip_check.records import FailureKind, Link
-from gosip_check.servers.endpoint import Endpoint, Peer
+from gosip_check.probes.probe import Context
+from gosip_check.probes.srv import SrvRecord, in_order, measure
+from gosip_check.servers.endpoint import Peer
 
-from .far_ends import DnsAnswers, Zone, dns_reply, from_zone, nano_dns, unused_port
-
-CONTEXT = Context(Link("Internet-1"))
-DOMAIN = "trunk.example"
-NAME = f"_sip._udp.{DOMAIN}"
-NETWORKS = ["192.0.2.0/24", "198.51.100.0/24", "2001:db8:1::/48"]
-SITES: Zone = {
-    (NAME, "SRV"): [f"55 50 5060 site-b.{DOMAIN}.", f"45 50 5060 site-a.{DOMAIN}."],
-    (f"site-a.{DOMAIN}", "A"): ["192.0.2.27"],
-    (f"site-b.{DOMAIN}", "A"): ["198.51.100.27"],
-    (DOMAIN, "A"): ["192.0.2.27"],
-}
-
-
-def options(*servers: Endpoint | str, **changes: Any) -> Options:
-    values: dict[str, Any] = {
-        "domain": DOMAIN,
-        "service": "sip",
-        "transport": "udp",
-        "networks": NETWORKS,
-        "dns_servers": [s if isinstance(s, str) else str(Resolver(s.address, s.port)) for s in servers],
-        "system_resolvers": False,
-    }
-    return Options(**{**values, **changes})
-
-
-def found(*zones: Zone, **changes: Any) -> Facts:
-    """The facts, with one resolver for each zone."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(nano_dns(from_zone(zone))) for zone in zones]
-        return measure(options(*servers, **changes), CONTEXT)
-
-
-def one_target(records: Zone, target: str = f"site-a.{DOMAIN}.") -> Facts:
-    return found({(NAME, "SRV"): [f"45 50 5060 {target}"], **records})
+from .far_ends import DnsAnswers, dns_reply, from_zone, nano_dns, unused_port
+from .srv_sites import CONTEXT, DOMAIN, NAME, SITES, found, one_target, options
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which no answer comes."""
     monkeypatch.setattr(dns_query, "RESOLVER_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(dns_query, "_UDP_RESEND_S", 0.05)
 
 
 def test_two_sites() -> None:
@@ -152,7 +116,9 @@ def test_a_resolver_that_gives_no_answer_is_of_no_use_to_a_pbx(rcode: str, flags
         facts = measure(options(server), CONTEXT)
     assert [answer.status for answer in facts.answers] == [status]
     assert (facts.srv_found, facts.names_invented, facts.resolvers_agree) == (False, None, False)
-    assert facts.evidence["srv_found"].startswith(f"No resolver of this machine could answer for {NAME}, asked twice")
+    assert facts.evidence["srv_found"].startswith(
+        f"No resolver of this machine could answer for {NAME}, asked four times"
+    )
     assert facts.evidence["srv_found"].endswith(f": {status}.")
     assert "gave no clear answer for a name that does not exist" in facts.evidence["names_invented"]
 
@@ -164,7 +130,7 @@ def test_silence_is_not_a_missing_record() -> None:
     assert [answer.status for answer in facts.answers] == [DnsStatus.TIMEOUT, DnsStatus.TIMEOUT]
     assert (facts.srv_found, facts.names_invented) == (False, None)
     assert facts.evidence["srv_found"] == (
-        f"No resolver of this machine could answer for {NAME}, asked twice where it was silent: "
+        f"No resolver of this machine could answer for {NAME}, asked four times where it was silent: "
         f"127.0.0.1:{one.port}: timeout (no answer within 0.1 s); "
         f"127.0.0.1:{other.port}: timeout (no answer within 0.1 s)."
     )
@@ -203,40 +169,6 @@ def test_a_truncated_answer_whose_tcp_retry_is_blocked_decides_nothing() -> None
     assert (only.status, only.truncated, only.tcp_retry_worked, only.records) == (DnsStatus.TIMEOUT, True, False, [])
     assert facts.srv_found is None
     assert "its answer did not fit into UDP, and over TCP no answer came" in facts.evidence["srv_found"]
-
-
-def test_an_alias_is_followed_and_told() -> None:
-    def answer(query: dns.message.Message, *_: object) -> DnsAnswers:
-        name = query.question[0].name.to_text()
-        kind = dns.rdatatype.to_text(query.question[0].rdtype)
-        if kind == "SRV" and name == f"{NAME}.":
-            return dns_reply(query, "45 50 5060 site-a.trunk.example.")
-        if name != "site-a.trunk.example.":
-            return dns_reply(query, rcode="NXDOMAIN")
-        reply = dns_reply(query, "site-a.trunk.example. CNAME alias.example.", "alias.example. CNAME real.example.")
-        if kind == "A":
-            reply.answer.append(dns.rrset.from_text("real.example.", 60, "IN", "A", "192.0.2.27"))
-        return reply
-
-    with nano_dns(answer) as server:
-        facts = measure(options(server), CONTEXT)
-    assert facts.aliases_found is True
-    assert facts.targets_resolve is True
-    assert facts.targets[0].aliases == ["alias.example", "real.example"]
-    assert facts.evidence["aliases_found"] == "site-a.trunk.example is an alias of alias.example -> real.example."
-
-
-def test_aliases_in_a_circle_end() -> None:
-    def answer(query: dns.message.Message, *_: object) -> DnsAnswers:
-        if query.question[0].rdtype == dns.rdatatype.SRV:
-            return dns_reply(query, "45 50 5060 a.example.")
-        return dns_reply(query, "a.example. CNAME b.example.", "b.example. CNAME a.example.")
-
-    with nano_dns(answer) as server:
-        facts = measure(options(server), CONTEXT)
-    assert (facts.targets_resolve, facts.aliases_found, facts.targets_in_networks) == (False, True, None)
-    assert facts.targets[0].addresses == []
-    assert facts.names_invented is True
 
 
 def test_a_service_that_is_not_offered() -> None:
@@ -359,93 +291,3 @@ def test_the_same_record_twice_counts_once() -> None:
         facts = measure(options(server), CONTEXT)
     assert [target.priority for target in facts.targets] == [45, 55]
     assert facts.targets[0].addresses == ["192.0.2.27"]
-
-
-def test_a_record_of_another_class_is_no_srv_record() -> None:
-    def answer(query: dns.message.Message, *_: object) -> DnsAnswers:
-        reply = dns_reply(query)
-        name, kind = query.question[0].name, dns.rdatatype.to_text(query.question[0].rdtype)
-        reply.answer.append(dns.rrset.from_text(name, 60, "HS", kind, r"\# 4 C0000201"))
-        return reply
-
-    with nano_dns(answer) as server:
-        facts = measure(options(server), CONTEXT)
-    assert (facts.srv_found, facts.answers[0].records, facts.fallback_addresses) == (False, [], [])
-
-
-def test_resolvers_that_differ() -> None:
-    facts = found(SITES, {**SITES, (NAME, "SRV"): [f"45 50 5060 site-a.{DOMAIN}."]})
-    assert facts.resolvers_agree is False
-    assert facts.evidence["resolvers_agree"].startswith("The resolvers differ: 127.0.0.1:")
-    assert len(facts.targets) == 2  # those of the first
-
-
-def test_the_first_resolver_that_decides_is_believed_as_a_stub_resolver_would() -> None:
-    facts = found({}, SITES)
-    assert facts.resolvers_agree is False
-    assert facts.srv_found is False
-    assert found(SITES, {}).srv_found is True
-    assert [answer.status for answer in facts.answers] == [DnsStatus.NXDOMAIN, DnsStatus.ANSWERED]
-
-
-def test_resolvers_agree_whatever_the_order_and_the_ttl() -> None:
-    def older(query: dns.message.Message, peer: Peer, transport: str) -> DnsAnswers:
-        reply = from_zone({**SITES, (NAME, "SRV"): SITES[NAME, "SRV"][::-1]})(query, peer, transport)
-        assert isinstance(reply, dns.message.Message)
-        for rrset in reply.answer:
-            rrset.ttl = 7
-        return reply
-
-    with nano_dns(from_zone(SITES)) as one, nano_dns(older) as other:
-        facts = measure(options(one, other), CONTEXT)
-    assert facts.resolvers_agree is True
-    assert facts.evidence["resolvers_agree"].startswith("2 resolvers gave the same answer: ")
-
-
-def test_invented_names() -> None:
-    def answer(query: dns.message.Message, peer: Peer, transport: str) -> DnsAnswers:
-        if query.question[0].rdtype == dns.rdatatype.A:
-            return dns_reply(query, "203.0.113.80")  # a search page for everything
-        return from_zone(SITES)(query, peer, transport)
-
-    with nano_dns(from_zone(SITES)) as honest, nano_dns(answer) as inventing:
-        facts = measure(options(honest, inventing), CONTEXT)
-    assert facts.names_invented is True
-    assert facts.evidence["names_invented"] == f"127.0.0.1:{inventing.port} answered for a name that does not exist."
-
-
-def test_an_ipv6_resolver_beside_another() -> None:
-    try:
-        over_ipv6 = nano_dns(from_zone(SITES), "::1")
-    except OSError:
-        pytest.skip("this machine has no IPv6 loopback")
-    with over_ipv6, nano_dns(from_zone(SITES)) as other:
-        facts = measure(options(over_ipv6, other), CONTEXT)
-    assert [answer.resolver for answer in facts.answers] == [f"[::1]:{over_ipv6.port}", f"127.0.0.1:{other.port}"]
-    assert (facts.srv_found, facts.resolvers_agree) == (True, True)
-
-
-def test_the_machines_own_resolvers_come_first_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with nano_dns(from_zone(SITES)) as own, nano_dns(from_zone(SITES)) as named:
-        monkeypatch.setattr(srv, "system_resolvers", lambda: [Resolver("127.0.0.1", own.port)])
-        facts = measure(options(named, own, system_resolvers=True), CONTEXT)
-    assert [answer.resolver for answer in facts.answers] == [f"127.0.0.1:{own.port}", f"127.0.0.1:{named.port}"]
-
-
-def test_no_resolver_at_all() -> None:
-    with pytest.raises(ProbeFailed) as caught:
-        measure(options(), CONTEXT)
-    assert caught.value.failure.kind is FailureKind.UNREACHABLE
-    assert "no DNS resolver configured" in caught.value.failure.message
-
-
-def test_stop() -> None:
-    stop = threading.Event()
-
-    def answer(query: dns.message.Message, peer: Peer, transport: str) -> DnsAnswers:
-        stop.set()
-        return from_zone(SITES)(query, peer, transport)
-
-    with nano_dns(answer) as server, pytest.raises(ProbeFailed) as caught:
-        measure(options(server), Context(Link("Internet-1"), stop))
-    assert caught.value.failure.kind is FailureKind.INTERRUPTED

@@ -1,0 +1,144 @@
+"""`reflector`: the far end for media and for finding SIP ALGs, to be run outside the site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gosip_check.servers.limits import Prefix
+    from gosip_check.servers.reflector import Reflector
+
+_UNRELATED_PORT = 15060
+
+
+@click.command()
+@click.option("--bind", metavar="ADDRESS", multiple=True, help="Where to listen (repeatable). [default: 0.0.0.0]")
+@click.option("--port", type=click.IntRange(0, 65535), default=862, show_default=True, help="UDP port for STAMP.")
+@click.option("--key-file", metavar="FILE", help="Answer only packets that are signed with the key in FILE.")
+@click.option("--allow", metavar="PREFIX", multiple=True, help="Answer only these sources (repeatable). [default: all]")
+@click.option("--all-ports", is_flag=True, help="Answer on every UDP port from 1024 to 65535 (root, nftables).")
+@click.option(
+    "--sip-port",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    default=(5060, 5061, _UNRELATED_PORT),
+    show_default=True,
+    help="Mirror SIP on these ports, UDP and TCP (repeatable).",
+)
+@click.option("--no-sip", is_flag=True, help="Mirror no SIP.")
+@click.option(
+    "--max-rate",
+    type=click.IntRange(1),
+    default=30_000,
+    show_default=True,
+    help="Packets a second that one source address gets answered; a channel needs 50.",
+)
+def reflector(
+    bind: tuple[str, ...],
+    port: int,
+    key_file: str | None,
+    allow: tuple[str, ...],
+    all_ports: bool,
+    sip_port: tuple[int, ...],
+    no_sip: bool,
+    max_rate: int,
+) -> int:
+    """Be the far end: answer STAMP and TWAMP Light (RFC 8762), and mirror SIP.
+
+    Run it on a machine outside the site, such as a small rented server, and name that to `gosip-check run --reflector`.
+    Made for the open internet: it never answers with more than it was sent, limits every source, and gives up root.
+    """
+    from gosip_check.servers.all_ports import OWN_PORTS
+    from gosip_check.servers.reflector import Reflector, ReflectorOptions
+
+    options = ReflectorOptions(
+        addresses=bind or ("0.0.0.0",),
+        ports=(port, *[0] * (OWN_PORTS - 1)) if all_ports else (port,),
+        sip_ports=() if no_sip else sip_port,
+        key=_key(key_file),
+        allow=_prefixes(allow),
+        packets_per_s=max_rate,
+        marks=all_ports,
+    )
+    try:
+        opened = Reflector.open(options)
+    except PermissionError as error:
+        raise UsageProblem(f"{error.strerror}. Ports below 1024 and --all-ports need root: try --port 8620.") from error
+    except OSError as error:
+        raise UsageProblem(f"{error.strerror or error}. Choose other ports with --port and --sip-port.") from error
+    with opened:
+        if all_ports:
+            return _serve_all_ports(opened)
+        return _serve(opened)
+
+
+def _serve(opened: Reflector) -> int:
+    import signal
+    import threading
+
+    from gosip_check.servers import privileges
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    dropped = privileges.drop()
+    sip = f", SIP mirror on {', '.join(map(str, opened.sip_ports))}" if opened.sip_ports else ""
+    click.echo(f"STAMP on UDP {', '.join(map(str, opened.stamp_ports))}{sip}{'; root given up' if dropped else ''}")
+    opened.serve(stop, click.echo)
+    click.echo(opened.line())
+    return EXIT_READY
+
+
+def _serve_all_ports(opened: Reflector) -> int:
+    """A child without root serves; the parent keeps root only to take the redirect away at the end."""
+    import os
+    import signal
+
+    from gosip_check.servers import all_ports
+
+    text = all_ports.rules(opened.stamp_ports, opened.sip_ports)
+    click.echo(text, nl=False)
+    try:
+        all_ports.install(text)
+    except OSError as error:
+        raise ToolFailed(str(error)) from error
+    try:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = _serve(opened)
+            finally:
+                os._exit(status)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: os.kill(child, number))
+        _, status = os.waitpid(child, 0)
+    finally:
+        all_ports.remove()
+    if status:
+        raise ToolFailed("the reflector ended by itself; the redirect has been removed.")
+    return EXIT_READY
+
+
+def _key(file: str | None) -> bytes | None:
+    from gosip_check.cli.options import read_key
+
+    return None if file is None else read_key("--key-file", file)
+
+
+def _prefixes(texts: Sequence[str]) -> list[Prefix]:
+    from ipaddress import ip_network
+
+    found = []
+    for text in texts:
+        try:
+            found.append(ip_network(text))
+        except ValueError as error:
+            raise UsageProblem(f"--allow {text!r}: {error}; 192.0.2.0/24 would be right.") from error
+    return found

@@ -1,0 +1,134 @@
+"""What answers at the reflector's address, and as what does it see us? A few packets before the media, one after it.
+
+Says nothing about the path: a reflector that does not answer may be down as well as blocked.
+"""
+
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from gosip_check.probes import net_flow
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import FailureKind
+from gosip_check.wire import stamp
+from gosip_check.wire.stamp import Reply
+from gosip_check.wire.stamp_tlv import FAR_DROPS, LOCATION, LOCATION_REQUEST, FarDrops, Location, StampError, Tlv
+
+_ROUNDS = 4
+_ROUND_S = 0.6
+_SKIP = 5
+"A stateful reflector counts 0, 1, 2; a stateless one copies these numbers: 0, 5, 10."
+_OCTETS = 180
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """stateful: None where too few answers came to tell. mapped: our address and port as the far end saw them.
+
+    drops: how many packets it had lost by itself so far; None where it does not tell.
+    """
+
+    stateful: bool | None
+    mapped: tuple[str, int] | None
+    drops: FarDrops | None
+
+
+def parse_place(text: str) -> tuple[str, int]:
+    """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; the port is STAMP's own when there is none. Raises ValueError."""
+    host, port = text.strip(), str(stamp.PORT)
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        if rest:
+            colon, port = rest[0], rest[1:]
+            if colon != ":":
+                raise ValueError(f"{text!r}: HOST or HOST:PORT would be right.")
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535 or not text.isprintable():
+        raise ValueError(f"{text!r}: HOST or HOST:PORT would be right, such as 192.0.2.10:{stamp.PORT}.")
+    return host, int(port)
+
+
+def read_key(file: str) -> bytes:
+    """The key in a key file. Raises ValueError with a sentence."""
+    try:
+        return stamp.key_of(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}.") from error
+
+
+def resolve(host: str, source: str | None) -> str:
+    """The first address of the host, of the family of `source` where there is one. Raises ProbeFailed."""
+    family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
+    except OSError as error:
+        words = f"The reflector's name {host} has no address here: {error.strerror or error}."
+        raise ProbeFailed(FailureKind.UNREACHABLE, words) from error
+    return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
+
+
+def ask(context: Context, address: str, port: int, key: bytes | None) -> FarEnd | None:
+    """None when nothing answers. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    ssid = secrets.randbelow(65535) + 1
+    packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=[LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))], key=key)
+    replies: dict[int, Reply] = {}
+    with net_flow.open_flow(context.link, address, port, dscp=0) as sock:
+        for number in range(_ROUNDS):
+            _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
+            until_s = time.monotonic() + _ROUND_S
+            while number * _SKIP not in replies and time.monotonic() < until_s:
+                context.wait(0.01)
+                while found := net_flow.receive(sock):
+                    reply = _reply(found[0], key)
+                    if reply is not None and reply.ssid in (ssid, 0):
+                        replies[reply.sender_sequence] = reply
+    if not replies:
+        return None
+    return FarEnd(_stateful(replies), _mapped(replies), _drops(replies))
+
+
+def _send(sock: socket.socket, data: bytes) -> None:
+    try:
+        sock.send(data)
+    except OSError:  # an ICMP error about the packet before; this one counts as lost
+        return
+
+
+def _reply(data: bytes, key: bytes | None) -> Reply | None:
+    try:
+        return stamp.parse_reply(data, key)
+    except StampError:
+        return None
+
+
+def _stateful(replies: dict[int, Reply]) -> bool | None:
+    later = [reply for number, reply in replies.items() if number]
+    if not later:
+        return None
+    return any(reply.sequence != reply.sender_sequence for reply in later)
+
+
+def _mapped(replies: dict[int, Reply]) -> tuple[str, int] | None:
+    for reply in replies.values():
+        value = reply.tlv(LOCATION)
+        if value is None:
+            continue
+        location = Location.parse(value)
+        if location.source_address:
+            return str(ip_address(location.source_address)), location.source_port
+    return None
+
+
+def _drops(replies: dict[int, Reply]) -> FarDrops | None:
+    value = replies[max(replies)].tlv(FAR_DROPS)
+    return None if value is None else FarDrops.parse(value)

@@ -1,0 +1,65 @@
+"""Which packets of one channel were lost, and on which way. Pure.
+
+A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
+way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor
+about anything when the reflector copies the sender's number or began to count anew.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_RESTART = 64
+"A far count this much below its highest is no reordering: the session began anew (a NAT changed the port, say)."
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Sequence numbers, sorted. undecided: lost, but nobody can tell on which way."""
+
+    up: list[int] = field(default_factory=list)
+    down: list[int] = field(default_factory=list)
+    undecided: list[int] = field(default_factory=list)
+    duplicates: int = 0
+    reordered: int = 0
+
+
+def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Losses:
+    """replies: (sender's number, reflector's number) in order of arrival; sent: packets 0 to sent - 1 were sent."""
+    far_of: dict[int, int] = {}
+    counted_twice: list[int] = []
+    duplicates = reordered = 0
+    highest = -1
+    for number, far in replies:
+        if number >= sent:
+            continue
+        if number in far_of:
+            duplicates += 1
+            if far_of[number] != far:
+                counted_twice.append(far)
+            continue
+        if number < highest:
+            reordered += 1
+        highest = max(highest, number)
+        far_of[number] = far
+    missing = [number for number in range(sent) if number not in far_of]
+    if not missing or not stateful:
+        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered)
+    counted_twice.sort()
+    up: list[int] = []
+    down: list[int] = []
+    before, before_far, owed = -1, -1, 0
+    for number in sorted(far_of):
+        far = far_of[number] - bisect_left(counted_twice, far_of[number])
+        if far < before_far - _RESTART:
+            return Losses(undecided=missing, duplicates=duplicates, reordered=reordered)
+        reached = max(far, before_far) - before_far
+        gap = range(before + 1, number)
+        owed += number - before - reached
+        # Below zero: a packet overtook another on the way there; the next gap is that much smaller.
+        never_arrived = min(max(owed, 0), len(gap))
+        owed -= never_arrived
+        up.extend(gap[:never_arrived])
+        down.extend(gap[never_arrived:])
+        before, before_far = number, max(far, before_far)
+    return Losses(up, down, list(range(before + 1, sent)), duplicates, reordered)

@@ -1,0 +1,149 @@
+"""A bad line on loopback: a UDP relay that delays, varies, drops and narrows, each way by itself, with a fixed seed.
+
+For the demo and the tests. It is an honest line otherwise: it keeps what it was sent, and counts what it dropped.
+"""
+
+import contextlib
+import heapq
+import itertools
+import random
+import select
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+_DSCP_EF = 46 << 2
+_OVERHEAD_OCTETS = 28
+_LONGEST_SLEEP_S = 0.1
+_QUEUE_S = 0.05
+_SEED = 20261123
+
+
+@dataclass(frozen=True)
+class Impairment:
+    """What happens to packets on one way. rate_kbps: at IP, with a queue of 50 ms; None for no limit.
+
+    jitter_ms: each packet waits a random time up to this, on its own, so packets may overtake each other.
+    """
+
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    loss: float = 0.0
+    rate_kbps: float | None = None
+
+
+@dataclass
+class _Way:
+    """One direction: what it does, and what it did."""
+
+    impairment: Impairment
+    chance: random.Random
+    free_s: float = 0.0
+    passed: int = 0
+    dropped: int = 0
+
+    def leaves_s(self, octets: int, now_s: float) -> float | None:
+        """When a packet that came now goes on; None when it is dropped."""
+        line = self.impairment
+        if self.chance.random() < line.loss:
+            self.dropped += 1
+            return None
+        at_s = now_s
+        if line.rate_kbps is not None:
+            at_s = max(now_s, self.free_s)
+            if at_s - now_s > _QUEUE_S:
+                self.dropped += 1
+                return None
+            at_s = self.free_s = at_s + (octets + _OVERHEAD_OCTETS) * 8 / (line.rate_kbps * 1000)
+        self.passed += 1
+        return at_s + (line.delay_ms + self.chance.random() * line.jitter_ms) / 1000
+
+
+@dataclass
+class ImpairingRelay:
+    """`with ImpairingRelay(("127.0.0.1", 862), up, down) as relay`: clients send to `relay.port` instead."""
+
+    target: tuple[str, int]
+    up: Impairment
+    down: Impairment
+    port: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(_SEED)
+        self.way_up, self.way_down = _Way(self.up, chance), _Way(self.down, random.Random(_SEED + 1))
+        self._front = self._socket()
+        self._front.bind(("127.0.0.1", self.port))
+        self.port = int(self._front.getsockname()[1])
+        self._backs: dict[tuple[str, int], socket.socket] = {}
+        self._clients: dict[int, tuple[str, int]] = {}
+        self._waiting: list[tuple[float, int, socket.socket, bytes, tuple[str, int]]] = []
+        self._tickets = itertools.count()
+        self._epoll = select.epoll()
+        self._epoll.register(self._front.fileno(), select.EPOLLIN)
+        self._thread = threading.Thread(target=self._serve, name="impairing relay", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._epoll.close()
+        for sock in [self._front, *self._backs.values()]:
+            sock.close()
+
+    def _serve(self) -> None:
+        by_number = {}
+        while not self._stop.is_set():
+            now_s = time.monotonic()
+            sleep_s = (
+                min(_LONGEST_SLEEP_S, max(0.0, self._waiting[0][0] - now_s)) if self._waiting else _LONGEST_SLEEP_S
+            )
+            for number, _ in self._epoll.poll(sleep_s):
+                if number == self._front.fileno():
+                    self._take_from_clients()
+                    by_number = {sock.fileno(): sock for sock in self._backs.values()}
+                else:
+                    self._take_from_target(by_number[number])
+            while self._waiting and self._waiting[0][0] <= time.monotonic():
+                _, _, sock, data, place = heapq.heappop(self._waiting)
+                with contextlib.suppress(OSError):
+                    sock.sendto(data, place)
+
+    def _take_from_clients(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, client = self._front.recvfrom(2048)
+                back = self._backs.get(client)
+                if back is None:
+                    back = self._backs[client] = self._socket()
+                    back.bind(("127.0.0.1", 0))
+                    self._clients[back.fileno()] = client
+                    self._epoll.register(back.fileno(), select.EPOLLIN)
+                self._pass_on(self.way_up, back, data, self.target)
+
+    def _take_from_target(self, back: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data, _ = back.recvfrom(2048)
+                self._pass_on(self.way_down, self._front, data, self._clients[back.fileno()])
+
+    def _pass_on(self, way: _Way, sock: socket.socket, data: bytes, place: tuple[str, int]) -> None:
+        at_s = way.leaves_s(len(data), time.monotonic())
+        if at_s is not None:
+            heapq.heappush(self._waiting, (at_s, next(self._tickets), sock, data, place))
+
+    @staticmethod
+    def _socket() -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _DSCP_EF)
+        return sock

@@ -1,0 +1,167 @@
+"""Media through real kernels' queues, NAT and a wire that keeps a record of what it did."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gosip_check.probes.stats import wilson
+
+from .media_rooms import FAR, REPOSITORY, media_facts, narrow, near_and_far, reflector, widen
+from .namespaces import Rooms
+from .site import Lab
+from .states import SITES
+from .wire import RIGHT, Line, Record, Wire
+
+STREAM_OCTETS = 250
+CLEAN = Line()
+
+
+@pytest.fixture(scope="module")
+def ends(_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
+    """Two rooms with a reflector in the far one."""
+    log = tmp_path_factory.mktemp("reflector") / "log"
+    with near_and_far() as built, reflector(built, "far", log, "--no-sip", "--max-rate", "1000000"):
+        yield built
+
+
+def test_a_whole_run_with_a_reflector_behind_nat_ends_ready(lab: Lab, tmp_path: Path) -> None:
+    lab.enter("ready")
+    with reflector(lab.rooms, "go", tmp_path / "log", "--bind", SITES[0], "--no-sip"):
+        facts = media_facts(
+            lab.rooms, "--reflector", SITES[0], "--duration", "2", "--channels", "5", room="lan", command="run"
+        )
+    assert facts["exit_code"] == 0
+    assert {outcome for name, outcome in facts["verdicts"].items() if name.startswith("media.")} == {"pass"}
+    assert facts["mapped_address"].split(":")[0] == "192.88.99.2"
+
+
+@pytest.mark.parametrize(
+    ("room", "interface", "named"),
+    [("near", "to-far", "The way up delivers too little"), ("far", "to-near", "The way down delivers too little")],
+    ids=["up", "down"],
+)
+def test_a_line_too_narrow_for_the_channels_fails_and_the_way_is_named(
+    ends: Rooms, room: str, interface: str, named: str
+) -> None:
+    narrow(ends, room, interface, 0.9 * 10 * 100)
+    try:
+        facts = media_facts(ends, "--reflector", FAR, "--duration", "4", "--channels", "10")
+    finally:
+        widen(ends, room, interface)
+    assert facts["verdicts"]["media.bandwidth"] == "fail"
+    assert named in facts["evidence"]["delivered_pct"]
+    lost = (facts["lost_up"], facts["lost_down"])
+    assert lost[0 if room == "near" else 1] > 0
+    assert lost[1 if room == "near" else 0] == 0
+    # Real G.711 packets are a fifth smaller: they fit.
+    assert facts["calls_delivered_pct"] >= 99
+
+
+def test_a_line_just_wide_enough_passes(ends: Rooms) -> None:
+    narrow(ends, "near", "to-far", 1.2 * 10 * 100)
+    narrow(ends, "far", "to-near", 1.2 * 10 * 100)
+    try:
+        facts = media_facts(ends, "--reflector", FAR, "--duration", "4", "--channels", "10")
+    finally:
+        widen(ends, "near", "to-far")
+        widen(ends, "far", "to-near")
+    assert facts["verdicts"]["media.bandwidth"] == "pass"
+
+
+def test_losses_are_those_that_the_wire_dropped(ends: Rooms) -> None:
+    with Wire(ends.namespace("near"), ends.namespace("far"), Line(loss=0.02), Line(loss=0.04)) as wire:
+        facts = media_facts(ends, "--reflector", RIGHT, "--duration", "5", "--channels", "10")
+    numbers = 5 * 50
+    up, down = (wire.records(way, STREAM_OCTETS, numbers) for way in ("up", "down"))
+    assert facts["sent"] == len(up) == 2500
+    assert facts["lost_up"] == _dropped(up)
+    assert facts["lost_down"] == _dropped(down)
+    low, high = wilson(_dropped(up), len(up))
+    assert low * 100 <= facts["loss_up_pct"] <= high * 100
+
+
+def test_delay_is_that_of_the_wire(ends: Rooms) -> None:
+    with Wire(ends.namespace("near"), ends.namespace("far"), Line(delay_ms=20), Line(delay_ms=60)) as wire:
+        facts = media_facts(ends, "--reflector", RIGHT, "--duration", "3", "--channels", "5")
+    taken = sorted(
+        (there.went_ns - there.came_ns + back.went_ns - back.came_ns) / 1e6 for there, back in _pairs(wire, 150)
+    )
+    assert len(taken) == 750
+    # What the wire cannot see, the kernels' own share, is far below a millisecond even on a busy machine's median.
+    assert facts["rtt_ms"]["p50"] == pytest.approx(taken[len(taken) // 2], abs=1.0)
+    assert facts["rtt_ms"]["min"] >= 80
+
+
+BLOCKED = [(1719, 1720), (5000, 5999), (40000, 40000)]
+
+
+def test_every_single_port_is_proven_and_a_block_is_found_to_the_port(ends: Rooms, tmp_path: Path) -> None:
+    sets = ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in BLOCKED)
+    block = f"""table inet block {{
+        chain input {{ type filter hook prerouting priority -300; udp dport {{ {sets} }} drop
+        }}
+    }}
+    """
+    with reflector(ends, "far", tmp_path / "log", "--all-ports", "--port", "8620", "--no-sip", "--max-rate", "100000"):
+        rules = ends.run("far", ["nft", "list", "table", "inet", "gosip_reflector"]).stdout
+        ends.nft("far", block)
+        told = ends.run("near", ["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "-c", _REACH], timeout_s=60).stdout
+        ends.nft("far", "delete table inet block\n")
+    proven, elsewhere, silent = json.loads(told)
+    assert "redirect to :8620" in rules
+    assert silent == [list(block) for block in BLOCKED]
+    assert proven == 64512 - sum(last - first + 1 for first, last in BLOCKED)
+    assert elsewhere == 0
+    left = ends.run("far", ["nft", "list", "ruleset"]).stdout
+    assert "gosip_reflector" not in left
+    assert "root given up" in (tmp_path / "log").read_text()
+
+
+_REACH = f"""
+import json
+from gosip_check.probes.port_range import ranges, reach
+from gosip_check.probes.probe import Context
+from gosip_check.records import Link
+every = range(1024, 65536)
+found = reach(Context(Link(name="x")), "{FAR}", every)
+print(json.dumps([len(found.proven), len(found.elsewhere), ranges(p for p in every if p not in found.proven)]))
+"""
+
+
+def test_a_nat_that_forgets_is_caught_between_two_waits(lab: Lab, tmp_path: Path) -> None:
+    lab.enter("ready")
+    timeouts = "nf_conntrack_udp_timeout=2", "nf_conntrack_udp_timeout_stream=4"
+    settings = [f"net.netfilter.{setting}" for setting in timeouts]
+    before = lab.run("cpe", ["sysctl", "-n", *(setting.partition("=")[0] for setting in settings)]).stdout.split()
+    lab.run("cpe", ["sysctl", "-w", *settings])
+    try:
+        with reflector(lab.rooms, "go", tmp_path / "log", "--bind", SITES[0], "--no-sip"):
+            command = ["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "-c", _LIFETIME]
+            told = lab.run("lan", command, timeout_s=60).stdout
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            lab.run("cpe", ["sysctl", "-w", f"{setting.partition('=')[0]}={value}"])
+    assert json.loads(told) == [[1.0, 2.0], [9.0, 12.0], True]
+
+
+_LIFETIME = f"""
+import json
+from gosip_check.probes.binding_lifetime import wait_for_answers
+from gosip_check.probes.probe import Context
+from gosip_check.records import Link
+found = wait_for_answers(Context(Link(name="x")), "{SITES[0]}", 862, (1.0, 2.0, 9.0, 12.0))
+print(json.dumps([found.alive, found.gone, found.understood]))
+"""
+
+
+def _dropped(records: list[Record]) -> int:
+    return sum(record.went_ns == 0 for record in records)
+
+
+def _pairs(wire: Wire, numbers: int) -> list[tuple[Record, Record]]:
+    back = {(r.port, r.number): r for r in wire.records("down", STREAM_OCTETS, numbers) if r.went_ns}
+    up = [r for r in wire.records("up", STREAM_OCTETS, numbers) if r.went_ns]
+    return [(r, back[r.port, r.number]) for r in up if (r.port, r.number) in back]
