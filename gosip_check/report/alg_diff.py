@@ -15,8 +15,10 @@ def diff(measurement: Measurement) -> list[Text]:
     title = f"What became of {facts.get('message') or 'our SIP'} on the way ({measurement.link})"
     lines = [Text(), Text(visible(title), "bold")]
     for change in changes:
+        if not isinstance(change, dict):  # a saved file may hold anything
+            continue
         if change.get("before") is not None:
-            lines.append(Text(f"- {visible(change['before'])}", "red"))
+            lines.append(Text(f"- {visible(str(change['before']))}", "red"))
         if change.get("after") is not None:
-            lines.append(Text(f"+ {visible(change['after'])}", "green"))
+            lines.append(Text(f"+ {visible(str(change['after']))}", "green"))
     return lines
