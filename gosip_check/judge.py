@@ -3,7 +3,7 @@
 Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
 not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns. A
 fact that is None but known to lie between two values (`Facts.between`) is judged where either value would be judged
-the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown` too.
+the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown`, nothing fails on it.
 """
 
 import fnmatch
@@ -124,29 +124,18 @@ def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
 
 def _found(facts: Mapping[str, Any], dotted: str) -> Any:
     """The fact; where it is None and its bounds are known, `{"between": [low, high]}`, either of them None if open."""
-    value, between = _look_up(facts, dotted), facts.get("between")
-    bounds = between.get(dotted) if isinstance(between, Mapping) else None
-    is_pair = isinstance(bounds, list | tuple) and len(bounds) == 2
-    return {"between": list(bounds)} if value is None and bounds is not None and is_pair else value
+    value = _look_up(facts, dotted)
+    bounds = facts.get("between")
+    known = bounds.get(dotted) if isinstance(bounds, Mapping) else None
+    return {"between": list(known)} if value is None and isinstance(known, list | tuple) and len(known) == 2 else value
 
 
 def _holds(expectation: Expectation, found: Any) -> bool | None:
-    """None: cannot be decided, because the fact is None or of a type that cannot be compared."""
+    """None: cannot be decided, because the fact is None, of a type that cannot be compared, or not known enough."""
     value, kind = expectation.value, _kind(found)
     if isinstance(found, Mapping):
         bounds = found.get("between")
-        if not isinstance(bounds, list) or len(bounds) != 2:
-            return None
-        low, high = (bound if _kind(bound) == "number" else None for bound in bounds)
-        if expectation.operator is Operator.MAX:
-            misses, meets = low is not None and low > value, high is not None and high <= value
-        elif expectation.operator is Operator.MIN:
-            misses, meets = high is not None and high < value, low is not None and low >= value
-        else:
-            misses = meets = False
-        if misses or meets:
-            return meets
-        return None
+        return _holds_between(expectation, *bounds) if isinstance(bounds, list) and len(bounds) == 2 else None
     match expectation.operator:
         case Operator.IS:
             return bool(found == value) if kind == _kind(value) else None
@@ -158,6 +147,18 @@ def _holds(expectation: Expectation, found: Any) -> bool | None:
             return bool(found <= value) if kind == "number" else None
         case Operator.INCLUDES:
             return value in found if kind == "list" else None
+
+
+def _holds_between(expectation: Expectation, low: Any, high: Any) -> bool | None:
+    """Decided only where every value from low to high would be judged the same."""
+    above = _kind(low) == "number" and low > expectation.value
+    below = _kind(high) == "number" and high < expectation.value
+    match expectation.operator:
+        case Operator.MAX:
+            return False if above else True if below or high == expectation.value else None
+        case Operator.MIN:
+            return False if below else True if above or low == expectation.value else None
+    return None
 
 
 def _kind(value: Any) -> str:

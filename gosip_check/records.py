@@ -85,8 +85,8 @@ class Expectation(Record, frozen=True):
 class Requirement(Record, frozen=True):
     """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not.
 
-    health: part of the light subset that `gosip-check health` runs on a schedule.
     prefer: what a good site does better still; missing it warns where everything in `expect` holds.
+    health: part of the light subset that `gosip-check health` runs on a schedule.
     """
 
     id: str
@@ -98,8 +98,8 @@ class Requirement(Record, frozen=True):
     source: str
     options: dict[str, Any] = {}
     needs: list[str] = []
-    health: bool = False
     prefer: list[Expectation] = []
+    health: bool = False
 
     @property
     def group(self) -> str:
@@ -152,18 +152,18 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
-    requests: how many OPTIONS a server that answers gets.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
+    requests: how many OPTIONS a server that answers gets.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
-    requests: int = 3
     channels: int = 10
     duration_s: float = 20.0
     reflector: str | None = None
     reflector_key_file: str | None = None
     find_capacity: bool = False
+    requests: int = 3
 
 
 class Failure(Record, frozen=True):

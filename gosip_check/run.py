@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
@@ -152,6 +152,7 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         verdicts[verdict.id] = verdict
         going.observer.judged(verdict)
 
+    base = Context(link, going.stop, say=going.observer.say, turns=plan.turns)
     pending = list(plan.requirements)
     while pending:
         asks: dict[_Key, _Ask] = {}
@@ -172,7 +173,7 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
                 else:
                     asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
-        for ask, measurement, brought in _measure(_batch(asks.values()), link, facts, going, plan.turns):
+        for ask, measurement, brought in _measure(_batch(asks.values()), base, facts, going):
             measurements[ask.key] = measurement
             if brought is not None:
                 facts[ask.probe.name] = brought
@@ -228,7 +229,7 @@ def _batch(asks: Iterable[_Ask]) -> list[_Ask]:
 
 
 def _measure(
-    asks: list[_Ask], link: Link, facts: dict[str, Facts], going: _Going, turns: Turns
+    asks: list[_Ask], base: Context, facts: dict[str, Facts], going: _Going
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
@@ -238,14 +239,14 @@ def _measure(
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
-        context = Context(link, going.stop, seen, going.observer.say, turns)
+        context = replace(base, seen=seen)
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
 
     def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
         return Measurement(
             id=next(going.ids),
             probe=ask.probe.name,
-            link=link.name,
+            link=base.link.name,
             subject=subjects.get(ask.key, ask.probe.name),
             started=started,
             elapsed_s=round(elapsed_s, 3),

@@ -1,4 +1,4 @@
-"""`demo`: the native checklist against an emulated trunk on loopback."""
+"""`demo`: the native checklist against an emulated trunk and reflector on loopback."""
 
 from __future__ import annotations
 
@@ -26,12 +26,9 @@ def demo(fault: str | None, **options: Any) -> int:
     from gosip_check.cli.carry_out import carry_out, load_checklist
     from gosip_check.records import Link
     from gosip_check.run import Plan
-    from gosip_check.servers import demo_reflector
-    from gosip_check.servers.trunk import FAULTS
 
-    faults = FAULTS | demo_reflector.FAULTS
     if fault == "list":
-        for name, meaning in faults.items():
+        for name, meaning in _faults().items():
             click.echo(f"{name:18} {meaning}")
         return 0
     chosen = Chosen(link=(), dns_server=(), **options)
@@ -51,27 +48,32 @@ def demo(fault: str | None, **options: Any) -> int:
 
 
 def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple[Checklist, Settings]:
-    """An emulated trunk and far end that serve as long as `stack`, and the checklist and settings that lead to them.
+    """An emulated trunk and reflector that serve as long as `stack`, and the checklist and settings that lead there.
 
     Raises UsageProblem for a fault that there is not.
     """
     from msgspec.structs import replace
 
     from gosip_check.records import Settings
-    from gosip_check.servers import demo_reflector
-    from gosip_check.servers.trunk import FAULTS, NETWORKS, Trunk
+    from gosip_check.servers.demo_reflector import DemoReflector
+    from gosip_check.servers.trunk import NETWORKS, Trunk
 
-    faults = FAULTS | demo_reflector.FAULTS
-    if fault is not None and fault not in faults:
-        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(faults)}.")
+    if fault is not None and fault not in _faults():
+        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(_faults())}.")
     trunk = replace(checklist.trunk, networks=NETWORKS)
     server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
-    place = stack.enter_context(demo_reflector.DemoReflector(_CHANNELS, fault))
+    reflector = stack.enter_context(DemoReflector(_CHANNELS, fault))
     settings = Settings(
         dns_servers=[server.dns_server],
         system_resolvers=False,
         channels=_CHANNELS,
         duration_s=_DURATION_S,
-        reflector=place,
+        reflector=reflector,
     )
-    return replace(checklist, trunk=trunk), settings
+    return replace(checklist, trunk=replace(trunk, port=server.port)), settings
+
+
+def _faults() -> dict[str, str]:
+    from gosip_check.servers import demo_reflector, trunk
+
+    return trunk.FAULTS | demo_reflector.FAULTS

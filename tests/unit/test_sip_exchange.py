@@ -277,7 +277,7 @@ def test_one_icmp_error_does_not_hide_an_answer() -> None:
     assert (exchange.result, exchange.sent) == ("answered", 2)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("two_copies")
 @pytest.mark.parametrize(("address", "result"), [("127.0.0.2", "foreign"), ("127.0.0.1", "other-port")])
 @pytest.mark.parametrize("late_answer", [False, True])
 def test_an_answer_from_elsewhere(address: str, result: Result, late_answer: bool) -> None:
@@ -305,14 +305,14 @@ def test_a_keep_alive_is_silence(keep_alive: bytes) -> None:
     assert over_udp(lambda request, peer: keep_alive).result == "silent"
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("two_copies")
 def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = [net.IcmpError(FailureKind.PROHIBITED, 4, 3, 13, "192.168.1.1", None, b"", 0, 0.0)]
     monkeypatch.setattr(net, "read_icmp_errors", lambda sock: [errors.pop()] if errors else [])
     exchange = over_udp(lambda request, peer: None)
     assert exchange.result == "silent"
     assert exchange.detail == (
-        "no answer to 2 tries in 0.6 s, though 192.168.1.1 once said administratively prohibited"
+        "no answer to 2 tries in 1.4 s, though 192.168.1.1 once said administratively prohibited"
     )
 
 
