@@ -178,16 +178,17 @@ def _shipped(loaded: Report) -> Checklist | None:
 
 
 def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
-    """The demo moves the provider's networks and its port to loopback, which its measurements were asked for."""
+    """The demo moves the provider's networks and port to loopback, so those its measurements were asked for."""
     if loaded.command != "demo":
         return checklist
     from msgspec.structs import replace
 
     from gosip_check.servers.trunk import NETWORKS
 
-    ports = (measurement.options.get("port") for measurement in loaded.measurements if measurement.options)
-    port = next((port for port in ports if isinstance(port, int)), checklist.trunk.port)
-    return replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS, port=port))
+    options = [measurement.options or {} for measurement in loaded.measurements]
+    ports = (each["port"] for each in options if "port" in each)
+    trunk = replace(checklist.trunk, networks=NETWORKS, port=next(ports, checklist.trunk.port))
+    return replace(checklist, trunk=trunk)
 
 
 def _console(stderr: bool = False) -> Console:
