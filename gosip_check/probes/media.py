@@ -17,7 +17,7 @@ from gosip_check.probes.round_trips import Place
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
 from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
-from gosip_check.records import FailureKind
+from gosip_check.records import FailureKind, Series
 from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
@@ -105,6 +105,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     far_refused: int | None = None
     clock_step_ms: float | None = None
     per_channel: list[ChannelFacts] = []
+    series: list[Series] = []
     round_trips: list[Place] = []
     between: dict[str, Range] = {}
 
@@ -245,6 +246,7 @@ def _facts(
         far_refused=drops.refused if drops else None,
         clock_step_ms=stream.sending.clock_step_ms,
         per_channel=stream.per_channel,
+        series=stream.series,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
         evidence=media_words.evidence(stream, far, drops, voice, calls, capacity),
         window15_loss_pct=known.get("window15_loss_pct"),

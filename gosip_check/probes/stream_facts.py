@@ -13,7 +13,8 @@ from typing import NamedTuple, Self
 
 from gosip_check.probes import losses, stats
 from gosip_check.probes.e_model import G711, G711_PLC, Inputs, Quality, quality
-from gosip_check.records import Record
+from gosip_check.probes.series import Extremes, shares
+from gosip_check.records import Record, Series
 
 PACKET_MS = 20
 LATE_MS = 10.0
@@ -182,6 +183,7 @@ class StreamFacts(Record, frozen=True):
     far_late: int
     sending: SendingFacts
     per_channel: list[ChannelFacts]
+    series: list[Series] = []
 
 
 @dataclass
@@ -237,6 +239,7 @@ def facts_of(
     """packets: for each channel, its tail not counted; octets: UDP payload; short_answers: shorter than that."""
     up, down, either, whole = _Pool(packets), _Pool(packets), _Pool(packets), _Pool(packets)
     rtts = array("f")
+    over_time = Extremes(packets, PACKET_MS / 1000)
     far_late = 0
     far_dscp: Counter[int] = Counter()
     dscp: Counter[int] = Counter()
@@ -258,6 +261,7 @@ def facts_of(
         far_late += sum(a.far_ms > LATE_MS for a in counted)
         trips = [a.up_ms + a.down_ms for a in counted]
         rtts.extend(trips)
+        over_time.add(zip((a.sequence for a in counted), trips, strict=True))
         ordered = sorted(trips)
         per_channel.append(
             ChannelFacts(
@@ -305,7 +309,22 @@ def facts_of(
         far_late=far_late,
         sending=sending,
         per_channel=per_channel,
+        series=over_time.series("round trip", "ms")
+        + _losses_over_time(up, down, whole, decided, reached, every, known),
     )
+
+
+def _losses_over_time(
+    up: _Pool, down: _Pool, whole: _Pool, decided: list[int], reached: list[int], every: list[int], known: bool
+) -> list[Series]:
+    """Second by second; both ways together where nobody can tell on which of them packets were lost."""
+    second, slot_s = 1000 // PACKET_MS, PACKET_MS / 1000
+    if not known:
+        return [shares("loss, both ways", whole.lost, every, second, slot_s)]
+    return [
+        shares("loss up", up.lost, decided, second, slot_s),
+        shares("loss down", down.lost, reached, second, slot_s),
+    ]
 
 
 def _way(pool: _Pool, sent: Sequence[int], known: bool, kbps_each: float) -> Way:

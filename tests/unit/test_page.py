@@ -189,3 +189,17 @@ def test_the_pdf_holds_every_word_and_obeys_none() -> None:
 def test_the_demo_has_a_page_with_its_round_trips() -> None:
     loaded = msgspec.convert(demo(), Report)
     assert "Round trips over time" in to_html(loaded)
+
+
+def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
+    document = demo()
+    (media,) = [m for m in document["measurements"] if m["probe"] == "media"]
+    series = {one["name"]: one for one in media["facts"]["series"]}
+    assert set(series) == {"round trip", "loss up", "loss down"}
+    assert series["round trip"]["measured"] == media["facts"]["received"]
+    values = [value for _, value in series["round trip"]["points"]]
+    assert max(values) == pytest.approx(media["facts"]["rtt_ms"]["max"], abs=0.001)
+    assert min(values) == pytest.approx(media["facts"]["rtt_ms"]["min"], abs=0.001)
+    page = to_html(msgspec.convert(document, Report))
+    for words in ("round trip over time, media", "loss up, loss down over time, media", "Loss of each channel, media"):
+        assert words in page
