@@ -133,8 +133,9 @@ def _found(facts: Mapping[str, Any], dotted: str) -> Any:
 def _holds(expectation: Expectation, found: Any) -> bool | None:
     """None: cannot be decided, because the fact is None, of a type that cannot be compared, or not known enough."""
     value, kind = expectation.value, _kind(found)
-    if isinstance(found, Mapping) and "between" in found:
-        return _holds_between(expectation, *found["between"])
+    bounds = found.get("between") if isinstance(found, Mapping) else None
+    if isinstance(bounds, list) and len(bounds) == 2:
+        return _holds_between(expectation, *bounds)
     match expectation.operator:
         case Operator.IS:
             return bool(found == value) if kind == _kind(value) else None

@@ -50,6 +50,9 @@ def bounds_of(stream: StreamFacts, drops: FarDrops | None) -> dict[str, Range]:
             0.0 if clock_moved or spoilt > _MEDIAN_HOLDS * stream.sent else _median_jitter(stream),
             ranges["worst_jitter_ms"][1],
         )
+    if stream.short_answers:
+        # A TWAMP reflector may answer with less than it was sent; the way down was then not loaded.
+        ranges["delivered_pct"] = (0.0, ranges["delivered_pct"][1])
     if stream.sending.lateness_ms.max > NO_LOAD_MS:
         ranges["delivered_pct"] = (None, None)
     return ranges

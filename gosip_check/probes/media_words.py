@@ -94,6 +94,8 @@ def _bandwidth(stream: StreamFacts, calls: Range | None, capacity: int | None) -
             text += " Both ways deliver too little."
         elif stream.down.delivered_pct < 99:
             text += " The way down delivers too little."
+    if stream.short_answers:
+        text += " The far end answers with shorter packets, so the way down was not loaded, and nothing is known of it."
     if stream.sending.queue_full:
         text += f" This machine's own interface had no room for {stream.sending.queue_full} packets."
     if calls is not None and calls[0] is not None and calls[1] is not None:

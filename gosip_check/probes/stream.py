@@ -74,12 +74,15 @@ class _Channel:
         self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=[cos], key=key)
         base = stamp.UNAUTHENTICATED_OCTETS if key is None else stamp.AUTHENTICATED_OCTETS
         self.kept_octets = base + _COS_OCTETS
+        self.octets = plan.octets
         self.log = bytearray()
+        self.short = 0
 
     def read(self) -> None:
         """Keep what has arrived: the octets that matter and when."""
         while found := net_flow.receive(self.sock):
             data, arrived_ns, dscp = found
+            self.short += len(data) < self.octets
             self.log += data[: self.kept_octets].ljust(self.kept_octets, b"\0") + _ARRIVAL.pack(arrived_ns, dscp)
 
 
@@ -92,13 +95,14 @@ def stream(plan: StreamPlan) -> StreamFacts:
             channels.append(_Channel(plan, key))
         gc.disable()
         sending = _send(plan, channels)
+        short = sum(channel.short for channel in channels)
         drops = sum(net_flow.drops(channel.sock) for channel in channels)
     finally:
         for channel in channels:
             channel.sock.close()
     gc.enable()
     logs = (ChannelLog(sent=plan.packets + _TAIL, answers=_answers(channel, plan, key)) for channel in channels)
-    return facts_of(logs, plan.channels, plan.packets, plan.octets, plan.stateful, sending, drops)
+    return facts_of(logs, plan.channels, plan.packets, plan.octets, plan.stateful, sending, drops, short)
 
 
 def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:

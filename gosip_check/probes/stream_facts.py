@@ -178,6 +178,7 @@ class StreamFacts(Record, frozen=True):
     far_dscp: dict[int, int]
     dscp: dict[int, int]
     own_drops: int
+    short_answers: int
     far_late: int
     sending: SendingFacts
     per_channel: list[ChannelFacts]
@@ -231,8 +232,9 @@ def facts_of(
     stateful: bool,
     sending: SendingFacts,
     own_drops: int,
+    short_answers: int,
 ) -> StreamFacts:
-    """packets: for each channel, its tail not counted; octets: UDP payload."""
+    """packets: for each channel, its tail not counted; octets: UDP payload; short_answers: shorter than that."""
     up, down, either, whole = _Pool(packets), _Pool(packets), _Pool(packets), _Pool(packets)
     rtts = array("f")
     far_late = 0
@@ -299,6 +301,7 @@ def facts_of(
         far_dscp=dict(far_dscp),
         dscp=dict(dscp),
         own_drops=own_drops,
+        short_answers=short_answers,
         far_late=far_late,
         sending=sending,
         per_channel=per_channel,

@@ -268,6 +268,7 @@ def _fail_in_a_site(inside: list[int]) -> None:
 _STAY = """
 import signal
 from tests.lab.site import site
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
 with site() as lab:
     print(*[pid for room in lab.rooms.names for pid in lab.rooms.pids(room)], flush=True)
     signal.pause()

@@ -61,10 +61,10 @@ def answers(
 
 
 def facts(
-    *channels: list[Answer], stateful: bool = True, sent: SendingFacts | None = None, drops: int = 0
+    *channels: list[Answer], stateful: bool = True, sent: SendingFacts | None = None, drops: int = 0, short: int = 0
 ) -> StreamFacts:
     logs = [ChannelLog(sent=PACKETS + 3, answers=channel) for channel in channels]
-    return facts_of(logs, len(channels), PACKETS, 222, stateful, sent or sending(), drops)
+    return facts_of(logs, len(channels), PACKETS, 222, stateful, sent or sending(), drops, short)
 
 
 def constant(ms: float) -> Callable[[int], float | None]:
@@ -130,6 +130,12 @@ def test_jitter_stays_on_its_way() -> None:
     assert found.down.jitter_ms.max == pytest.approx(0, abs=1e-6)
     assert found.up.variation_p99_ms == pytest.approx(8, abs=0.01)
     assert bounds_of(found, None)["worst_jitter_ms"] == pytest.approx((8, 8), abs=0.01)
+
+
+def test_a_far_end_that_answers_with_less_leaves_the_way_down_unloaded() -> None:
+    found = facts(answers(constant(10), constant(10)), short=PACKETS)
+    assert bounds_of(found, None)["delivered_pct"] == (0, 100)
+    assert bounds_of(found, None)["window15_loss_pct"] == (0, 0)
 
 
 def test_no_answer_at_all_is_loss_on_an_unknown_way() -> None:
