@@ -17,6 +17,7 @@ from .site import Lab
 
 REPOSITORY = Path(__file__).parents[2]
 
+OTHERS = ("link.*", "firewall.*", "alg.*", "nat.*", "media.*", "edge.*")
 SMALLER_BEYOND_ISP = [["ip", "link", "set", "to-go", "mtu", "1400"]]
 SWALLOWS = forward("ip daddr 217.22.184.0/23 ip length > 1400 drop")
 NO_ICMP_AT_ALL = """
@@ -49,7 +50,7 @@ def ready(lab: Lab) -> Iterator[Lab]:
 
 def _run(lab: Lab, *only: str) -> dict[str, Any]:
     """Verdicts by id, of a run of the gateway's checklist that leaves out what is not asked for here."""
-    skip = [word for group in ("host.*", "link.*", "firewall.*", *only) for word in ("--skip", group)]
+    skip = [word for group in (*OTHERS, "host.*", *only) for word in ("--skip", group)]
     tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
     done = lab.run("lan", argv, check=False, timeout_s=60)
@@ -78,7 +79,7 @@ def test_path_mtu(
     for argv in commands:
         ready.run("isp", argv)
     skip = [word for name in ("gateway.ntp", "gateway.management") for word in ("--skip", name)]
-    skip += ["--skip", "host.*", "--skip", "link.*", "--skip", "firewall.*"]
+    skip += [word for group in (*OTHERS, "host.*") for word in ("--skip", group)]
     tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
     report = json.loads(ready.run("lan", argv, check=False, timeout_s=90).stdout)
@@ -134,7 +135,7 @@ def test_a_server_that_does_not_know_the_time_tells_none(ready: Lab) -> None:
 
 
 def test_the_clock_is_judged_by_a_time_server(ready: Lab) -> None:
-    skip = [word for group in ("dns.*", "link.*", "firewall.*") for word in ("--skip", group)]
+    skip = [word for group in ("dns.*", *OTHERS) for word in ("--skip", group)]
     tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
     argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
     verdicts = json.loads(ready.run("lan", argv, check=False, timeout_s=60).stdout)["verdicts"]
