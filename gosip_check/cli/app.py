@@ -1,52 +1,56 @@
-"""The command line: the group, and the table of its commands."""
+"""The command line: the group, and the table of its commands; a command's file is imported when it is wanted."""
+
+import importlib
 
 import click
 
 from gosip_check import __version__
-from gosip_check.cli.checklist import checklist
-from gosip_check.cli.demo import demo
 from gosip_check.cli.exits import EXIT_CODES
-from gosip_check.cli.form import form
-from gosip_check.cli.health import health, watch
-from gosip_check.cli.history import history
-from gosip_check.cli.recommend import recommend
-from gosip_check.cli.reflector import reflector
-from gosip_check.cli.register import register
-from gosip_check.cli.report import report
-from gosip_check.cli.run import alg, bandwidth, firewall, host, nat, quality, run, srv
-from gosip_check.cli.schedule import schedule
-from gosip_check.cli.schema import schema
+
+# Command -> the file that holds the function of that name, in the order of --help.
+COMMANDS = {
+    "run": "run",
+    "srv": "run",
+    "firewall": "run",
+    "alg": "run",
+    "nat": "run",
+    "quality": "run",
+    "bandwidth": "run",
+    "host": "run",
+    "register": "register",
+    "demo": "demo",
+    "recommend": "recommend",
+    "reflector": "reflector",
+    "form": "form",
+    "report": "report",
+    "health": "health",
+    "watch": "health",
+    "history": "history",
+    "schedule": "schedule",
+    "checklist": "checklist",
+    "schema": "schema",
+}
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """A group whose commands are those of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f"gosip_check.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return found
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gosip-check")
 def gosip_check() -> None:
     """Will calls work here? Checks a site before its SIP trunk is provisioned.
 
     Start with `gosip-check demo`, which needs no network, and then `gosip-check run` at the site.
     """
-
-
-for command in (
-    run,
-    srv,
-    firewall,
-    alg,
-    nat,
-    quality,
-    bandwidth,
-    host,
-    register,
-    demo,
-    recommend,
-    reflector,
-    form,
-    report,
-    health,
-    watch,
-    history,
-    schedule,
-    checklist,
-    schema,
-):
-    gosip_check.add_command(command)
