@@ -70,9 +70,8 @@ def groups(report: Report, link: str) -> dict[str, list[Verdict]]:
 
 
 def needs_hint(verdict: Verdict) -> bool:
-    """Where something was found that could be mended, or looked at and left open."""
-    missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
-    return missed and not (verdict.outcome is Outcome.UNKNOWN and not verdict.facts)
+    """Only what was missed can be mended; what is unknown says itself what would help."""
+    return verdict.outcome in (Outcome.FAIL, Outcome.WARN)
 
 
 def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -126,15 +126,15 @@ def _table(verdicts: list[Verdict]) -> Table:
             if group is not None:
                 table.add_section()
             group = verdict.group
-            table.add_row(Text(), Text(_GROUPS.get(group, group), "bold underline"))
-        missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN)
-        unmeasured = verdict.outcome is Outcome.UNKNOWN and not verdict.facts  # nothing was found that could be mended
+            table.add_row(Text(), Text(_GROUPS.get(group, group), "bold"))
+        missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN)
+        weighs = missed or verdict.outcome is Outcome.UNKNOWN
         words = Text.assemble(
-            (visible(verdict.title), "bold" if missed else ""),
+            (visible(verdict.title), "bold" if weighs else ""),
             (f"  {verdict.id}", "dim"),
-            (f"\n{visible(verdict.reason)}", "" if missed else "dim"),
+            (f"\n{visible(verdict.reason)}", "" if weighs else "dim"),
         )
-        if missed and not unmeasured:
+        if missed:  # what is unknown says itself what would help
             words.append(f"\n-> {visible(verdict.hint)}", "cyan")
         table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), words)
     return table
