@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gosip_check.records import Outcome, Report, Verdict
+from gosip_check.records import ALL_LINES, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 from gosip_check.report.to_html import CLOSING, fact_lines, form_rows, groups, needs_hint
 
@@ -50,18 +51,15 @@ def _data(report: Report) -> dict[str, Any]:
             for label, value, found in (form_rows(report.form) if report.form else [])
         ],
         "lacking": ", ".join(report.form.not_filled_in) if report.form else "",
+        "names": [link.name for link in report.links],
+        "side_by_side": [[id_, *(o.value if o else "-" for o in outcomes)] for id_, outcomes in rows(report)],
+        "together": _groups(report, ALL_LINES),
         "links": [
             {
                 "name": f"{link.name}: {link.outcome.value}",
                 "place": " ".join(filter(None, [link.interface, link.source, link.public_address])),
                 "trouble": link.trouble or "",
-                "groups": [
-                    {
-                        "name": name,
-                        "verdicts": [_verdict(verdict) for verdict in verdicts],
-                    }
-                    for name, verdicts in groups(report, link.name).items()
-                ],
+                "groups": _groups(report, link.name),
             }
             for link in report.links
         ],
@@ -94,6 +92,13 @@ def _data(report: Report) -> dict[str, Any]:
     }
     shown: dict[str, Any] = _visible(data)
     return {**shown, "pictures": [str(picture.svg) for picture in pictures(report)]}
+
+
+def _groups(report: Report, link: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "verdicts": [_verdict(verdict) for verdict in verdicts]}
+        for name, verdicts in groups(report, link).items()
+    ]
 
 
 def _verdict(verdict: Verdict) -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from gosip_check.probes.series import MOST_POINTS, thinned
-from gosip_check.records import Equipment, Form, Readiness, Report, Series
+from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series
 from gosip_check.report.charts import Line, histogram, line_chart, path, strip
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
@@ -184,6 +184,27 @@ def test_the_pdf_holds_every_word_and_obeys_none() -> None:
         assert '#panic("x")' in text
         assert "NOT READY" in text
         assert "What was measured, and how" in text
+
+
+def test_the_pdf_sets_two_lines_side_by_side() -> None:
+    pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
+    from gosip_check.report.to_pdf import to_pdf
+
+    one = report().links[0]
+    two = report(
+        verdict("pass", id="dns.ttl", link="Internet-1"),
+        verdict("fail", id="dns.ttl", link="Internet-2"),
+        verdict("warn", id="redundancy.providers", link=ALL_LINES, reason="Both lines are of one provider."),
+        links=[one, msgspec.structs.replace(one, name="Internet-2")],
+    )
+    document = to_pdf(two)
+    assert document.startswith(b"%PDF-")
+    reader = shutil.which("pdftotext")
+    if reader is not None:
+        done = subprocess.run([reader, "-layout", "-", "-"], input=document, capture_output=True, check=True)
+        words = done.stdout.decode().replace("\u200b", "")  # where a long word may break
+        assert re.search(r"dns\.ttl +pass +fail", words)
+        assert "Both lines are of one provider." in words
 
 
 def test_the_demo_has_a_page_with_its_round_trips() -> None:
