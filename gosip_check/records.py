@@ -159,7 +159,7 @@ class Settings(Record, frozen=True):
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
     account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
-    requests: how many OPTIONS a server that answers gets.
+    requests: how many OPTIONS a server that answers gets. thorough: wait for what takes minutes.
     """
 
     dns_servers: list[str] = []
@@ -174,6 +174,7 @@ class Settings(Record, frozen=True):
     reflector_key_file: str | None = None
     find_capacity: bool = False
     requests: int = 3
+    thorough: bool = False
 
 
 class Failure(Record, frozen=True):

@@ -232,8 +232,9 @@ def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: 
         for name in waiting.pop().probe.after:
             if not any(key[0] == name for key in [*asks, *measurements]):
                 ask = _filled(plan, PROBES[name], {})
-                asks[ask.key] = ask
-                waiting.append(ask)
+                if ask.probe.wanted(ask.options):
+                    asks[ask.key] = ask
+                    waiting.append(ask)
 
 
 def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_Ask]:

@@ -32,6 +32,7 @@ class Chosen:
     reflector: str | None = None
     reflector_key_file: str | None = None
     find_capacity: bool = False
+    thorough: bool = False
     html: str | None = None
     sign_key_file: str | None = None
 
@@ -83,14 +84,19 @@ reflector_option = click.option(
 reflector_options = shared(
     reflector_option,
     click.option("--reflector-key-file", metavar="FILE", help="The key that the reflector wants packets signed with."),
-    click.option(
-        "--duration",
-        metavar="SECONDS",
-        type=click.FloatRange(1, 600),
-        default=20,
-        show_default=True,
-        help="How long media is measured; less proves less.",
-    ),
+)
+
+duration_option = click.option(
+    "--duration",
+    metavar="SECONDS",
+    type=click.FloatRange(1, 600),
+    default=20,
+    show_default=True,
+    help="How long media is measured; less proves less.",
+)
+
+thorough_option = click.option(
+    "--thorough", is_flag=True, help="Wait six minutes to see how long NAT and firewall remember a flow (--reflector)."
 )
 
 channels_option = click.option(
@@ -123,6 +129,8 @@ def settings_of(chosen: Chosen) -> Settings:
             raise UsageProblem("--reflector-key-file is of no use without --reflector.")
     if chosen.find_capacity and chosen.reflector is None:
         raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
+    if chosen.thorough and chosen.reflector is None:
+        raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
     return Settings(
         dns_servers=dns_servers,
         channels=chosen.channels,
@@ -130,6 +138,7 @@ def settings_of(chosen: Chosen) -> Settings:
         reflector=chosen.reflector,
         reflector_key_file=chosen.reflector_key_file,
         find_capacity=chosen.find_capacity,
+        thorough=chosen.thorough,
     )
 
 

@@ -8,6 +8,7 @@ from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.options import (
     Chosen,
     channels_option,
+    duration_option,
     form_of,
     links_of,
     output_options,
@@ -15,6 +16,7 @@ from gosip_check.cli.options import (
     reflector_options,
     settings_of,
     site_options,
+    thorough_option,
 )
 
 
@@ -24,6 +26,8 @@ from gosip_check.cli.options import (
 @site_options
 @channels_option
 @reflector_options
+@duration_option
+@thorough_option
 @output_options
 def run(account: str | None, edge_snmp: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
@@ -40,6 +44,7 @@ def srv(**options: Any) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @site_options
+@reflector_options
 @output_options
 def firewall(**options: Any) -> int:
     """Only the firewall: do signalling, media and large messages get through, in detail."""
@@ -57,6 +62,8 @@ def alg(**options: Any) -> int:
 
 @click.command(epilog=EXIT_CODES)
 @site_options
+@reflector_options
+@thorough_option
 @output_options
 def nat(**options: Any) -> int:
     """Only address translation and the line: who sees what address, in detail."""
@@ -74,6 +81,7 @@ def host(**options: Any) -> int:
 @click.command(epilog=EXIT_CODES)
 @site_options
 @reflector_options
+@duration_option
 @output_options
 def quality(**options: Any) -> int:
     """Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail."""
@@ -86,6 +94,7 @@ def quality(**options: Any) -> int:
 @channels_option
 @click.option("--find-capacity", is_flag=True, help="Also try how many channels the line carries (up to 2000).")
 @reflector_options
+@duration_option
 @output_options
 def bandwidth(**options: Any) -> int:
     """All channels at once, both ways: does the line carry them, and how do they sound, in detail."""

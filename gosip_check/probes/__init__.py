@@ -1,6 +1,7 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
 from gosip_check.probes import (
+    binding_lifetime,
     edge,
     firewall_rtp,
     host,
@@ -12,6 +13,7 @@ from gosip_check.probes import (
     ntp,
     path,
     path_mtu,
+    port_range,
     redundancy,
     registration,
     signalling,
@@ -29,9 +31,11 @@ PROBES: dict[str, Probe] = {
         signalling.PROBE,
         sip_rewriting.PROBE,
         sip_answers.PROBE,
+        port_range.PROBE,
         firewall_rtp.PROBE,
         large_sip.PROBE,
         nat.PROBE,
+        binding_lifetime.PROBE,
         management.PROBE,
         path_mtu.PROBE,
         ntp.PROBE,

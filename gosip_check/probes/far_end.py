@@ -25,6 +25,18 @@ _OCTETS = 180
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a reflector is, and the key it wants packets signed with."""
+
+    address: str
+    port: int
+    key: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
 class FarEnd:
     """stateful: None where too few answers came to tell. mapped: our address and port as the far end saw them.
 
@@ -62,6 +74,16 @@ def read_key(file: str) -> bytes:
         raise ValueError(f"{file}: {error}.") from error
 
 
+def place_of(context: Context, reflector: str, key_file: str | None) -> Place:
+    """The reflector that the options name. Raises ProbeFailed for a name without address, or a key of no use."""
+    try:
+        key = None if key_file is None else read_key(key_file)
+    except ValueError as error:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key is of no use: {error}") from error
+    host, port = parse_place(reflector)
+    return Place(resolve(host, context.link.source), port, key)
+
+
 def resolve(host: str, source: str | None) -> str:
     """The first address of the host, of the family of `source` where there is one. Raises ProbeFailed."""
     family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
@@ -77,19 +99,20 @@ def resolve(host: str, source: str | None) -> str:
     return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 
 
-def ask(context: Context, address: str, port: int, key: bytes | None) -> FarEnd | None:
+def ask(context: Context, place: Place) -> FarEnd | None:
     """None when nothing answers. Raises ProbeFailed when this machine cannot send, or was stopped."""
     ssid = secrets.randbelow(65535) + 1
-    packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=[LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))], key=key)
+    tlvs = [LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
+    packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=place.key)
     replies: dict[int, Reply] = {}
-    with net_flow.open_flow(context.link, address, port, dscp=0) as sock:
+    with net_flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
         for number in range(_ROUNDS):
             _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
             until_s = time.monotonic() + _ROUND_S
             while number * _SKIP not in replies and time.monotonic() < until_s:
                 context.wait(0.01)
                 while found := net_flow.receive(sock):
-                    reply = _reply(found[0], key)
+                    reply = _reply(found[0], place.key)
                     if reply is not None and reply.ssid in (ssid, 0):
                         replies[reply.sender_sequence] = reply
     if not replies:

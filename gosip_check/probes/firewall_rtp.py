@@ -2,7 +2,8 @@
 
 A sample of the range goes towards every network of the provider and dies behind the edge. A port that is not quoted
 there while controls around it are, again and again, is blocked; from there the edges of the blocked range are searched.
-Only the way out is proven: what comes back needs a far end that sends.
+That way only the way out is proven. Where a far end answered on every port (`port_range`), both ways are, and each port
+that did not come back from there is tried towards the provider's networks: a firewall may have rules for these alone.
 """
 
 import secrets
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
-from gosip_check.probes import path, port_sample, probe
+from gosip_check.probes import path, port_range, port_sample, probe
 from gosip_check.probes.port_sample import Run
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.quotes import STRIKES, Fate, Shot, Told, tell
@@ -27,6 +28,8 @@ _QUICK_S = 4.0
 _MOST_HOPS = 4
 _MOST_PASSES = 4
 _MOST_LOCATED = 4
+_MOST_SUSPECTED = 16
+"Of the ranges that did not come back from a far end."
 
 _Place = tuple[str, int]
 "An address and a port."
@@ -54,7 +57,10 @@ class Blocked(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """rtp_leaves: every sampled port got out. open_ports: of the sample, blocked towards nobody."""
+    """rtp_leaves: every port that was tried got out. open_ports: of the sample, blocked towards nobody.
+
+    proven_at_reflector: ports that a far end answered on, both ways proven; None without one that does.
+    """
 
     seed: int
     sampled: int
@@ -63,26 +69,30 @@ class Facts(probe.Facts, frozen=True):
     open_ports: list[int]
     undecided_ports: list[int]
     blocked: list[Blocked]
+    proven_at_reflector: int | None = None
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed: unsupported without an error queue, unreachable when nothing behind the edge quotes."""
+    """Raises ProbeFailed, where no far end answered on every port, as `_by_quotes` does."""
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
+    told = context.seen.get("port_range")
+    reached = told if isinstance(told, port_range.Facts) and told.proven else None
+    try:
+        return _by_quotes(options, context, seed, reached)
+    except ProbeFailed as failed:
+        if reached is None or failed.failure.kind is FailureKind.INTERRUPTED:
+            raise
+        return _facts(None, failed.failure.message, seed, reached, [])
+
+
+def _by_quotes(options: Options, context: Context, seed: int, reached: port_range.Facts | None) -> Facts:
+    """Raises ProbeFailed: unsupported without an error queue, or when nothing behind the edge quotes."""
     ways = context.seen.get("path")
     if not isinstance(ways, path.Facts):
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
     if ways.is_this_machine:
         words = f"{ways.destination} is this machine itself: there is no firewall on the way."
-        return Facts(
-            seed=seed,
-            sampled=0,
-            destinations=[ways.destination],
-            rtp_leaves=True,
-            open_ports=[],
-            undecided_ports=[],
-            blocked=[],
-            evidence={"rtp_leaves": words},
-        )
+        return _facts(True, words, seed, None, [ways.destination])
     asking = _Asking(context, ways, options.rtp_ports, seed)
     networks = _addresses(options, context)
     destinations = [address for addresses in networks.values() for address in addresses]
@@ -96,11 +106,23 @@ def measure(options: Options, context: Context) -> Facts:
         rest = [place for place in rest if place not in places]
         asking.ask(rest, started_s + _SAMPLE_BUDGET_S)
         places += rest
+    suspected = [(addresses[0], port) for addresses in networks.values() for port in _suspected(reached)]
+    if suspected:
+        asking.ask(suspected, time.monotonic() + _SAMPLE_BUDGET_S, suspected=True)
+        places += suspected
     sampled = {place: asking.blocked_at(place) for place in places}
     if True in sampled.values():
         asking.search(networks, time.monotonic() + _SEARCH_BUDGET_S)
         asking.locate(time.monotonic() + _LOCATE_BUDGET_S)
-    return _facts(len(ports), destinations, sampled, _blocked(asking, networks), asking)
+    blocked = _blocked(asking, networks)
+    leaves = False if blocked else None if None in sampled.values() else True
+    words = _words_of_quotes(len(ports), destinations, sampled, blocked, asking)
+    return _facts(leaves, words, seed, reached, destinations, sampled, blocked)
+
+
+def _suspected(reached: port_range.Facts | None) -> list[int]:
+    """Both ends of what did not come back from the far end."""
+    return [] if reached is None else sorted({port for found in reached.blocked[:_MOST_SUSPECTED] for port in found})
 
 
 @dataclass
@@ -120,7 +142,7 @@ class _Asking:
         if not self._ttls or self.ways.control_port is None:
             raise ProbeFailed(
                 FailureKind.UNSUPPORTED,
-                "No hop behind the edge tells of datagrams that die there, so no port can be proven open or blocked.",
+                "No hop behind the edge tells of datagrams that die there, so none can be proven open that way.",
             )
 
     def ask(self, places: Sequence[_Place], until_s: float, *, strikes: int = STRIKES, suspected: bool = False) -> None:
@@ -216,32 +238,70 @@ def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
 
 
 def _facts(
-    count: int, destinations: list[str], sampled: Mapping[_Place, bool | None], blocked: list[Blocked], asking: _Asking
+    leaves: bool | None,
+    words: str,
+    seed: int,
+    reached: port_range.Facts | None,
+    destinations: list[str],
+    sampled: Mapping[_Place, bool | None] = {},
+    blocked: Sequence[Blocked] = (),
 ) -> Facts:
+    """leaves, words: what was seen towards the provider's networks, or why nothing was."""
+    if reached is not None:
+        leaves = _with_far_end(leaves, reached)
+        words = f"{reached.evidence['every_port_answers']} {_about_the_far_end(leaves, reached)}{words}"
+    opened = {port for (_, port), state in sampled.items() if state is False}
+    return Facts(
+        seed=seed,
+        sampled=len(sampled),
+        destinations=destinations,
+        rtp_leaves=leaves,
+        open_ports=sorted(opened - {port for (_, port), state in sampled.items() if state}),
+        undecided_ports=sorted({port for (_, port), state in sampled.items() if state is None}),
+        blocked=list(blocked),
+        proven_at_reflector=reached.proven if reached else None,
+        evidence={"rtp_leaves": words},
+    )
+
+
+def _with_far_end(leaves: bool | None, reached: port_range.Facts) -> bool | None:
+    """leaves: what was seen towards the provider. A far end elsewhere can prove ports open, but no port blocked."""
+    if leaves is False:
+        return False
+    if reached.in_networks and reached.every_port_answers is False:
+        return False
+    return True if reached.every_port_answers else leaves
+
+
+def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
+    """What its silence on some ports means for the provider's networks."""
+    if not reached.blocked or reached.in_networks:
+        by = f"ICMP errors came from {', '.join(reached.rejected_by)}. " if reached.rejected_by else ""
+        return by if reached.blocked else ""
+    if leaves is None:
+        return (
+            "A firewall may let them out to the provider's networks all the same, which could not be seen: allow them "
+            "towards the reflector as well, and run this again. "
+        )
+    return "Towards the provider's networks the ends of these ranges were tried, too: "
+
+
+def _words_of_quotes(
+    count: int, destinations: list[str], sampled: Mapping[_Place, bool | None], blocked: list[Blocked], asking: _Asking
+) -> str:
     undecided = [place for place, state in sampled.items() if state is None]
     opened = [place for place, state in sampled.items() if state is False]
     towards = f"towards {', '.join(destinations)} (seed {asking.seed})"
     if blocked:
-        words = f"Blocked: {_blocked_words(blocked)}. {len(opened)} of {len(sampled)} samples {towards} got out."
-    elif undecided:
-        words = (
+        return f"Blocked: {_blocked_words(blocked)}. {len(opened)} of {len(sampled)} samples {towards} got out."
+    if undecided:
+        return (
             f"{len(opened)} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
-            "the edge answer too seldom to decide the others. Run it again, or use a reflector at the far end."
+            "the edge answer too seldom to decide the others. Run it again, or use a reflector with --all-ports."
         )
-    else:
-        words = (
-            f"{count} of {count} sampled ports got out {towards}: hops behind {asking.ways.edge_name()} quoted all "
-            f"{len(sampled)} datagrams. The way back was not looked at."
-        )
-    return Facts(
-        seed=asking.seed,
-        sampled=len(sampled),
-        destinations=destinations,
-        rtp_leaves=False if blocked else None if undecided else True,
-        open_ports=sorted({port for _, port in opened} - {port for (_, port), state in sampled.items() if state}),
-        undecided_ports=sorted({port for _, port in undecided}),
-        blocked=blocked,
-        evidence={"rtp_leaves": words},
+    return (
+        f"{count} of {count} sampled ports got out {towards}: hops behind {asking.ways.edge_name()} quoted all "
+        f"{len(sampled)} datagrams. The way back was not looked at."
     )
 
 
@@ -294,5 +354,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
-    after=("srv", "path"),
+    after=("srv", "path", "port_range"),
 )

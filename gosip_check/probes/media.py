@@ -12,12 +12,12 @@ from gosip_check.probes import far_end, media_words, probe, round_trips, signall
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media_bounds import Range, bounds_of
-from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.probe import Context, Probe
 from gosip_check.probes.round_trips import Place
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
 from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
-from gosip_check.records import FailureKind, Series
+from gosip_check.records import Series
 from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
@@ -114,20 +114,15 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot measure, or was stopped. A far end that is not there is a fact."""
     if options.reflector is None:
         return _without_reflector(options, context, media_words.NO_REFLECTOR)
-    try:
-        key = far_end.read_key(options.reflector_key_file) if options.reflector_key_file else None
-    except ValueError as error:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key is of no use: {error}") from error
-    host, port = far_end.parse_place(options.reflector)
-    address = far_end.resolve(host, context.link.source)
-    context.say(f"media: asking the reflector at {address}:{port}")
-    before = far_end.ask(context, address, port, key)
+    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
+    context.say(f"media: asking the reflector at {place}")
+    before = far_end.ask(context, place)
     if before is None:
-        return _without_reflector(options, context, media_words.silent_reflector(address, port))
-    target = _Target(address, port, key, before.stateful is True)
+        return _without_reflector(options, context, media_words.silent_reflector(place))
+    target = _Target(place, before.stateful is True)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
-    after = far_end.ask(context, address, port, key)
+    after = far_end.ask(context, place)
     drops = _lost_at_far_end(before, after)
     ranges = bounds_of(stream, drops)
     calls: Range | None = None
@@ -136,22 +131,21 @@ def measure(options: Options, context: Context) -> Facts:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, drops)["delivered_pct"]
     capacity = _capacity(context, target) if options.find_capacity else None
-    return _facts(f"{address}:{port}", before, stream, drops, ranges, calls, capacity)
+    return _facts(str(place), before, stream, drops, ranges, calls, capacity)
 
 
 @dataclass(frozen=True)
 class _Target:
-    address: str
-    port: int
-    key: bytes | None
+    place: far_end.Place
     stateful: bool
 
 
 def _stream(context: Context, target: _Target, channels: int, seconds: float, ip_octets: int) -> StreamFacts:
-    headers = _IPV6_UDP_OCTETS if ":" in target.address else _IPV4_UDP_OCTETS
+    place = target.place
+    headers = _IPV6_UDP_OCTETS if ":" in place.address else _IPV4_UDP_OCTETS
     plan = StreamPlan(
-        address=target.address,
-        port=target.port,
+        address=place.address,
+        port=place.port,
         channels=channels,
         packets=round(seconds * PACKETS_PER_S),
         octets=ip_octets - headers,
@@ -159,7 +153,7 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
         stateful=target.stateful,
         source=context.link.source,
         dscp=EF,
-        key=None if target.key is None else target.key.hex(),
+        key=None if place.key is None else place.key.hex(),
     )
     return run_stream(context, plan)
 

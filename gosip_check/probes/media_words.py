@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gosip_check.probes import stats
 from gosip_check.probes.far_end import FarEnd
+from gosip_check.probes.far_end import Place as FarPlace
 from gosip_check.probes.media_bounds import Range, own_trouble
 from gosip_check.probes.round_trips import Place
 from gosip_check.probes.stream_facts import StreamFacts, VoiceQuality, Way
@@ -16,11 +17,11 @@ _GET_ONE = (
 NO_REFLECTOR = f"There is no reflector to send media to. {_GET_ONE}"
 
 
-def silent_reflector(address: str, port: int) -> str:
+def silent_reflector(place: FarPlace) -> str:
     """Why nothing was sent to a reflector."""
     return (
-        f"The reflector at {address}:{port} did not answer. It may be down, refuse this site or need a key, or the "
-        f"firewall may not let UDP port {port} out; which of them cannot be told from here."
+        f"The reflector at {place} did not answer. It may be down, refuse this site or need a key, or the firewall may "
+        f"not let UDP port {place.port} out; which of them cannot be told from here."
     )
 
 

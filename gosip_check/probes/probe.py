@@ -141,6 +141,7 @@ class Probe:
     across: it compares the lines, so it is asked once, after all of them.
     account: it logs in, so it is asked only where the run was given an account, and on the first line only.
     local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
+    wanted: False where, with these options, it has nothing to tell to a probe that would take its facts.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Probe:
     across: bool = False
     account: bool = False
     deadline_s: float = 60.0
+    wanted: Callable[[Any], bool] = lambda _: True
 
 
 def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str, Any]) -> Options:

@@ -20,7 +20,7 @@ from typing import Self
 from gosip_check.servers import mirror_streams
 from gosip_check.servers.arrivals import UdpEnd
 from gosip_check.servers.limits import Limits, Prefix
-from gosip_check.servers.stamp_reflector import Answer, Counters, StampReflector
+from gosip_check.servers.stamp_reflector import Answer, Arrival, Counters, StampReflector
 from gosip_check.wire import sip_mirror, stamp
 from gosip_check.wire.sip import WireError
 
@@ -33,7 +33,7 @@ _SAY_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class ReflectorOptions:
-    """addresses: local ones to listen on. ports, sip_ports: 0 takes any free one.
+    """addresses: local ones to listen on. ports, sip_ports: 0 takes any free one. SIP's ports answer STAMP as well.
 
     allow: prefixes that get an answer, empty for everybody. packets_per_s: for one source address; 600 channels need
     30,000. stateful: False makes it answer like a stateless reflector, which cannot tell the directions of loss apart.
@@ -129,7 +129,7 @@ class Reflector:
                 if number in self._udp:
                     self._answer_packets(self._udp[number])
                 elif number in self._mirrors:
-                    self._mirror_packets(self._mirrors[number])
+                    self._answer_or_mirror(self._mirrors[number])
                 else:
                     self._streams.ready(number, event, self._epoll, time.monotonic())
             self._answer_late()
@@ -166,26 +166,35 @@ class Reflector:
 
     def _answer_late(self) -> None:
         while answer := self._core.due(time.monotonic(), time.time_ns):
-            self._udp[answer.arrival.number].send(answer)
+            number = answer.arrival.number
+            (self._udp.get(number) or self._mirrors[number]).send(answer)
 
-    def _mirror_packets(self, end: UdpEnd) -> None:
+    def _answer_or_mirror(self, end: UdpEnd) -> None:
+        """What begins with a capital letter is SIP; a STAMP packet begins with its number, which never gets so high."""
         for _ in range(_AT_ONCE):
             packet = end.receive()
             if packet is None:
                 return
-            data, arrival = packet
-            source = self._core.limits.source(arrival.source[0], time.monotonic())
-            if not source.allowed or arrival.source[1] < 1024 or not source.bucket.take(time.monotonic()):
-                self.not_mirrored += 1
-                continue
-            try:
-                octets = sip_mirror.answer(data, arrival.source)
-            except WireError:
-                octets = b""
-            if not octets or len(octets) > len(data):
-                self.not_mirrored += 1
-                continue
-            self.mirrored += end.send(Answer(octets, arrival.tos & 0xFC, arrival))
+            if packet[0][:1].isupper():
+                self._mirror(end, *packet)
+            else:
+                answer = self._core.receive(*packet, time.monotonic(), time.time_ns)
+                if answer is not None:
+                    end.send(answer)
+
+    def _mirror(self, end: UdpEnd, data: bytes, arrival: Arrival) -> None:
+        source = self._core.limits.source(arrival.source[0], time.monotonic())
+        if not source.allowed or arrival.source[1] < 1024 or not source.bucket.take(time.monotonic()):
+            self.not_mirrored += 1
+            return
+        try:
+            octets = sip_mirror.answer(data, arrival.source)
+        except WireError:
+            octets = b""
+        if not octets or len(octets) > len(data):
+            self.not_mirrored += 1
+            return
+        self.mirrored += end.send(Answer(octets, arrival.tos & 0xFC, arrival))
 
 
 def _udp_end(undo: contextlib.ExitStack, address: str, port: int, marks: bool = False) -> UdpEnd:

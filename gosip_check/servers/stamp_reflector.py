@@ -1,9 +1,9 @@
 """A stateful STAMP Session-Reflector (RFC 8762 4.3) without a socket: packets in, answers out; time is an argument.
 
 Made for the open internet: an answer is never longer than its request, short and unsigned packets get none, sources are
-limited, a well-known source port is never answered (it would be another server), and what is remembered is bounded. A
-session that sent once is remembered for a moment, so that made-up sources push out only each other; from its second
-packet on it is kept until it has been silent for a minute.
+limited, neither a well-known source port nor a reflector's packet is ever answered (it would be another server), and
+what is remembered is bounded. A session that sent once is remembered for a moment, so that made-up sources push out
+only each other; from its second packet on it is kept until it has been silent for a minute.
 """
 
 import heapq
@@ -117,6 +117,9 @@ class StampReflector:
             request = stamp.parse_request(data, self.key)
         except StampError:
             counters.unsigned += 1
+            return None
+        if request.is_answer:  # another reflector's: its port need not be a known one
+            counters.bad_source += 1
             return None
         wait_s = _asked_to_wait(request)
         if wait_s is not None:

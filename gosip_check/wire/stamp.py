@@ -36,6 +36,7 @@ _SENDER_AUTHENTICATED = struct.Struct("!I12xQHH68x")
 _REFLECTOR_AUTHENTICATED = struct.Struct("!I12xQHH4xQ8xI12xQH6xB15x")
 _TWAMP_REFLECTOR = struct.Struct("!IQHHQIQHHB")
 _MBZ = bytes(28)
+_MBZ_AUTHENTICATED = bytes(68)
 _SIGNED_OCTETS = AUTHENTICATED_OCTETS - HMAC_OCTETS
 SEQUENCE_OCTETS = 4
 "The Sequence Number that opens every packet; the HMAC TLV covers it too."
@@ -151,6 +152,8 @@ class Request(NamedTuple):
     ssid: int
     strict: bool
     "False where the MBZ octets are not zero: a TWAMP sender's padding. What stands in the SSID field is then no SSID."
+    is_answer: bool
+    "Laid out as a reflector's packet is. Whoever answers it may begin an exchange without end."
     tlvs: bytes
 
     def reply(
@@ -174,10 +177,13 @@ def parse_request(data: bytes, key: bytes | None = None) -> Request:
             raise StampError(f"{len(data)} octets are too few for a STAMP packet")
         sequence, timestamp, estimate, ssid = _SENDER.unpack_from(data)
         strict = data[16:UNAUTHENTICATED_OCTETS] == _MBZ
-        return Request(sequence, timestamp, estimate, ssid, strict, data[UNAUTHENTICATED_OCTETS:])
+        # A time of arrival and two MBZ fields; random padding looks so once in 2^40, and zeros never do.
+        is_answer = not strict and data[38:40] == b"\0\0" and data[41:44] == b"\0\0\0" and any(data[16:24])
+        return Request(sequence, timestamp, estimate, ssid, strict, is_answer, data[UNAUTHENTICATED_OCTETS:])
     _verify(data, key)
     sequence, timestamp, estimate, ssid = _SENDER_AUTHENTICATED.unpack_from(data)
-    return Request(sequence, timestamp, estimate, ssid, True, data[AUTHENTICATED_OCTETS:])
+    is_answer = data[28:_SIGNED_OCTETS] != _MBZ_AUTHENTICATED
+    return Request(sequence, timestamp, estimate, ssid, True, is_answer, data[AUTHENTICATED_OCTETS:])
 
 
 def parse_reply(data: bytes, key: bytes | None = None) -> Reply:

@@ -7,7 +7,8 @@ import pytest
 
 from gosip_check.probes import nat, path
 from gosip_check.probes.large_sip import SIZES, Size, _facts, _padded
-from gosip_check.probes.nat import Options, SeenBy
+from gosip_check.probes.mapping import SeenBy
+from gosip_check.probes.nat import Options
 from gosip_check.probes.path import Hop
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
@@ -18,7 +19,6 @@ OPTIONS = Options(
     domain="trunk.example",
     transport="udp",
     networks=["198.51.100.0/24"],
-    reregistration_s=295,
     own_networks=["192.88.99.0/24"],
     own_networks_date="2026-11-23",
 )
@@ -48,8 +48,8 @@ def _seen(server: str, address: str, port: int) -> SeenBy:
     return SeenBy(server=server, address=address, port=port)
 
 
-def _nat(seen: list[SeenBy], later: list[SeenBy] = [], ways: path.Facts | None = ONE_NAT, **changes: Any) -> nat.Facts:  # noqa: B006
-    return nat._facts(msgspec.structs.replace(OPTIONS, **changes), ways, LOCAL, seen, later)
+def _nat(seen: list[SeenBy], ways: path.Facts | None = ONE_NAT, **changes: Any) -> nat.Facts:
+    return nat._facts(msgspec.structs.replace(OPTIONS, **changes), ways, LOCAL, seen)
 
 
 def test_two_servers_that_agree() -> None:
@@ -73,16 +73,7 @@ def test_one_server_says_nothing_of_consistency() -> None:
 def test_silence_leaves_everything_open() -> None:
     facts = _nat([])
     assert {facts.public_address, facts.translated, facts.port_kept, facts.one_mapping} == {None}
-    assert facts.binding_outlives_reregistration is None
     assert facts.public_address_is_the_providers is None
-
-
-def test_only_a_changed_port_proves_an_expiry() -> None:
-    seen = [_seen("a", "192.88.99.2", 40000)]
-    assert _nat(seen, seen).binding_outlives_reregistration is None
-    expired = _nat(seen, [_seen("a", "192.88.99.2", 40001)])
-    assert (expired.binding_outlives_reregistration, expired.expired_before_s) == (False, 5.0)
-    assert _nat([_seen("a", *LOCAL)]).binding_outlives_reregistration is True
 
 
 def test_a_private_address_seen_by_the_server_is_not_judged_as_public() -> None:
