@@ -8,16 +8,17 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gosip_check.probes import far_end, media_words, probe, round_trips, signalling, srv
+from gosip_check.probes import capacity, far_end, media_words, probe, round_trips, signalling, srv
+from gosip_check.probes.capacity import Capacity
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media_bounds import Range, bounds_of
-from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.round_trips import Place
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
 from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
-from gosip_check.records import Series
+from gosip_check.records import FailureKind, Series
 from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
@@ -26,12 +27,8 @@ GUIDE_IP_OCTETS = 250
 G711_IP_OCTETS = 200
 _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
 _SECOND_PASS_S = 5.0
-MOST_CHANNELS = 2000
-
-# When a ramp stops: what the checklists demand of bandwidth and loss.
-_CAPACITY_DELIVERED_PCT = 99.0
-_CAPACITY_LOSS_PCT = 1.0
-_CAPACITY_STEP_S = 4.0
+_DELIVERED_PCT = 99.0
+"Below this share of the load the second pass is made: what the checklists demand of bandwidth."
 
 
 class Options(probe.Options, frozen=True):
@@ -48,6 +45,8 @@ class Options(probe.Options, frozen=True):
 
 class Facts(probe.Facts, frozen=True, kw_only=True):
     """`up` is site to far end. Raw figures are as measured; `between` holds bounds of those that could not be decided.
+
+    capacity_channels: the most channels that went through, capacity_failed_at: the fewest that did not; see `capacity`.
 
     window15_loss_pct, burst200_loss_pct, delivered_pct, worst_jitter_ms: of the worse direction, as far as this
     machine's own sending and receiving and the far end's can be trusted. delivered_*: of N times 100 kb/s, in time.
@@ -82,6 +81,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     delivered_pct: float | None = None
     calls_delivered_pct: float | None = None
     capacity_channels: int | None = None
+    capacity_failed_at: int | None = None
     jitter_up_ms: Spread | None = None
     jitter_down_ms: Spread | None = None
     worst_jitter_ms: float | None = None
@@ -127,11 +127,11 @@ def measure(options: Options, context: Context) -> Facts:
     ranges = bounds_of(stream, drops)
     calls: Range | None = None
     most = ranges["delivered_pct"][1]
-    if most is not None and most < _CAPACITY_DELIVERED_PCT:
+    if most is not None and most < _DELIVERED_PCT:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, drops)["delivered_pct"]
-    capacity = _capacity(context, target) if options.find_capacity else None
-    return _facts(str(place), before, stream, drops, ranges, calls, capacity)
+    carried = _capacity(context, target, options.channels, ranges) if options.find_capacity else None
+    return _facts(str(place), before, stream, drops, ranges, calls, carried)
 
 
 @dataclass(frozen=True)
@@ -158,27 +158,26 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
     return run_stream(context, plan)
 
 
-def _capacity(context: Context, target: _Target) -> int:
-    """The largest number of channels that went through: doubled until it does not, then narrowed down."""
+def _capacity(context: Context, target: _Target, tried: int, ranges: dict[str, Range]) -> Capacity:
+    """How many channels the line carries, beginning with what the measurement itself has shown."""
 
-    def carries(channels: int) -> bool:
-        stream = _stream(context, target, channels, _CAPACITY_STEP_S, GUIDE_IP_OCTETS)
-        found = bounds_of(stream, FarDrops(0, 0))
-        delivered, loss = found["delivered_pct"][0], found["window15_loss_pct"][1]
-        return (
-            delivered is not None
-            and loss is not None
-            and delivered >= _CAPACITY_DELIVERED_PCT
-            and loss <= _CAPACITY_LOSS_PCT
-        )
+    def attempt(channels: int) -> bool | None:
+        context.say(f"media: does the line carry {channels} channels?")
+        before = far_end.ask(context, target.place)
+        try:
+            stream = _stream(context, target, channels, capacity.STEP_S, GUIDE_IP_OCTETS)
+        except ProbeFailed as failed:  # this machine has no room for so many; what was measured before is not lost
+            if failed.failure.kind is FailureKind.INTERRUPTED:
+                raise
+            return None
+        after = far_end.ask(context, target.place)
+        if before is None or after is None:
+            return None
+        found = bounds_of(stream, _lost_at_far_end(before, after))
+        return capacity.carries(found["delivered_pct"], found["window15_loss_pct"])
 
-    good, bad = 0, 1
-    while bad <= MOST_CHANNELS and carries(bad):
-        good, bad = bad, min(bad * 2, MOST_CHANNELS) if bad < MOST_CHANNELS else MOST_CHANNELS + 1
-    while bad - good > max(1, good // 20):
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if carries(middle) else (good, middle)
-    return good
+    went = capacity.carries(ranges["delivered_pct"], ranges["window15_loss_pct"])
+    return capacity.search(tried, went, attempt)
 
 
 def _facts(
@@ -188,7 +187,7 @@ def _facts(
     drops: FarDrops | None,
     ranges: dict[str, Range],
     calls: Range | None,
-    capacity: int | None,
+    carried: Capacity | None,
 ) -> Facts:
     known = {name: low for name, (low, high) in ranges.items() if low == high}
     voice = voice_quality(stream)
@@ -222,7 +221,8 @@ def _facts(
         delivered_up_pct=up.delivered_pct,
         delivered_down_pct=down.delivered_pct,
         calls_delivered_pct=None if calls is None else calls[1],
-        capacity_channels=capacity,
+        capacity_channels=carried.channels if carried else None,
+        capacity_failed_at=carried.failed_at if carried else None,
         jitter_up_ms=up.jitter_ms,
         jitter_down_ms=down.jitter_ms,
         variation_up_p99_ms=up.variation_p99_ms,
@@ -242,7 +242,7 @@ def _facts(
         per_channel=stream.per_channel,
         series=stream.series,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
-        evidence=media_words.evidence(stream, far, drops, voice, calls, capacity),
+        evidence=media_words.evidence(stream, far, drops, voice, calls, carried),
         window15_loss_pct=known.get("window15_loss_pct"),
         burst200_loss_pct=known.get("burst200_loss_pct"),
         delivered_pct=known.get("delivered_pct"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gosip_check.probes import stats
+from gosip_check.probes.capacity import Capacity
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.far_end import Place as FarPlace
 from gosip_check.probes.media_bounds import Range, own_trouble
@@ -31,13 +32,13 @@ def evidence(
     drops: FarDrops | None,
     voice: VoiceQuality | None,
     calls: Range | None,
-    capacity: int | None,
+    carried: Capacity | None,
 ) -> dict[str, str]:
     """Fact name -> sentence, for every fact that a requirement may ask about."""
     trouble = own_trouble(stream, drops)
     doubt = f" But {' and '.join(trouble)}, so what is bad here may not be the path's fault." if trouble else ""
     words = {
-        "delivered_pct": _bandwidth(stream, calls, capacity) + doubt,
+        "delivered_pct": _bandwidth(stream, calls, carried) + doubt,
         "window15_loss_pct": _loss(stream, far) + doubt,
         "burst200_loss_pct": _bursts(stream) + doubt,
         "worst_jitter_ms": _jitter(stream) + doubt,
@@ -80,7 +81,7 @@ def _place(place: Place) -> str:
     )
 
 
-def _bandwidth(stream: StreamFacts, calls: Range | None, capacity: int | None) -> str:
+def _bandwidth(stream: StreamFacts, calls: Range | None, carried: Capacity | None) -> str:
     wanted = stream.channels * stream.ip_octets * 8 / 20
     text = f"{_channels(stream)} ({wanted:.0f} kb/s at IP each way): "
     if stream.up.delivered_pct is None or stream.down.delivered_pct is None:
@@ -102,8 +103,8 @@ def _bandwidth(stream: StreamFacts, calls: Range | None, capacity: int | None) -
     if calls is not None and calls[0] is not None and calls[1] is not None:
         enough = "enough" if calls[0] >= 99 else "not enough" if calls[1] < 99 else "perhaps enough"
         text += f" With real G.711 packets (80 kb/s at IP) {calls[1]:.1f} % were delivered: {enough} for the calls."
-    if capacity is not None:
-        text += f" The line carries {capacity} channels."
+    if carried is not None:
+        text += f" {carried.words}"
     return text
 
 

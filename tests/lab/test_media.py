@@ -71,6 +71,18 @@ def test_a_line_just_wide_enough_passes(ends: Rooms) -> None:
     assert facts["verdicts"]["media.bandwidth"] == "pass"
 
 
+def test_the_capacity_of_a_line_is_found(ends: Rooms) -> None:
+    """Room for six and a half channels up; from four channels to the answer."""
+    narrow(ends, "near", "to-far", 6.5 * 100)
+    try:
+        facts = media_facts(ends, "--reflector", FAR, "--duration", "4", "--channels", "4", "--find-capacity")
+    finally:
+        widen(ends, "near", "to-far")
+    assert (facts["capacity_channels"], facts["capacity_failed_at"]) == (6, 7)
+    assert "The line carries 6 channels; 7 were too many." in facts["evidence"]["delivered_pct"]
+    assert facts["verdicts"]["media.bandwidth"] == "pass"
+
+
 def test_losses_are_those_that_the_wire_dropped(ends: Rooms) -> None:
     with Wire(ends.namespace("near"), ends.namespace("far"), Line(loss=0.02), Line(loss=0.04)) as wire:
         facts = media_facts(ends, "--reflector", RIGHT, "--duration", "5", "--channels", "10")
