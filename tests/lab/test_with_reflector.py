@@ -1,4 +1,5 @@
-"""What a far end adds to the verdicts on firewall and NAT: every port both ways, and bindings that were waited for.
+"""What a far end adds to the verdicts on firewall, NAT and SIP ALG: every port both ways, bindings that were waited
+for, and SIP that comes back as it arrived.
 
 The reflector stands in the provider's room, on one of the provider's addresses or on one that is not the provider's.
 A smaller media range and waits of seconds make it short; test_media.py asks all 64,512 ports.
@@ -17,7 +18,7 @@ from gosip_check.checklist import shipped
 from . import edges
 from .media_rooms import REPOSITORY, reflector
 from .rulesets import forward
-from .site import Lab
+from .site import RESOLVER, Lab
 from .states import OUTSIDE, SITES
 from .tool import facts_of, run_tool, verdict_of
 
@@ -150,3 +151,38 @@ def test_a_firewall_that_forgets_is_caught_between_two_waits(forgetful: Lab, tmp
     assert (facts["alive_s"], facts["gone_s"]) == ([1.0, 2.0, 3.0], [8.0, 9.0, 10.0, 11.0])
     assert (outcome, facts["expired_before_s"]) == ("warn", 8.0)
     assert "still there after 3 s of silence, it was gone after 8 s" in reason
+
+
+@pytest.fixture
+def mirror(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """The provider's own servers are silent; at another of its addresses somebody runs our mirror."""
+    lab.enter("all-silent")
+    with reflector(lab.rooms, "go", tmp_path / "log", "--bind", RESOLVER, "--port", "8620"):
+        yield lab
+
+
+def _alg(lab: Lab, reflector: str) -> tuple[str, str, dict[str, Any]]:
+    report = run_tool(lab, "alg", "--reflector", reflector, "--skip", "alg.answers-unchanged")
+    verdict = verdict_of(report, "alg.absent")
+    return verdict["outcome"], verdict["reason"], facts_of(report, "sip_rewriting")
+
+
+def test_the_mirror_proves_both_ways_where_the_servers_are_silent(mirror: Lab) -> None:
+    outcome, reason, facts = _alg(mirror, f"{RESOLVER}:8620")
+    assert (outcome, facts["alg_found"]) == ("pass", False)
+    assert "a reflector got 3 requests unchanged" in reason
+
+
+def test_the_mirror_sees_what_the_kernels_alg_writes(mirror: Lab) -> None:
+    mirror.nft("cpe", edges.kernel_alg())
+    mirror.flush()
+    outcome, _, facts = _alg(mirror, f"{RESOLVER}:8620")
+    look = next(look for look in facts["looks"] if look["method"] == "mirror")
+    assert (outcome, look["found"]) == ("fail", True)
+    assert "A SIP ALG changed" in look["words"]
+
+
+def test_a_reflector_without_an_address_is_no_fault_of_the_site(mirror: Lab) -> None:
+    outcome, _, facts = _alg(mirror, "no.such.host.invalid")
+    assert outcome == "unknown"
+    assert any(look["method"] == "mirror" and look["found"] is None for look in facts["looks"])
