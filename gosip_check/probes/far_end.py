@@ -85,7 +85,10 @@ def place_of(context: Context, reflector: str, key_file: str | None) -> Place:
 
 
 def resolve(host: str, source: str | None) -> str:
-    """The first address of the host, of the family of `source` where there is one. Raises ProbeFailed."""
+    """The first address of the host, of the family of `source` where there is one.
+
+    Raises ProbeFailed(unsupported): a far end that was named wrongly is no fault of the site.
+    """
     family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
     try:
         return str(ip_address(host))
@@ -95,7 +98,7 @@ def resolve(host: str, source: str | None) -> str:
         found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
     except OSError as error:
         words = f"The reflector's name {host} has no address here: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNREACHABLE, words) from error
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
     return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 
 

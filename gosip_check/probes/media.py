@@ -12,12 +12,12 @@ from gosip_check.probes import far_end, media_words, probe, round_trips, signall
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media_bounds import Range, bounds_of
-from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.round_trips import Place
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
 from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
-from gosip_check.records import Series
+from gosip_check.records import FailureKind, Series
 from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
@@ -111,10 +111,20 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when this machine cannot measure, or was stopped. A far end that is not there is a fact."""
+    """Raises ProbeFailed when the run was stopped. A far end that is not there, or not to be reached, is a fact."""
     if options.reflector is None:
         return _without_reflector(options, context, media_words.NO_REFLECTOR)
-    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
+    try:
+        return _with_reflector(options, context, options.reflector)
+    except ProbeFailed as failed:
+        # Whatever keeps this machine from its own far end is no fault of the site.
+        if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
+            raise
+        return _without_reflector(options, context, media_words.no_way_to_reflector(failed.failure.message))
+
+
+def _with_reflector(options: Options, context: Context, reflector: str) -> Facts:
+    place = far_end.place_of(context, reflector, options.reflector_key_file)
     context.say(f"media: asking the reflector at {place}")
     before = far_end.ask(context, place)
     if before is None:

@@ -17,6 +17,11 @@ _GET_ONE = (
 NO_REFLECTOR = f"There is no reflector to send media to. {_GET_ONE}"
 
 
+def no_way_to_reflector(trouble: str) -> str:
+    """Why nothing was sent to a reflector that this machine cannot send to. trouble: a sentence."""
+    return f"No media was sent: {trouble} That is the far end's address or this machine, not the line."
+
+
 def silent_reflector(place: FarPlace) -> str:
     """Why nothing was sent to a reflector."""
     return (

@@ -31,7 +31,8 @@ _RECEIVE_BUFFER = 1 << 19
 def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """A non-blocking UDP socket from a fresh port of the link to one far port, its packets marked with `dscp`.
 
-    Raises ProbeFailed: unsupported where the kernel stamps no arrivals, and whatever `net.udp_socket` raises.
+    Raises ProbeFailed: unsupported where the kernel stamps no arrivals or has no way to the address, and whatever
+    `net.udp_socket` raises.
     """
     if sys.platform != "linux":
         raise ProbeFailed(
@@ -51,8 +52,9 @@ def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
         sock.connect((address, port))
     except OSError as error:
         sock.close()
-        words = f"This machine refused a media flow to {address}:{port}: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNREACHABLE, words) from error
+        there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        words = f"This machine refused a media flow to {there}: {error.strerror or error}."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
     return sock
 
 

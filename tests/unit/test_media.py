@@ -131,6 +131,21 @@ def test_a_reflector_that_is_not_there_decides_nothing() -> None:
     assert facts.between == {}
 
 
+@pytest.mark.parametrize("reflector", ["no.such.host.invalid", "255.255.255.255", "fe80::1%lo"])
+def test_a_far_end_that_cannot_be_sent_to_is_no_fault_of_the_line(
+    reflector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_address(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    facts = measured(0, reflector=reflector, duration_s=1.0)
+    for fact in ("delivered_pct", "window15_loss_pct", "worst_jitter_ms", "mos", "dscp_survives"):
+        assert getattr(facts, fact) is None
+        assert "No media was sent: " in facts.evidence[fact]
+    assert facts.between == {}
+
+
 def test_a_reflector_that_limits_us_is_not_a_bad_line() -> None:
     with far(packets_per_s=100) as port:
         facts = measured(port)
