@@ -14,9 +14,11 @@ from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media_bounds import Range, bounds_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.round_trips import Place
+from gosip_check.probes.spread import RoundTrip, Spread
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
-from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
+from gosip_check.probes.stream_facts import ChannelFacts, StreamFacts
+from gosip_check.probes.voice import VoiceQuality, voice_quality
 from gosip_check.records import FailureKind, Series
 from gosip_check.wire.stamp_tlv import FarDrops
 

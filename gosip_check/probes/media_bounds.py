@@ -6,6 +6,7 @@ have cost, and so has a lower bound of its own.
 """
 
 from gosip_check.probes.stream_facts import LATE_MS, StreamFacts
+from gosip_check.probes.way import WINDOW_15_S, WINDOW_200_MS
 from gosip_check.wire.stamp_tlv import FarDrops
 
 OWN_SHARE = 0.0005
@@ -17,7 +18,6 @@ _CLUMP = 2
 "A packet sent late goes out in a clump with others: it may cost itself and one more."
 _MEDIAN_HOLDS = 0.05
 "Up to this share of spoilt packets, the median of the jitter still tells about the path."
-_WINDOW_15_S, _WINDOW_200_MS = 750, 10
 
 Range = tuple[float | None, float | None]
 "Lowest and highest that the truth can be; the same twice where it is known, None where nothing is."
@@ -40,7 +40,7 @@ def bounds_of(stream: StreamFacts, drops: FarDrops | None) -> dict[str, Range]:
     clock_moved = abs(stream.sending.clock_step_ms) > CLOCK_STEP_MS
     if spoilt > OWN_SHARE * stream.sent or clock_moved:
         # What we may have spoilt can only be better than it looks, and only by so much.
-        for name, slots in (("window15_loss_pct", _WINDOW_15_S), ("burst200_loss_pct", _WINDOW_200_MS)):
+        for name, slots in (("window15_loss_pct", WINDOW_15_S), ("burst200_loss_pct", WINDOW_200_MS)):
             low, high = ranges[name]
             window = stream.channels * min(slots, stream.packets)
             ranges[name] = (max(0.0, (low or 0.0) - 100 * spoilt / window), high)

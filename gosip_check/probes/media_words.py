@@ -7,7 +7,9 @@ from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.far_end import Place as FarPlace
 from gosip_check.probes.media_bounds import Range, own_trouble
 from gosip_check.probes.round_trips import Place
-from gosip_check.probes.stream_facts import StreamFacts, VoiceQuality, Way
+from gosip_check.probes.stream_facts import StreamFacts
+from gosip_check.probes.voice import VoiceQuality
+from gosip_check.probes.way import Way
 from gosip_check.wire.stamp_tlv import FarDrops
 
 _GET_ONE = (

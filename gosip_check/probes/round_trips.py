@@ -16,8 +16,8 @@ from gosip_check.probes.ping import ping
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip_exchange import ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
+from gosip_check.probes.spread import RoundTrip
 from gosip_check.probes.srv import Target
-from gosip_check.probes.stream_facts import RoundTrip
 from gosip_check.records import Record
 
 _LONGEST_S = 10.0

@@ -11,8 +11,8 @@ from gosip_check.probes.stream_facts import (
     SendingFacts,
     StreamFacts,
     facts_of,
-    voice_quality,
 )
+from gosip_check.probes.voice import voice_quality
 from gosip_check.wire.stamp_tlv import FarDrops
 
 PACKETS = 1000
