@@ -102,12 +102,26 @@ def resolve(host: str, source: str | None) -> str:
     return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 
 
+@dataclass(frozen=True)
+class Heard:
+    """far: None where no answer could be used. strange: answers that are not signed with our key, or no answers."""
+
+    far: FarEnd | None
+    strange: int = 0
+
+
 def ask(context: Context, place: Place) -> FarEnd | None:
     """None when nothing answers. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    return hear(context, place).far
+
+
+def hear(context: Context, place: Place) -> Heard:
+    """What is there, and whether something answered in a way that is of no use. Raises as `ask` does."""
     ssid = secrets.randbelow(65535) + 1
     tlvs = [LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
     packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=place.key)
     replies: dict[int, Reply] = {}
+    strange = 0
     with net_flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
         for number in range(_ROUNDS):
             _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
@@ -116,11 +130,12 @@ def ask(context: Context, place: Place) -> FarEnd | None:
                 context.wait(0.01)
                 while found := net_flow.receive(sock):
                     reply = _reply(found[0], place.key)
+                    strange += reply is None
                     if reply is not None and reply.ssid in (ssid, 0):
                         replies[reply.sender_sequence] = reply
     if not replies:
-        return None
-    return FarEnd(_stateful(replies), _mapped(replies), _drops(replies))
+        return Heard(None, strange)
+    return Heard(FarEnd(_stateful(replies), _mapped(replies), _drops(replies)), strange)
 
 
 def _send(sock: socket.socket, data: bytes) -> None:
