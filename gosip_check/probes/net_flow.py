@@ -81,3 +81,10 @@ def drops(sock: socket.socket) -> int:
     """How many packets the kernel dropped because nobody read them in time."""
     info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
     return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], sys.byteorder)
+
+
+def dscp(sock: socket.socket) -> int:
+    """The marking that the system accepted for what this flow sends."""
+    if sock.family == socket.AF_INET6:
+        return sock.getsockopt(socket.IPPROTO_IPV6, _IPV6_TCLASS) >> 2
+    return sock.getsockopt(socket.IPPROTO_IP, _IP_TOS) >> 2

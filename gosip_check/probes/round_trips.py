@@ -28,6 +28,8 @@ _MOST_TARGETS = 16
 _HOP_TIMEOUT_S = 0.5
 _DISCARD_PORT = 33434
 _TOO_FEW = 3
+_ENOUGH, _ENOUGH_SHARE = 8, 0.8
+"So many answers, and this share of all, before round trips can speak for the line: who lost the rest may be the line."
 
 Role = Literal["gateway", "behind the edge", "target"]
 
@@ -41,6 +43,11 @@ class Place(Record, frozen=True):
     asked: int
     answered: int
     rtt_ms: RoundTrip | None
+
+    @property
+    def speaks_for_the_line(self) -> bool:
+        """Answered often enough to say how long, and how evenly, packets take."""
+        return self.answered >= _ENOUGH and self.answered >= _ENOUGH_SHARE * self.asked
 
 
 def measure(
