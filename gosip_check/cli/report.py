@@ -109,10 +109,11 @@ def compare(before: str, after: str, every_figure: bool) -> int:
 def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
 
-    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: it holds together
-    as far as can be told, but is no whole check of a site, or its checklist is not at hand.
+    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
+    wrong as far as can be told, but it is no whole check of a site, its checklist is not at hand, or another version
+    wrote it.
     """
-    from gosip_check.rejudge import WHOLE, contradictions
+    from gosip_check.rejudge import WHOLE, contradictions, unchecked
     from gosip_check.report.load import ReportError, document_of, parse, read
     from gosip_check.report.text import visible
 
@@ -137,6 +138,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
             f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
             f"{loaded.checklist.sha256}) is none of those shipped here; name the file with --checklist."
         )
+    open_ += unchecked(loaded)
     if loaded.command == "demo":
         open_.append("It was made by the demo: an emulated trunk, not a site.")
     elif loaded.command not in WHOLE:

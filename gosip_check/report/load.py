@@ -50,18 +50,19 @@ def parse(content: bytes, where: str) -> Report:
                 f"{where}: was written in the format {schema}; this is {__version__}, which reads {SCHEMA}."
             )
         raise ReportError(f"{where}: is no report of gosip-check: it does not name the format {SCHEMA}.")
+    written_by = document.get("tool_version")
+    if isinstance(written_by, str) and _version_of(written_by) > _version_of(__version__):
+        raise ReportError(f"{where}: was written by gosip-check {written_by[:20]}; this is {__version__}, and older.")
     try:
-        return msgspec.json.decode(content, type=Report)
+        report = msgspec.json.decode(content, type=Report)
     except msgspec.ValidationError as error:
         words = str(error).replace("`", "")
-        written_by = document.get("tool_version")
-        if "unknown field" in words and isinstance(written_by, str) and _numbers(written_by) > _numbers(__version__):
-            raise ReportError(
-                f"{where}: was written by gosip-check {written_by[:20]}; this is {__version__}, and older: {words}."
-            ) from error
         raise ReportError(f"{where}: is damaged or was edited: {words}.") from error
     except msgspec.DecodeError as error:
         raise ReportError(f"{where}: is damaged: {error}.") from error
+    if not _version_of(report.tool_version):
+        raise ReportError(f"{where}: is damaged or was edited: it does not say which version wrote it.")
+    return report
 
 
 def document_of(content: bytes, where: str) -> dict[str, Any]:
@@ -92,5 +93,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"[0-9]{1,9}", version)[:3]]
+def _version_of(text: str) -> tuple[int, ...]:
+    """The three numbers that a version begins with; empty for what is none."""
+    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", text)
+    return tuple(map(int, found.groups())) if found else ()

@@ -51,6 +51,15 @@ def expects_the_opposite(document: Document) -> None:
         verdict_of(document, name)["expected"][0]["value"] = False
 
 
+def of_another_version(document: Document, version: str, *, told_how: bool) -> None:
+    """A ready demo, sold as a run of a site by another version."""
+    document.clear()
+    document.update(demo(), command="run", tool_version=version)
+    for measurement in document["measurements"]:
+        if not told_how:
+            del measurement["options"]
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -96,6 +105,19 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "left out, it says": (lambda d: d.update(skip=["*"]), 1, "but its measurements say skipped"),
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
+    "by an older version that told nothing": (
+        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk, was not checked"),
+    "by an older version": (
+        lambda d: [d.update(tool_version="0.0.9"), verdict_of(d).update(reason="Fine.")], 3, "gosip-check 0.0.9 wrote"),
+    "by an older version, with the options of a demo": (
+        lambda d: of_another_version(d, "0.0.9", told_how=True), 1, "but its measurements say unknown"),
+    "by another build that told nothing": (
+        lambda d: of_another_version(d, "0.1.0a1", told_how=False), 1, "does not say how it was made"),
+    "by a newer version": (
+        lambda d: of_another_version(d, "9.0.0", told_how=False), 2, "was written by gosip-check 9.0.0; this is"),
+    "by no version": (lambda d: d.update(tool_version="new"), 2, "does not say which version wrote it"),
+    "an option less": (
+        lambda d: measurement_of(d, "signalling")["options"].pop("transport"), 1, "how it was made: transport"),
     "a field more": (lambda d: d.update(approved=True), 2, "unknown field approved"),
     "an outcome that there is not": (lambda d: d.update(outcome="great"), 2, "is damaged or was edited"),
 }  # fmt: skip
@@ -108,6 +130,7 @@ def test_a_forgery_is_caught(forge: Callable[[Document], object], code: int, wor
     found, printed = here("report", "check", save(document, tmp_path))
     assert words in printed
     assert found == code
+    assert "holds together" not in printed
 
 
 @pytest.mark.parametrize("fault", ["ready", "malformed", "nxdomain", "silent"])

@@ -39,6 +39,8 @@ def test_a_report_of_the_first_minor_version_is_shown_judged_and_made_a_page(tmp
     assert "contradiction" not in checked.stdout
     assert checked.returncode == 3
     assert "It was made by the demo" in checked.stdout
+    assert "It says that gosip-check 0.0.9 wrote it" in checked.stdout
+    assert tool("report", "compare", OLD, OLD).returncode == 0
 
 
 WRONG = {
@@ -67,11 +69,12 @@ def test_what_is_no_report_is_refused_with_a_sentence(content: bytes, sentence: 
     assert str(caught.value).startswith("r.json: ")
 
 
-def test_a_field_of_a_newer_minor_version_is_told_as_such() -> None:
+def test_a_newer_minor_version_is_refused_and_told_as_such() -> None:
     document = demo()
-    document.update(tool_version="9.1.0", colour="blue")
-    with pytest.raises(ReportError, match=r"was written by gosip-check 9\.1\.0; this is 0\.1\.0, and older: "):
-        parse(json.dumps(document).encode(), "r.json")
+    for more in ({}, {"colour": "blue"}):
+        document.update(tool_version="9.1.0", **more)
+        with pytest.raises(ReportError, match=r"was written by gosip-check 9\.1\.0; this is 0\.1\.0, and older\."):
+            parse(json.dumps(document).encode(), "r.json")
     document.update(tool_version="0.1.0")
     with pytest.raises(ReportError, match=r"is damaged or was edited: Object contains unknown field colour"):
         parse(json.dumps(document).encode(), "r.json")
