@@ -242,3 +242,47 @@ def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words
     assert words in printed
     assert "c2VjcmV0" not in printed
     assert "READY" not in printed
+
+
+def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path) -> None:
+    """Whoever knows the public key could sign with it, if it were."""
+    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    from gosip_check.signing import Key, SigningError
+
+    _, path = ed25519(tmp_path)
+    pem = path.read_bytes()
+    public = load_pem_public_key(pem)
+    ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    spellings = {
+        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "raw": public.public_bytes(Encoding.Raw, PublicFormat.Raw),
+        "OpenSSH": ssh,
+        "authorized_keys": b'from="192.0.2.1" ' + ssh + b" somebody@example.net",
+        "RFC 4716": b"---- BEGIN SSH2 PUBLIC KEY ----\n" + ssh.split()[1] + b"\n---- END SSH2 PUBLIC KEY ----\n",
+        "mangled PEM": pem.replace(b"-----BEGIN", b"----- Begin"),
+        "PEM on one line": pem.replace(b"\n", b" ").replace(b"-----BEGIN", b"---- BEGIN"),
+        "only the base 64 of it": pem.splitlines()[1],
+        "JSON Web Key": b'{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}',
+        "several lines": b"correct horse\nbattery staple and more",
+        "with a NUL": b"correct horse\0battery staple",
+        "no UTF-8": b"correct horse battery staple \xff",
+    }
+    for content in spellings.values():
+        path.write_bytes(content)
+        for signs in (True, False):
+            with pytest.raises(SigningError, match="is no key that can be used here"):
+                Key(path, signs=signs)
+    for wrong in (pem.replace(b"PUBLIC KEY", b"CERTIFICATE"), pem.replace(b"PUBLIC", b"OPENSSH PRIVATE")):
+        path.write_bytes(wrong)
+        with pytest.raises(SigningError, match="is no public Ed25519 key"):
+            Key(path, signs=False)
+    for shared in (
+        b"correct horse battery staple",
+        b"0123456789abcdef" * 4,
+        b"MDEyMzQ1Njc4OWFiY2RlZg==",
+        "schlüssel-für-uns".encode(),
+    ):
+        path.write_bytes(shared)
+        assert Key(path, signs=True).name == ""
