@@ -11,6 +11,7 @@ from typing import Any, Literal
 from gosip_check.probes import far_end, media_words, probe, round_trips, signalling, srv
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
+from gosip_check.probes.histogram import Histogram
 from gosip_check.probes.media_bounds import Range, bounds_of
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.probes.round_trips import Place
@@ -106,6 +107,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     clock_step_ms: float | None = None
     per_channel: list[ChannelFacts] = []
     series: list[Series] = []
+    rtt_histogram: Histogram | None = None
     round_trips: list[Place] = []
     between: dict[str, Range] = {}
 
@@ -241,6 +243,7 @@ def _facts(
         clock_step_ms=stream.sending.clock_step_ms,
         per_channel=stream.per_channel,
         series=stream.series,
+        rtt_histogram=stream.rtt_histogram,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
         evidence=media_words.evidence(stream, far, drops, voice, calls, capacity),
         window15_loss_pct=known.get("window15_loss_pct"),

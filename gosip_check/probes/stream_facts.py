@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from gosip_check.probes import losses, stats
 from gosip_check.probes.e_model import G711, G711_PLC, Inputs, Quality, quality
+from gosip_check.probes.histogram import Histogram, histogram
 from gosip_check.probes.series import Extremes, shares
 from gosip_check.records import Record, Series
 
@@ -184,6 +185,7 @@ class StreamFacts(Record, frozen=True):
     sending: SendingFacts
     per_channel: list[ChannelFacts]
     series: list[Series] = []
+    rtt_histogram: Histogram | None = None
 
 
 @dataclass
@@ -311,6 +313,7 @@ def facts_of(
         per_channel=per_channel,
         series=over_time.series("round trip", "ms")
         + _losses_over_time(up, down, whole, decided, reached, every, known),
+        rtt_histogram=histogram(rtts),
     )
 
 

@@ -75,9 +75,9 @@ def needs_hint(verdict: Verdict) -> bool:
 
 
 def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, value) of every fact but the evidence, which the verdicts tell, and the series, which are drawn."""
+    """(dotted name, value) of every fact but the evidence, which the verdicts tell, and what is drawn."""
     for name, value in facts.items():
-        if name in ("evidence", "series"):
+        if name in ("evidence", "series", "rtt_histogram"):
             continue
         if isinstance(value, Mapping) and value:
             yield from fact_lines(value, f"{prefix}{name}.")

@@ -174,7 +174,7 @@ def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
     """Facts as indented lines, `name: value`. What is shown elsewhere is left out: the evidence and changed lines."""
     indent = "  " * depth
     for name, value in facts.items():
-        if name in ("evidence", "changes", "series"):
+        if name in ("evidence", "changes", "series", "rtt_histogram"):
             continue
         if isinstance(value, Mapping):
             yield f"{indent}{visible(name)}:"
