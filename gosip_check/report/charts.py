@@ -169,9 +169,11 @@ def _grid(height: int, top: float, unit: str) -> list[Markup]:
 
 
 def _text(across: float, down: float, words: str, anchor: str = "start", colour: str = _TEXT) -> Markup:
-    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="10.5">{}</text>').format(
-        across, down, anchor, colour, visible(words, 80)
-    )
+    """With a white rim, so that it can be read on a line too."""
+    return Markup(
+        '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="10.5" stroke="#ffffff" stroke-width="3" '
+        'stroke-linejoin="round" paint-order="stroke">{}</text>'
+    ).format(across, down, anchor, colour, visible(words, 80))
 
 
 def _svg(title: str, height: int, parts: Sequence[Markup]) -> Markup:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gosip_check.probes.histogram import histogram as counts_of
 from gosip_check.probes.series import MOST_POINTS, thinned
-from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series
+from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series, Signature
 from gosip_check.report.charts import Limit, Line, histogram, line_chart, path, strip
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
@@ -279,3 +279,52 @@ def test_a_histogram_counts_every_value() -> None:
     same = counts_of([5.0] * 3)
     assert same is not None
     assert (sum(same.counts), same.beyond) == (3, 0)
+
+
+def wanting_report() -> Report:
+    """Passes first, as a checklist may have them, and a signature."""
+    verdicts = (
+        verdict("pass", id="alg.absent", group="alg", title="No ALG"),
+        verdict("warn", id="dns.ttl", group="dns", title="Short lived", hint="Lower it."),
+        verdict("unknown", id="dns.should", group="dns", level="should", title="Not needed"),
+        verdict("unknown", id="dns.must", group="dns", title="Not told"),
+        verdict("fail", id="firewall.rtp", group="firewall", title="Closed", hint="Open it."),
+    )
+    options = {"requests": 3, "networks": ["192.0.2.0/24"]}
+    asked = msgspec.structs.replace(measurement({"fine": True}), options=options)
+    signature = Signature(algorithm="ed25519", key="0123456789abcdef", value="00")
+    return report(*verdicts, outcome=Readiness.NOT_READY, measurements=[asked], signature=signature)
+
+
+IN_ORDER = [
+    "NOT READY", "What to look at", "Closed", "Open it.", "Not told", "Short lived", "Lower it.",
+    "Customer Compliance Form", "SIP ALG", "No ALG", "DNS", "Not needed", "Firewall", "Closed",
+    "What was not measured, and why", "Which report this is", "Signed", "ed25519, key 0123456789abcdef",
+    "Appendix. What was measured, and how", "asked with requests 3, networks 192.0.2.0/24", "fine",
+]  # fmt: skip
+
+
+def in_order(text: str) -> None:
+    at = 0
+    for words in IN_ORDER:
+        assert words in text[at:], words
+        at = text.index(words, at) + len(words)
+
+
+def test_the_page_begins_with_what_is_wanting_and_ends_with_the_facts() -> None:
+    in_order(Page(to_html(wanting_report())).text)
+    nothing = Page(to_html(report(verdict("pass")))).text
+    assert "What to look at" not in nothing
+
+
+def test_so_does_the_pdf() -> None:
+    pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
+    from gosip_check.report.to_pdf import to_pdf
+
+    reader = shutil.which("pdftotext")
+    if reader is None:
+        pytest.skip("needs pdftotext to read it")
+    done = subprocess.run(
+        [reader, "-", "-"], input=to_pdf(wanting_report()), capture_output=True, check=True, timeout=60
+    )
+    in_order(" ".join(done.stdout.decode().replace("\u200b", "").split()))
