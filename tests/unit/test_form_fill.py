@@ -65,6 +65,12 @@ def test_a_router_tells_its_name() -> None:
     assert found(http(DESCRIPTION.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "avm")]
 
 
+def test_a_device_within_the_router_is_not_the_router() -> None:
+    within = "<deviceList><device><modelName>WANDevice</modelName><modelNumber>2021</modelNumber></device></deviceList>"
+    router = DESCRIPTION.replace("<modelNumber>avm</modelNumber>", within)
+    assert found(http(router.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "")]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
