@@ -113,6 +113,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     wrong as far as can be told, but it is no whole check of a site, its checklist is not at hand, or another version
     wrote it.
     """
+    from gosip_check.form import faults
     from gosip_check.rejudge import WHOLE, contradictions, unchecked
     from gosip_check.report.load import ReportError, document_of, parse, read
     from gosip_check.report.text import visible
@@ -138,6 +139,8 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
             f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
             f"{loaded.checklist.sha256}) is none of those shipped here; name the file with --checklist."
         )
+    if loaded.form is not None:
+        wrong += [f"Its form is none that the tool could have written: {fault}" for fault in faults(loaded.form)]
     open_ += unchecked(loaded)
     if loaded.command == "demo":
         open_.append("It was made by the demo: an emulated trunk, not a site.")
