@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Saved reports: show one, make a page of it, judge it anew, compare two, check one that was handed in."""
+    """Saved reports: show one, make a page of it, judge it anew, compare two, check one that was handed in.
+
+    A FILE of - is standard input; what is made of it is then printed, unless it is given a name.
+    """
 
 
 @report.command(epilog=EXIT_CODES)
@@ -42,19 +45,19 @@ def html(file: str, page: str | None) -> int:
     """Write a saved report as a page: self-contained, readable on a phone, printed on A4."""
     from gosip_check.report import FORMATS
 
-    name = page or str(Path(file).with_suffix(".html"))
+    name = page or _beside(file, ".html")
     _write(name, FORMATS["html"](_load(file)), file)
     return EXIT_READY
 
 
 @report.command()
 @click.argument("file")
-@click.argument("out", metavar="[OUT.pdf]", required=False)
+@click.argument("out", metavar="[OUT.pdf|-]", required=False)
 def pdf(file: str, out: str | None) -> int:
     """Write a saved report as PDF; needs the extra `pdf`. Without it, print the page of `report html`."""
     from gosip_check.report.to_pdf import NoTypst, to_pdf
 
-    name = out or str(Path(file).with_suffix(".pdf"))
+    name = out or _beside(file, ".pdf")
     loaded = _load(file)
     try:
         document = to_pdf(loaded)
@@ -160,6 +163,11 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     signed = f", signed with the key {key.name or 'given'}" if key else ""
     click.echo(f"{visible(file)}: {'holds together' if not open_ else 'undecided'}{signed}. It says: {loaded.outcome}.")
     return EXIT_INCONCLUSIVE if open_ else EXIT_READY
+
+
+def _beside(file: str, suffix: str) -> str:
+    """The report's own name with another suffix; what is read from a pipe has none, and is printed."""
+    return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
 
 
 def _load(file: str) -> Report:
