@@ -12,6 +12,7 @@ from gosip_check.probes import capacity, far_end, media_bounds, media_words, pro
 from gosip_check.probes.capacity import Capacity
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
+from gosip_check.probes.histogram import Histogram
 from gosip_check.probes.media_bounds import Ending, Range, bounds_of, own_trouble
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.round_trips import Place
@@ -121,6 +122,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     far_clock_step_ms: float | None = None
     per_channel: list[ChannelFacts] = []
     series: list[Series] = []
+    rtt_histogram: Histogram | None = None
     round_trips: list[Place] = []
     between: dict[str, Range] = {}
 
@@ -276,6 +278,7 @@ def facts_of_stream(
         far_clock_step_ms=stream.far_clock_step_ms,
         per_channel=stream.per_channel,
         series=stream.series,
+        rtt_histogram=stream.rtt_histogram,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
         evidence=media_words.evidence(stream, far, own_trouble(stream, drops, ending), ranges, voice, calls, carried),
         window15_loss_pct=known.get("window15_loss_pct"),

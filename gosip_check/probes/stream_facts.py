@@ -13,6 +13,7 @@ from statistics import median
 from typing import NamedTuple, Self
 
 from gosip_check.probes import far_clock, losses, stats
+from gosip_check.probes.histogram import Histogram, histogram
 from gosip_check.probes.series import Extremes, shares
 from gosip_check.probes.spread import RoundTrip, Spread
 from gosip_check.probes.way import PACKET_MS, WINDOW_15_S, WINDOW_200_MS, Pool, Timing, Way, way_of
@@ -149,6 +150,7 @@ class StreamFacts(Record, frozen=True):
     sending: SendingFacts
     per_channel: list[ChannelFacts]
     series: list[Series] = []
+    rtt_histogram: Histogram | None = None
 
 
 def facts_of(
@@ -241,6 +243,7 @@ def facts_of(
         per_channel=per_channel,
         series=over_time.series("round trip", "ms")
         + _losses_over_time(up, down, whole, decided, reached, every, known),
+        rtt_histogram=histogram(rtts),
     )
 
 
