@@ -16,7 +16,7 @@ import msgspec
 from gosip_check.history import History, sentence
 from gosip_check.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
-from gosip_check.records import Report
+from gosip_check.records import STOPPED, Report
 from gosip_check.run import Observer, Plan, run
 
 LONGEST_S = 10.0
@@ -35,6 +35,16 @@ class Checked:
 
     report: Report
     interrupted: bool
+
+    @property
+    def out_of_time(self) -> str | None:
+        """What to say of a check that took too long to be finished; None of one that did not."""
+        if self.interrupted or all(verdict.reason != STOPPED for verdict in self.report.verdicts):
+            return None
+        words = f"A light check may take {LONGEST_S:g} s, and this one was stopped before everything was measured."
+        if len(self.report.links) > 1:
+            words += " Lines are measured one after the other: name fewer of them (--link), in runs of their own."
+        return words
 
 
 def light(plan: Plan) -> Plan:

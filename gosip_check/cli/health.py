@@ -122,6 +122,8 @@ def _health(
             sys.stdout.write(to_nagios(report, " ".join([*sentences, *troubles])))
             return state(report)
         _show(report, sentences, quiet=quiet, to_stderr=json == "-")
+        if checked.out_of_time:
+            click.echo(checked.out_of_time, err=True)
         if troubles:
             raise ToolFailed(" ".join(troubles))
         return exit_code(report.outcome)
@@ -194,6 +196,8 @@ def watch(
                 _say(report, str(error))
             if not latest:
                 _say(report, f"{report.outcome}.")
+                if checked.out_of_time:
+                    _say(report, checked.out_of_time)
             for sentence in sentences:
                 _say(report, sentence)
             if latest and outcome is not report.outcome:

@@ -109,6 +109,21 @@ def test_stopped_it_is_interrupted_and_not_kept() -> None:
         assert check_once(plan_for(trunk), stop).interrupted
 
 
+def test_a_check_that_its_time_ended_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every line takes its seconds, and four of them more than there are."""
+    monkeypatch.setattr("gosip_check.watch._STOP_AFTER_S", -1.0)
+    history = ["--history", tmp_path / "h.sqlite", "--demo", "ready"]
+    lines = ["--link", "Internet-1=127.0.0.1", "--link", "Internet-2=127.0.0.1"]
+    words = "A light check may take 10 s, and this one was stopped before everything was measured."
+    code, printed = here("health", *history, *lines)
+    assert code == 3
+    assert f"{words} Lines are measured one after the other: name fewer of them" in " ".join(printed.split())
+    assert "CHANGED: A light" not in printed
+    alone = " ".join(here("health", *history)[1].split())
+    assert words in alone
+    assert "Lines are measured" not in alone
+
+
 NAGIOS = {
     "ok": ("ready", ("pass",), 0, "OK - all is as it must be | duration=4.000s"),
     "warning": ("ready", ("pass", "warn"), 1, "WARNING - group.name: It was seen. | "),
