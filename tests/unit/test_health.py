@@ -162,7 +162,7 @@ def test_a_change_is_said_once(tmp_path: Path) -> None:
     )
     assert codes == (0, 1, 1, 0)
     told = [text.count("CHANGED: ") for text in printed]
-    assert told == [0, 6, 0, 6]
+    assert told == [0, 7, 0, 7]
     assert "dns.srv-answers on Internet-1 changed from pass to fail; it had been pass in 1 run(s) since" in printed[1]
 
 
