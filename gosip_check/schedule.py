@@ -78,8 +78,8 @@ _IN_A_DAY = {1, 2, 3, 4, 6, 8, 12}
 
 def without_cron_line(table: str) -> str:
     """A crontab without our line."""
-    kept = [line for line in table.splitlines() if not line.endswith(MARK)]
-    return "".join(f"{line}\n" for line in kept)
+    lines = table.removesuffix("\n").split("\n") if table else []  # cron's own line ends, and no others
+    return "".join(f"{line}\n" for line in lines if not line.endswith(MARK))
 
 
 def task_xml(command: Sequence[str], folder: str, every_s: int) -> str:

@@ -39,7 +39,8 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
     every_s = int(seconds_of(every, "--every", 30))
     with health.make_context("health", list(options)):
         pass  # wrong options are told now, and not every quarter of an hour to nobody
-    command = [sys.executable, "-m", "gosip_check", "health", "--quiet", *options]
+    # -P: what lies in the folder where it runs must not be taken for a module of ours.
+    command = [sys.executable, "-P", "-m", "gosip_check", "health", "--quiet", *options]
     kind = kind or _usual_kind()
     try:
         texts = _texts(kind, system, command, every_s)
@@ -140,7 +141,7 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
     from gosip_check.schedule import MARK, NAME
 
     if kind == "cron":
-        lines = [line for line in _crontab().splitlines() if line.endswith(MARK)]
+        lines = [line for line in _crontab().split("\n") if line.endswith(MARK)]
         return {_CRONTAB: "\n".join(lines)} if lines else {}
     if kind == "systemd":
         places = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
@@ -192,18 +193,31 @@ def _systemctl(system: bool, *words: str) -> bool:
 
 
 def _crontab() -> str:
-    """Empty where the user has none, which crontab(1) tells by a failure."""
-    try:
-        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, timeout=30, check=False)
-    except OSError as error:
-        raise ToolFailed(f"crontab cannot be run: {error.strerror}.") from error
-    return done.stdout if done.returncode == 0 else ""
+    """Empty where the user has none, which crontab(1) tells by a failure; any other failure is one: what cannot be read
+    must not be written over.
+    """
+    done = _run_crontab("-l")
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8", "surrogateescape")
+    words = done.stderr.decode("utf-8", "replace").strip()
+    if "no crontab for" in words:
+        return ""
+    raise ToolFailed(f"The crontab cannot be read, so nothing was done: {words or f'exit code {done.returncode}'}.")
 
 
 def _write_crontab(table: str) -> None:
+    done = _run_crontab("-", table.encode("utf-8", "surrogateescape"))
+    if done.returncode != 0:
+        raise ToolFailed(f"crontab refused the new table: {done.stderr.decode('utf-8', 'replace').strip()}")
+
+
+def _run_crontab(word: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "LC_ALL": "C"}  # its words are read
     try:
-        done = subprocess.run(["crontab", "-"], input=table, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(
+            ["crontab", word], input=table, capture_output=True, timeout=30, check=False, env=environment
+        )
     except OSError as error:
         raise ToolFailed(f"crontab cannot be run: {error.strerror}.") from error
-    if done.returncode != 0:
-        raise ToolFailed(f"crontab refused the new table: {done.stderr.strip()}")
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailed("crontab did not end within 30 s.") from error

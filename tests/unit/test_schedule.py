@@ -66,6 +66,15 @@ def test_other_lines_of_a_crontab_stay() -> None:
     assert MARK in table
 
 
+@pytest.mark.parametrize("character", ["\x0c", "\x0b", "\x85", "\u2028", "\r"])
+def test_a_foreign_line_stays_whole_whatever_it_holds(character: str) -> None:
+    foreign = f"0 1 * * * echo 'a{character}b'\n"
+    assert without_cron_line(f"{foreign}{cron_line(['x'], '/', 300)}\n") == foreign
+    assert without_cron_line("last line\n\n") == "last line\n\n"
+    assert without_cron_line("no line end") == "no line end\n"  # so that ours is a line of its own
+    assert without_cron_line("") == ""
+
+
 def test_the_task_is_xml_with_the_words_in_it() -> None:
     root = ElementTree.fromstring(task_xml(AWKWARD, "C:\\a & b", 900).encode("utf-16"))
     space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
@@ -89,7 +98,7 @@ def test_what_cannot_be_quoted_is_refused(word: str) -> None:
         task_xml(["x"], word, 300)
 
 
-def run(*arguments: str, path: Path, config: Path) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, path: Path, config: Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(config)}
     return subprocess.run(
         [*TOOL, "schedule", *arguments],
@@ -98,6 +107,7 @@ def run(*arguments: str, path: Path, config: Path) -> "subprocess.CompletedProce
         timeout=60,
         env=environment,
         stdin=subprocess.DEVNULL,
+        cwd=cwd,
     )
 
 
@@ -141,6 +151,41 @@ def test_install_show_and_remove_with_cron(tmp_path: Path) -> None:
     assert "health --quiet" in run("show", "--kind", "cron", path=bin_, config=tmp_path).stdout
     assert run("remove", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
     assert table.read_text() == "*/5 * * * * theirs\n"
+
+
+def test_a_crontab_that_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:
+    bin_, table = tmp_path / "bin", tmp_path / "table"
+    table.write_bytes(b"0 1 * * * theirs \xff\r\n")
+    refused = "You (x) are not allowed to use this program (crontab)"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "{refused}" >&2; exit 1; else cat >{table}; fi')
+    for command in (["install", "--yes"], ["show"], ["remove"]):
+        done = run(*command, "--kind", "cron", path=bin_, config=tmp_path)
+        assert (done.returncode, refused in done.stderr) == (4, True)
+    assert table.read_bytes() == b"0 1 * * * theirs \xff\r\n"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "no crontab for x" >&2; exit 1; else cat >{table}; fi')
+    assert run("install", "--yes", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert table.read_text().startswith("*/15 ")
+    table.write_bytes(b"0 1 * * * theirs \xff\r\n")
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
+    assert run("install", "--yes", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert run("remove", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert table.read_bytes() == b"0 1 * * * theirs \xff\r\n"
+
+
+def test_what_lies_in_the_folder_is_not_run(tmp_path: Path) -> None:
+    """The check runs where it was installed, as root perhaps, and somebody has put a click.py there."""
+    bin_, table, folder = tmp_path / "bin", tmp_path / "table", tmp_path / "folder"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "no crontab for x" >&2; exit 1; else cat >{table}; fi')
+    folder.mkdir()
+    options = ["--", "--demo", "nxdomain", "--no-history", "--json", "report.json"]
+    done = run("install", "--kind", "cron", "--yes", *options, path=bin_, config=tmp_path, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for name in ("click", "gosip_check", "json"):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w')")
+    line = table.read_text().removeprefix("*/15 * * * * ")
+    assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 1
+    assert (folder / "report.json").exists()  # a relative name leads there all the same
+    assert not (tmp_path / "planted").exists()
 
 
 def test_units_that_systemd_does_not_take_are_no_success(tmp_path: Path) -> None:
