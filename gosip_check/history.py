@@ -15,17 +15,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes
+from gosip_check.report.changes import VerdictChange, changes, news
 from gosip_check.report.figures import figures
-from gosip_check.report.text import visible
+from gosip_check.report.text import brief
 
 VERSION = 1
 "PRAGMA user_version of the files that this version writes."
 
 KEEP_DAYS = 365
 _BUSY_S = 15.0
+
+_LAST = 2**62
+"Of all run numbers."
+
+_MOST_FORGOTTEN = 10
+"Runs that one `keep` may let go: a clock that is wrong for a while costs little."
 
 _TABLES = """
 CREATE TABLE run (
@@ -154,10 +161,10 @@ class History:
                 self._db.execute("ROLLBACK")
 
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
-        """Keep a run, and say what changed from the one before it. Older runs than `keep_days` before it go."""
+        """Keep a run, and say what changed from the one before it. Runs that are more than `keep_days` older go."""
         document = zlib.compress(msgspec.json.encode(report), 6)
         with _told(self.path), self._transaction():
-            before = self._last(site_of(report))
+            last = self._last(site_of(report))
             cursor = self._db.execute(
                 "INSERT INTO run (id, site, started_s, elapsed_s, outcome, counts, report) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -177,35 +184,78 @@ class History:
                 self._db.execute(
                     "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
                 )
-            found = changes(before, report).verdicts if before else []
-            for change in found:
+            found = news(self._as_looked_at(last), report) if last else []
+            left_out = [c for c in changes(last, report).verdicts if c.after is Outcome.SKIPPED] if last else []
+            for change in [*found, *left_out]:
                 self._db.execute(
                     "INSERT INTO change VALUES (?, ?, ?, ?)",
                     (number, change.id, change.link, msgspec.json.encode(change).decode()),
                 )
             if keep_days is not None:
-                oldest_s = report.started.timestamp() - keep_days * 86400
-                self._db.execute("DELETE FROM run WHERE started_s < ?", (oldest_s,))
-            kept = self._runs("WHERE number = ?", (number,))
-            return [self._change(run, change) for run in kept for change in found]
+                self._forget(keep_days)
+            return self._since(number, found)
+
+    def _forget(self, keep_days: int) -> None:
+        """Counted from the earlier of the last two runs: one whose clock was years ahead must not cost the history."""
+        self._db.execute(
+            "DELETE FROM run WHERE number IN (SELECT number FROM run WHERE started_s < (SELECT min(started_s) FROM "
+            "(SELECT started_s FROM run ORDER BY number DESC LIMIT 2)) - ? ORDER BY started_s LIMIT ?)",
+            (keep_days * 86400, _MOST_FORGOTTEN),
+        )
+
+    def _as_looked_at(self, last: Report) -> Report:
+        """The last run, with what it skipped as it was before that: `change` holds since when it is skipped."""
+        verdicts = []
+        for verdict in last.verdicts:
+            if verdict.outcome is Outcome.SKIPPED:
+                for _, change in self._changes_of(verdict.id, verdict.link, site_of(last)):
+                    if change.after is Outcome.SKIPPED and change.before is not None:
+                        verdict = replace(verdict, outcome=change.before, reason=change.reason_before)
+                    break
+            verdicts.append(verdict)
+        return replace(last, verdicts=verdicts)
+
+    def since(self, report: Report, found: Sequence[VerdictChange]) -> list[Change]:
+        """Changes that were found elsewhere, and since when all had been as before a kept run."""
+        with _told(self.path):
+            row = self._db.execute("SELECT number FROM run WHERE id = ?", (report.id,)).fetchone()
+            return self._since(row[0], found) if row else []
 
     def _last(self, site: str) -> Report | None:
         row = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 1", (site,)).fetchone()
         return _report(row[0]) if row else None
 
+    def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
+        (run,) = self._runs("WHERE number = ?", (number,))
+        return [self._change(run, change) for change in found]
+
     def _change(self, run: Run, change: VerdictChange) -> Change:
-        """With how long it had been as before: since the change before this one, else since the first kept run."""
-        since = self._db.execute(
-            "SELECT max(run) FROM change JOIN run ON run.number = change.run "
-            "WHERE requirement = ? AND link = ? AND change.run < ? AND site = ?",
-            (change.id, change.link, run.number, run.site),
-        ).fetchone()[0]
+        """With how long it had been as before: from where it became so, or the first kept run, to where it ended."""
+        first, end = 0, run.number
+        for number, earlier in self._changes_of(change.id, change.link, run.site, run.number):
+            if earlier.after is change.before:
+                first = number
+                break
+            if earlier.before is change.before:  # another process may have seen the end before
+                end = number
         started_s, count = self._db.execute(
             "SELECT min(started_s), count(*) FROM run WHERE site = ? AND number >= ? AND number < ?",
-            (run.site, since or 0, run.number),
+            (run.site, first, end),
         ).fetchone()
         before_since = None if started_s is None else datetime.fromtimestamp(started_s, UTC)
         return Change(run, change, before_since, int(count))
+
+    def _changes_of(
+        self, requirement: str, link: str, site: str, until: int = _LAST
+    ) -> Iterator[tuple[int, VerdictChange]]:
+        """What became of one requirement, latest first."""
+        rows = self._db.execute(
+            "SELECT run, change FROM change JOIN run ON run.number = change.run "
+            "WHERE requirement = ? AND link = ? AND site = ? AND run <= ? ORDER BY run DESC",
+            (requirement, link, site, until),
+        )
+        for number, document in rows:
+            yield number, msgspec.json.decode(document, type=VerdictChange)
 
     def runs(self, last: int, site: str | None = None) -> list[Run]:
         """The last runs, latest first."""
@@ -232,27 +282,36 @@ class History:
         ]
 
     def changes(self, last: int) -> list[Change]:
-        """The last changes, latest first."""
+        """All that changed in the last runs in which something did, latest first."""
         with _told(self.path):
             rows = self._db.execute(
-                "SELECT run, change FROM change ORDER BY run DESC, requirement, link LIMIT ?", (last,)
+                "SELECT run, change FROM change WHERE run IN "
+                "(SELECT DISTINCT run FROM change ORDER BY run DESC LIMIT ?) ORDER BY run DESC, requirement, link",
+                (last,),
             ).fetchall()
             found = []
-            for number, text in rows:
-                (run,) = self._runs("WHERE number = ?", (number,))
-                found.append(self._change(run, msgspec.json.decode(text, type=VerdictChange)))
+            for number, document in rows:
+                change = msgspec.json.decode(document, type=VerdictChange)
+                if change.after is not Outcome.SKIPPED:
+                    found += self._since(number, [change])
             return found
 
-    def trend(self, last: int) -> dict[str, list[float]]:
+    def sites(self) -> list[str]:
+        """Whose runs are kept here."""
+        with _told(self.path):
+            return [site for (site,) in self._db.execute("SELECT DISTINCT site FROM run ORDER BY site")]
+
+    def trend(self, last: int, site: str | None = None) -> dict[str, list[float]]:
         """Figure -> its values over the last runs, oldest first; a run that did not bring it has none."""
+        of_site, asked = ("", []) if site is None else ("WHERE site = ? ", [site])
         with _told(self.path):
             first = self._db.execute(
-                "SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?", (last - 1,)
+                f"SELECT number FROM run {of_site}ORDER BY number DESC LIMIT 1 OFFSET ?", (*asked, last - 1)
             ).fetchone()
             rows = self._db.execute(
                 "SELECT name.name, value FROM figure JOIN name ON name.number = figure.name WHERE run >= ? "
-                "ORDER BY name.name, run",
-                (first[0] if first else 0,),
+                f"{'AND run IN (SELECT number FROM run WHERE site = ?) ' if site else ''}ORDER BY name.name, run",
+                (first[0] if first else 0, *asked),
             )
             found: dict[str, list[float]] = {}
             for name, value in rows:
@@ -280,16 +339,29 @@ class History:
             return int(self._db.execute("SELECT count(*) FROM run").fetchone()[0])
 
 
+def sentences(changes: Sequence[Change]) -> list[str]:
+    """One for each change, what became worse first, and the network before all that it explains."""
+    first = sorted(changes, key=lambda change: (not change.verdict.is_worse, change.verdict.id != "network"))
+    return [sentence(change) for change in first]
+
+
 def sentence(change: Change) -> str:
     """What changed, and how long it had been otherwise."""
-    verdict, since = change.verdict, change.before_since
-    words = f"{verdict.id} on {verdict.link} changed from {verdict.before or 'absent'} to {verdict.after or 'absent'}"
-    if verdict.before and since is not None and change.before_runs:
-        words += f"; it had been {verdict.before} in {change.before_runs} run(s) since {since:%Y-%m-%d %H:%M} UTC"
+    return words(change.verdict, change.before_since, change.before_runs)
+
+
+def words(verdict: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
+    """What changed, and how long it had been otherwise where that is known."""
+    if verdict.before is None:
+        reason = brief(verdict.reason_after)
+        return f"{verdict.id} on {verdict.link} is {verdict.after}, and had not been looked at before. {reason}"
+    said = f"{verdict.id} on {verdict.link} changed from {verdict.before} to {verdict.after}"
+    if before_since is not None and before_runs:
+        said += f"; it had been {verdict.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
     if not verdict.is_worse:
-        return f"{words}."
-    reason = visible(verdict.reason_after, 300)
-    return f"{words}. {reason} It was better before: look at what was reset, replaced or updated since."
+        return f"{said}."
+    reason = brief(verdict.reason_after)
+    return f"{said}. {reason} It was better before: look at what was reset, replaced or updated since."
 
 
 def _report(document: bytes) -> Report | None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from gosip_check.history import History, sentence
+from gosip_check.history import History, HistoryError, sentences, words
 from gosip_check.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
 from gosip_check.records import Report
+from gosip_check.report.changes import news
 from gosip_check.run import Observer, Plan, run
 
 LONGEST_S = 10.0
@@ -97,7 +98,23 @@ def keep(history: History, checked: Checked, keep_days: int | None) -> list[str]
     """Keep a check that was not interrupted; a sentence for each change since the one before."""
     if checked.interrupted:
         return []
-    return [sentence(change) for change in history.keep(checked.report, keep_days)]
+    return sentences(history.keep(checked.report, keep_days))
+
+
+def keep_watched(
+    history: History, before: Report | None, report: Report, keep_days: int | None
+) -> tuple[list[str], str]:
+    """Keep a run, and a sentence for each change from the one `before` it, as this process saw it: another one may keep
+    its runs in the same history, and a full disk hides no change. None: from the last one that was kept.
+
+    Second, a sentence when the history cannot be used.
+    """
+    found = news(before, report) if before else []
+    try:
+        kept = history.keep(report, keep_days)
+        return sentences(history.since(report, found) if before else kept), ""
+    except HistoryError as error:
+        return [words(change) for change in found], str(error)
 
 
 def tell(command: Sequence[str], sentences: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -107,7 +107,7 @@ def _health(
             try:
                 with _opened(history) as kept:
                     sentences = keep(kept, checked, keep_days)
-                    last_success = kept.last_ready(site_of(report)) or last_success
+                    last_success = last_success or kept.last_ready(site_of(report))
             except HistoryError as error:
                 troubles.append(str(error))
         for name, output in outputs.items():
@@ -119,7 +119,8 @@ def _health(
             except OutputError as error:
                 troubles.append(f"--{name} {error}")
         if nagios:
-            sys.stdout.write(to_nagios(report, " ".join([*sentences, *troubles])))
+            changed = [f"CHANGED: {sentence}" for sentence in sentences]
+            sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles])))
             return state(report)
         _show(report, sentences, quiet=quiet, to_stderr=json == "-")
         if troubles:
@@ -153,9 +154,10 @@ def watch(
     from gosip_check.history import HistoryError, site_of
     from gosip_check.notify import notify
     from gosip_check.records import Readiness
+    from gosip_check.report.changes import as_looked_at
     from gosip_check.report.output import Output, OutputError
     from gosip_check.report.to_prometheus import to_prometheus
-    from gosip_check.watch import check_once, keep, repeat, tell
+    from gosip_check.watch import check_once, keep_watched, repeat, tell
 
     every_s = seconds_of(every, "--every", 1)
     jitter_s = seconds_of(jitter, "--jitter", 0) if jitter else every_s / 10
@@ -168,6 +170,7 @@ def watch(
     stop = threading.Event()
     latest: list[tuple[Report, Any]] = []
     outcome = Readiness.INCONCLUSIVE
+    before: Report | None = None
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
         try:
@@ -179,19 +182,24 @@ def watch(
         stack.enter_context(stopping_on_signals(stop))
 
         def check() -> None:
-            nonlocal outcome
+            nonlocal outcome, before
             checked = check_once(plan, stop)
             if checked.interrupted:
                 return
-            report, sentences = checked.report, []
-            last_success = report.started if report.outcome == "ready" else None
+            report = checked.report
+            sentences, trouble = keep_watched(kept, before, report, keep_days)
+            before = as_looked_at(before, report) if before else report
+            troubles = [trouble] if trouble else []
+            last_success = report.started if report.outcome == "ready" else latest[-1][1] if latest else None
+            with suppress(HistoryError):  # told already
+                last_success = last_success or kept.last_ready(site_of(report))
             try:
-                sentences = keep(kept, checked, keep_days)
-                last_success = kept.last_ready(site_of(report)) or last_success
                 if prometheus is not None:
                     Output(prometheus).write(to_prometheus(report, last_success), mode=0o644)
-            except (HistoryError, OutputError) as error:
-                _say(report, str(error))
+            except OutputError as error:
+                troubles.append(str(error))
+            for sentence in troubles:
+                _say(report, sentence)
             if not latest:
                 _say(report, f"{report.outcome}.")
             for sentence in sentences:
@@ -202,9 +210,9 @@ def watch(
             latest[:] = [(report, last_success)]
             notify(f"STATUS={outcome}, last run {report.started:%H:%M:%S} UTC")
             if words and sentences:
-                trouble = tell(words, sentences)
-                if trouble:
-                    _say(report, trouble)
+                failure = tell(words, sentences)
+                if failure:
+                    _say(report, failure)
 
         repeat(check, every_s, jitter_s, stop, random.random)
     return exit_code(outcome)

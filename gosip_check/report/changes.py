@@ -2,6 +2,8 @@
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import Place, figures, statements, unit_of
 
@@ -83,6 +85,46 @@ def changes(before: Report, after: Report) -> Changes:
             for (link, name), was, now in _differing(statements(before), statements(after))
         ],
     )
+
+
+def news(before: Report, after: Report) -> list[VerdictChange]:
+    """What to tell somebody who watches: the network of a line, then requirements that both reports looked at, and what
+    is new and does not pass. What is not looked at any more, on request or because something before it failed, is none.
+    """
+    found = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
+    seen = [
+        replace(change, before=None) if change.before is Outcome.SKIPPED else change
+        for change in found
+        if change.after is not Outcome.PASS or change.before not in (None, Outcome.SKIPPED)
+    ]
+    return [*_networks(before, after), *seen]
+
+
+def as_looked_at(before: Report, after: Report) -> Report:
+    """The later report, with what it skipped as it was before: what the one after it is to be compared with."""
+    was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
+    return replace(
+        after,
+        verdicts=[was.get((v.id, v.link), v) if v.outcome is Outcome.SKIPPED else v for v in after.verdicts],
+    )
+
+
+def _networks(before: Report, after: Report) -> list[VerdictChange]:
+    """A line that lost its network, or has it back, as the one change that explains all others."""
+    was = {link.name: link.trouble for link in before.links}
+    return [
+        VerdictChange(
+            id="network",
+            link=link.name,
+            title="There is a network towards the provider",
+            before=Outcome.FAIL if was[link.name] else Outcome.PASS,
+            after=Outcome.FAIL if link.trouble else Outcome.PASS,
+            reason_before=was[link.name] or "",
+            reason_after=link.trouble or "",
+        )
+        for link in after.links
+        if link.name in was and bool(was[link.name]) is not bool(link.trouble)
+    ]
 
 
 def _verdicts(before: Report, after: Report) -> list[VerdictChange]:
