@@ -8,6 +8,7 @@ import contextlib
 import os
 import sqlite3
 import sys
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,18 +19,14 @@ import msgspec
 from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes, news
+from gosip_check.report.changes import VerdictChange, changes, news, words
 from gosip_check.report.figures import figures
-from gosip_check.report.text import brief
 
 VERSION = 1
 "PRAGMA user_version of the files that this version writes."
 
 KEEP_DAYS = 365
 _BUSY_S = 15.0
-
-_LAST = 2**62
-"Of all run numbers."
 
 _MOST_FORGOTTEN = 10
 "Runs that one `keep` may let go: a clock that is wrong for a while costs little."
@@ -104,7 +101,10 @@ def site_of(report: Report) -> str:
 
 
 class History:
-    """`with History(path) as history`. Raises HistoryError wherever the file cannot be used."""
+    """`with History(path) as history`. Raises HistoryError wherever the file cannot be used.
+
+    create: False to read one that there is, which may be another user's and not writable.
+    """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
@@ -114,8 +114,12 @@ class History:
             elif not path.exists():
                 raise HistoryError(f"{path}: there is no history yet; `gosip-check health` begins one.")
             with _told(path):
-                self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-                self._open()
+                if create:
+                    self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+                    self._open()
+                else:
+                    self._db = _read_only(path)
+                    self._check(self._version())
         except OSError as error:
             raise HistoryError(f"{path}: cannot be used: {error.strerror}.") from error
 
@@ -137,15 +141,30 @@ class History:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA user_version = {VERSION}")
                     version = VERSION
+        self._check(version)
+        self._log_ahead()
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _log_ahead(self) -> None:
+        """SQLite waits for nobody here, so that a second writer that opens the file in this moment has to be."""
+        until_s = time.monotonic() + _BUSY_S
+        while self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.02)
+
+    def _check(self, version: int) -> None:
+        if version == 0:
+            raise HistoryError(f"{self.path}: is no history.")
         if version > VERSION:
             raise HistoryError(
                 f"{self.path}: was written by a newer gosip-check: it has version {version}, and this one knows "
                 f"{VERSION}; use that one, or name another file."
             )
-        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -246,7 +265,7 @@ class History:
         return Change(run, change, before_since, int(count))
 
     def _changes_of(
-        self, requirement: str, link: str, site: str, until: int = _LAST
+        self, requirement: str, link: str, site: str, until: int = sys.maxsize
     ) -> Iterator[tuple[int, VerdictChange]]:
         """What became of one requirement, latest first."""
         rows = self._db.execute(
@@ -257,12 +276,10 @@ class History:
         for number, document in rows:
             yield number, msgspec.json.decode(document, type=VerdictChange)
 
-    def runs(self, last: int, site: str | None = None) -> list[Run]:
+    def runs(self, last: int) -> list[Run]:
         """The last runs, latest first."""
         with _told(self.path):
-            if site is None:
-                return self._runs("ORDER BY number DESC LIMIT ?", (last,))
-            return self._runs("WHERE site = ? ORDER BY number DESC LIMIT ?", (site, last))
+            return self._runs("ORDER BY number DESC LIMIT ?", (last,))
 
     def _runs(self, where: str, values: Sequence[object]) -> list[Run]:
         rows = self._db.execute(
@@ -350,18 +367,20 @@ def sentence(change: Change) -> str:
     return words(change.verdict, change.before_since, change.before_runs)
 
 
-def words(verdict: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
-    """What changed, and how long it had been otherwise where that is known."""
-    if verdict.before is None:
-        reason = brief(verdict.reason_after)
-        return f"{verdict.id} on {verdict.link} is {verdict.after}, and had not been looked at before. {reason}"
-    said = f"{verdict.id} on {verdict.link} changed from {verdict.before} to {verdict.after}"
-    if before_since is not None and before_runs:
-        said += f"; it had been {verdict.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
-    if not verdict.is_worse:
-        return f"{said}."
-    reason = brief(verdict.reason_after)
-    return f"{said}. {reason} It was better before: look at what was reset, replaced or updated since."
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A write-ahead log needs files beside the database, which a reader who may not write there cannot make; nobody has
+    it open then, and it is read as it stands.
+    """
+    address = path.absolute().as_uri()
+    database = sqlite3.connect(f"{address}?mode=ro", timeout=_BUSY_S, isolation_level=None, uri=True)
+    try:
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        database.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return sqlite3.connect(f"{address}?immutable=1", isolation_level=None, uri=True)
+    return database
 
 
 def _report(document: bytes) -> Report | None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from gosip_check.history import History, HistoryError, sentences, words
+from gosip_check.history import History, HistoryError, sentences
 from gosip_check.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
 from gosip_check.records import Report
-from gosip_check.report.changes import news
+from gosip_check.report.changes import news, words
 from gosip_check.run import Observer, Plan, run
 
 LONGEST_S = 10.0

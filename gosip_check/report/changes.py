@@ -1,11 +1,13 @@
 """What is different between two reports: requirements, figures, statements. Pure; decides nothing."""
 
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import Place, figures, statements, unit_of
+from gosip_check.report.text import brief
 
 T = TypeVar("T")
 
@@ -107,6 +109,20 @@ def as_looked_at(before: Report, after: Report) -> Report:
         after,
         verdicts=[was.get((v.id, v.link), v) if v.outcome is Outcome.SKIPPED else v for v in after.verdicts],
     )
+
+
+def words(verdict: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
+    """What changed, and how long it had been otherwise where that is known."""
+    if verdict.before is None:
+        reason = brief(verdict.reason_after)
+        return f"{verdict.id} on {verdict.link} is {verdict.after}, and had not been looked at before. {reason}"
+    said = f"{verdict.id} on {verdict.link} changed from {verdict.before} to {verdict.after}"
+    if before_since is not None and before_runs:
+        said += f"; it had been {verdict.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
+    if not verdict.is_worse:
+        return f"{said}."
+    reason = brief(verdict.reason_after)
+    return f"{said}. {reason} It was better before: look at what was reset, replaced or updated since."
 
 
 def _networks(before: Report, after: Report) -> list[VerdictChange]:

@@ -1,9 +1,11 @@
 """Kept runs: what changed and since when, two writers, kill -9, newer files, retention, the commands."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +14,9 @@ import msgspec
 import pytest
 
 from gosip_check.cli.history import sparkline
-from gosip_check.history import VERSION, History, HistoryError, default_path, sentence, words
+from gosip_check.history import VERSION, History, HistoryError, default_path, sentence
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, as_looked_at, news
+from gosip_check.report.changes import VerdictChange, as_looked_at, news, words
 from gosip_check.run import report_id
 from gosip_check.watch import keep_watched
 from tests.saved import demo, here, save
@@ -201,6 +203,39 @@ def test_a_newer_or_foreign_file_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_another_user_reads_it() -> None:
+    """Not in tmp_path, which nobody else can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with History(folder / "h.sqlite") as history:
+            history.keep(one(0))
+        (folder / "h.sqlite").chmod(0o444)
+        folder.chmod(0o555)
+        mine = os.geteuid()
+        try:
+            if mine == 0:
+                os.seteuid(65534)
+            with History(folder / "h.sqlite", create=False) as history:
+                assert [run.outcome for run in history.runs(5)] == [Readiness.READY]
+                with pytest.raises(HistoryError, match="readonly database"):
+                    history.keep(one(1))
+            with (
+                pytest.raises(HistoryError, match="the history cannot be used"),
+                History(folder / "h.sqlite") as history,
+            ):
+                history.keep(one(1))
+        finally:
+            os.seteuid(mine)
+            folder.chmod(0o755)
+        with History(folder / "h.sqlite") as history:
+            history.keep(one(1))
+            with History(folder / "h.sqlite", create=False) as reader:  # while it is being written
+                assert reader.count() == 2
+        (folder / "empty").touch()
+        with pytest.raises(HistoryError, match="is no history"):
+            History(folder / "empty", create=False)
+
+
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     path, troubles = tmp_path / "h.sqlite", []
 
@@ -220,6 +255,29 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert troubles == []
     with History(path) as history:
         assert history.count() == 120
+
+
+def test_many_that_open_a_new_history_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """The race lasts for microseconds, so it is run often."""
+    troubles = []
+
+    def write(path: Path, together: threading.Barrier) -> None:
+        together.wait(timeout=30)
+        try:
+            with History(path) as history:
+                history.keep(one(0), None)
+        except HistoryError as error:
+            troubles.append(str(error))
+
+    for number in range(100):
+        together = threading.Barrier(4)
+        arguments = (tmp_path / f"{number}.sqlite", together)
+        writers = [threading.Thread(target=write, args=arguments) for _ in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+    assert troubles == []
 
 
 CHILD = """
