@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.carry_out import exit_code, load_checklist, stopping_on_signals
+from gosip_check.cli.carry_out import check_skip, exit_code, load_checklist, stopping_on_signals
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import EXIT_CODES, ToolFailed, UsageProblem
 from gosip_check.cli.options import Chosen, links_of, settings_of, shared, site_options
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gosip_check.history import History
     from gosip_check.records import Report
+    from gosip_check.report.output import Output
     from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
@@ -81,7 +82,7 @@ def _health(
     from gosip_check.cli.progress import progress
     from gosip_check.history import HistoryError, site_of
     from gosip_check.report import FORMATS
-    from gosip_check.report.output import Output, OutputError
+    from gosip_check.report.output import OutputError
     from gosip_check.report.to_nagios import state, to_nagios
     from gosip_check.report.to_prometheus import to_prometheus
     from gosip_check.watch import check_once, keep
@@ -89,14 +90,7 @@ def _health(
     stop = threading.Event()
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
-        outputs = {}
-        for name, file in {"json": json, "prometheus": prometheus}.items():
-            if file is not None:
-                try:
-                    outputs[name] = Output(file)
-                except OutputError as error:
-                    raise UsageProblem(f"--{name} {error}") from error
-                stack.callback(outputs[name].discard)
+        outputs = _outputs(stack, json=json, prometheus=prometheus)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=quiet or nagios) as observer:
             checked = check_once(plan, stop, observer)
@@ -238,6 +232,45 @@ def history_path(name: str | None) -> Path:
     return Path(name) if name is not None else default_path()
 
 
+def check_options(
+    *,
+    json: str | None,
+    prometheus: str | None,
+    history: str | None,
+    skip: tuple[str, ...],
+    demo: str | None,
+    **given: Any,
+) -> None:
+    """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
+    from gosip_check.history import History, HistoryError
+
+    options = {name: given[name] for name in ("checklist", "link", "dns_server")}
+    with ExitStack() as stack:
+        _plan(stack, _chosen(options, skip), demo)
+        _outputs(stack, json=json, prometheus=prometheus)
+        path = history_path(history)
+        try:
+            if not given["no_history"] and path.exists():
+                stack.enter_context(History(path, create=False))
+        except (OSError, HistoryError) as error:
+            raise UsageProblem(str(error)) from error
+
+
+def _outputs(stack: ExitStack, **files: str | None) -> dict[str, Output]:
+    """Raises UsageProblem for a file that cannot be written."""
+    from gosip_check.report.output import Output, OutputError
+
+    outputs = {}
+    for name, file in files.items():
+        if file is not None:
+            try:
+                outputs[name] = Output(file)
+            except OutputError as error:
+                raise UsageProblem(f"--{name} {error}") from error
+            stack.callback(outputs[name].discard)
+    return outputs
+
+
 def _opened(name: str | None) -> History:
     from gosip_check.history import History
 
@@ -258,8 +291,9 @@ def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
     requirements = select_health(checklist)
     if not requirements:
         raise UsageProblem(f"{chosen.checklist}: marks nothing with health = true, so there is nothing to run.")
-    links = links_of(chosen)
-    return light(Plan(checklist, requirements, links, settings, skip=chosen.skip))
+    plan = light(Plan(checklist, requirements, links_of(chosen), settings, skip=chosen.skip))
+    check_skip(plan)
+    return plan
 
 
 def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool) -> None:

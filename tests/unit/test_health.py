@@ -166,7 +166,9 @@ def test_performance_data_have_thresholds_and_no_second_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--frob"], ["--checklist", "gone"], ["--demo", "fire"], ["--link", "x"]], ids=str
+    "arguments",
+    [["--frob"], ["--checklist", "gone"], ["--demo", "fire"], ["--link", "x"], ["--skip", "nosuch*"]],
+    ids=str,
 )
 def test_wrong_usage_is_unknown_to_nagios(arguments: list[str]) -> None:
     done = subprocess.run([*TOOL, "health", "--nagios", *arguments], capture_output=True, text=True, timeout=60)
@@ -377,6 +379,7 @@ def test_a_command_hears_of_a_change_without_a_shell(tmp_path: Path) -> None:
         (["--every", "1s", "--jitter", "2s"], "must be shorter than --every"),
         (["--listen", "x"], "PORT or ADDRESS:PORT would be right"),
         (["--exec", "'"], "--exec: No closing quotation."),
+        (["--skip", "nosuch*"], "--skip 'nosuch*' matches nothing; there are dns.srv-answers, "),
     ],
 )
 def test_wrong_usage_of_watch(arguments: list[str], words: str, tmp_path: Path) -> None:
