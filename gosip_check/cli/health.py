@@ -204,7 +204,7 @@ def watch(
             latest[:] = [(report, last_success)]
             notify(f"STATUS={outcome}, last run {report.started:%H:%M:%S} UTC")
             if words and sentences:
-                failure = tell(words, sentences)
+                failure = tell(words, sentences, stop)
                 if failure:
                     _say(report, failure)
 

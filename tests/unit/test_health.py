@@ -365,11 +365,49 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_command_hears_of_a_change_without_a_shell(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert tell(["sh", "-c", f"cat > {out}"], ["a; touch x", "$(b)"]) is None
+    out, stop = tmp_path / "out", threading.Event()
+    assert tell(["sh", "-c", f"cat > {out}"], ["a; touch x", "$(b)"], stop) is None
     assert out.read_text() == "a; touch x\n$(b)\n"
-    assert tell(["false"], ["x"]) == "false: ended with exit code 1."
-    assert tell(["/nowhere/x"], ["x"]) == "/nowhere/x: cannot be run: No such file or directory."
+    assert tell(["false"], ["x"], stop) == "false: ended with exit code 1."
+    assert tell(["/nowhere/x"], ["x"], stop) == "/nowhere/x: cannot be run: No such file or directory."
+    assert tell(["true"], ["x" * 1_000_000], stop) is None  # it need not read
+
+
+HANGS = "trap '' TERM; sleep 1000 & echo $! > {0}.tmp; echo $$ >> {0}.tmp; mv {0}.tmp {0}; wait; wait"
+
+
+def gone(pid: int) -> bool:
+    """Ended; whether its parent has taken note of it does not matter."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_command_that_hangs_ends_with_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its children, though it heeds no SIGTERM; and systemd hears meanwhile that the watch lives."""
+    pids, stop, found = tmp_path / "pids", threading.Event(), []
+    monkeypatch.setattr("gosip_check.watch._COMMAND_GRACE_S", 0.05)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "n"))
+        sock.settimeout(30)
+        command = ["sh", "-c", HANGS.format(pids)]
+        telling = threading.Thread(target=lambda: found.append(tell(command, ["x"], stop, 600)))
+        telling.start()
+        assert sock.recv(100) == b"WATCHDOG=1"
+        while not pids.exists():
+            assert sock.recv(100) == b"WATCHDOG=1"  # again and again
+        stop.set()
+        telling.join(30)
+    assert found == ["sh: was stopped with the watch."]
+    give_up_s = time.monotonic() + 30
+    for pid in map(int, pids.read_text().split()):
+        while not gone(pid):
+            assert time.monotonic() < give_up_s
+    assert (
+        tell(["sleep", "1000"], ["x"], threading.Event(), 0.01) == "sleep: did not end within 0.01 s and was stopped."
+    )
 
 
 @pytest.mark.parametrize(
