@@ -96,14 +96,15 @@ def default_path() -> Path:
 
 
 def site_of(report: Report) -> str:
-    """Runs of the same site follow each other: same checklist, same lines."""
-    return " ".join([report.checklist.id, *sorted(link.name for link in report.links)])
+    """Runs of the same site follow each other: same checklist, same lines. A demo is none."""
+    place = [report.checklist.id, *sorted(link.name for link in report.links)]
+    return " ".join([*place, "(demo)"] if report.is_demo else place)
 
 
 class History:
-    """`with History(path) as history`. Raises HistoryError wherever the file cannot be used.
+    """`with History(path) as history`; create=False only reads, and what another user has written, too.
 
-    create: False to read one that there is, which may be another user's and not writable.
+    Raises HistoryError wherever the file cannot be used.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -215,7 +216,7 @@ class History:
             return self._since(number, found)
 
     def _forget(self, keep_days: int) -> None:
-        """Counted from the earlier of the last two runs: one whose clock was years ahead must not cost the history."""
+        """Counted from the earlier of the last two runs: a clock that was years ahead once costs nothing."""
         self._db.execute(
             "DELETE FROM run WHERE number IN (SELECT number FROM run WHERE started_s < (SELECT min(started_s) FROM "
             "(SELECT started_s FROM run ORDER BY number DESC LIMIT 2)) - ? ORDER BY started_s LIMIT ?)",
@@ -235,7 +236,7 @@ class History:
         return replace(last, verdicts=verdicts)
 
     def since(self, report: Report, found: Sequence[VerdictChange]) -> list[Change]:
-        """Changes that were found elsewhere, and since when all had been as before a kept run."""
+        """Changes that were found elsewhere, and how long all had been as before a kept run."""
         with _told(self.path):
             row = self._db.execute("SELECT number FROM run WHERE id = ?", (report.id,)).fetchone()
             return self._since(row[0], found) if row else []
@@ -368,9 +369,7 @@ def sentence(change: Change) -> str:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """A write-ahead log needs files beside the database, which a reader who may not write there cannot make; nobody has
-    it open then, and it is read as it stands.
-    """
+    """Where the files of a write-ahead log are missing and may not be made, nobody has it open: read as it stands."""
     address = path.absolute().as_uri()
     database = sqlite3.connect(f"{address}?mode=ro", timeout=_BUSY_S, isolation_level=None, uri=True)
     try:

@@ -46,7 +46,10 @@ history_options = shared(
     ),
     click.option("--prometheus", metavar="FILE", help="Write metrics for node_exporter's textfile collector."),
     click.option("--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."),
-    click.option("--demo", metavar="ready|FAULT", help="Check an emulated trunk on this machine instead of a site."),
+    click.option(
+        "--demo", metavar="ready|FAULT",
+        help="Check an emulated trunk on this machine instead of a site; kept only with --history.",
+    ),
 )  # fmt: skip
 
 
@@ -97,7 +100,7 @@ def _health(
         report, troubles = checked.report, []
         sentences: list[str] = []
         last_success = report.started if report.outcome == "ready" else None
-        if not no_history:
+        if not no_history and (demo is None or history is not None):
             try:
                 with _opened(history) as kept:
                     sentences = keep(kept, checked, keep_days)
@@ -144,6 +147,7 @@ def watch(
     """The light check again and again in the foreground. Prints the first outcome, and then only changes."""
     import random
     import shlex
+    from tempfile import TemporaryDirectory
 
     from gosip_check.history import HistoryError, site_of
     from gosip_check.notify import notify
@@ -167,6 +171,8 @@ def watch(
     before: Report | None = None
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
+        if demo is not None and history is None:  # it is no site, and stands in no history of one
+            history = f"{stack.enter_context(TemporaryDirectory())}/history.sqlite"
         try:
             kept = stack.enter_context(_opened(history))
         except HistoryError as error:
@@ -204,7 +210,7 @@ def watch(
             latest[:] = [(report, last_success)]
             notify(f"STATUS={outcome}, last run {report.started:%H:%M:%S} UTC")
             if words and sentences:
-                failure = tell(words, sentences, stop)
+                failure = tell(words, [f"(demo) {s}" if report.is_demo else s for s in sentences], stop)
                 if failure:
                     _say(report, failure)
 
@@ -282,6 +288,9 @@ def _chosen(options: dict[str, Any], skip: tuple[str, ...]) -> Chosen:
 
 
 def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
+    from dataclasses import replace
+
+    from gosip_check.records import DEMO
     from gosip_check.run import Plan, select_health
     from gosip_check.watch import light
 
@@ -293,7 +302,7 @@ def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
         raise UsageProblem(f"{chosen.checklist}: marks nothing with health = true, so there is nothing to run.")
     plan = light(Plan(checklist, requirements, links_of(chosen), settings, skip=chosen.skip))
     check_skip(plan)
-    return plan
+    return plan if demo is None else replace(plan, command=f"{plan.command}{DEMO}")
 
 
 def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool) -> None:
@@ -314,7 +323,8 @@ def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool)
 def _say(report: Report, sentence: str) -> None:
     from gosip_check.report.text import visible
 
-    click.echo(visible(f"{report.started.astimezone():%Y-%m-%d %H:%M:%S} {sentence}"))
+    demo = "(demo) " if report.is_demo else ""
+    click.echo(visible(f"{report.started.astimezone():%Y-%m-%d %H:%M:%S} {demo}{sentence}"))
     sys.stdout.flush()
 
 

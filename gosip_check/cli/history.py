@@ -98,7 +98,7 @@ def export(history: str | None, figures: bool) -> int:
     from gosip_check.report.figures import figures as figures_of
     from gosip_check.report.to_json import safe
 
-    writer = csv.writer(sys.stdout)
+    writer, left_out = csv.writer(sys.stdout), 0
     if figures:
         writer.writerow(["started", "outcome", "link", "figure", "value"])
     try:
@@ -107,11 +107,17 @@ def export(history: str | None, figures: bool) -> int:
                 if not figures:
                     click.echo(safe(document.decode()))
                     continue
-                report = msgspec.json.decode(document, type=Report)
+                try:
+                    report = msgspec.json.decode(document, type=Report)
+                except msgspec.DecodeError:
+                    left_out += 1
+                    continue
                 for (link, name), value in figures_of(report).items():
                     writer.writerow([report.started.isoformat(), report.outcome.value, link, name, value])
     except HistoryError as error:
         raise UsageProblem(str(error)) from error
+    if left_out:
+        click.echo(f"{left_out} run(s) left out: another version of gosip-check wrote them.", err=True)
     return EXIT_READY
 
 

@@ -34,7 +34,8 @@ def to_nagios(report: Report, note: str = "") -> str:
     telling = [verdict for verdict in report.verdicts if verdict.outcome in worst]
     several = len(report.links) > 1
     reasons = [f"{f'{v.link} ' if several else ''}{v.id}: {brief(v.reason)}" for v in telling]
-    words = " ".join(filter(None, [note, "; ".join(reasons) or "all is as it must be"]))
+    demo = "A demo, no site." if report.is_demo else ""
+    words = " ".join(filter(None, [demo, note, "; ".join(reasons) or "all is as it must be"]))
     return f"{NAMES[state(report)]} - {_plain(words)} | {' '.join(_data(report))}\n"
 
 

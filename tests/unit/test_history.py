@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -329,6 +330,13 @@ def test_the_commands(tmp_path: Path) -> None:
     assert documents[0]["schema"] == "gosip-check/report/1"
     code, printed = here("history", "export", "--figures", "--history", path)
     assert printed.splitlines()[1] == "2026-11-23T10:00:00+00:00,ready,Internet-1,p.rtt_ms,0.0"
+    with sqlite3.connect(path) as db:  # as another version may have kept it
+        db.execute(
+            "UPDATE run SET report = ? WHERE number = 7", (zlib.compress(b'{"schema": "gosip-check/report/2"}'),)
+        )
+    code, printed = here("history", "export", "--figures", "--history", path)
+    assert (code, len(printed.splitlines())) == (0, 1 + 29 + 1)
+    assert "1 run(s) left out: another version of gosip-check wrote them." in printed
     code, printed = here("history", "path", "--history", path)
     assert printed == f"{path}\n"
     assert here("history", "show", "--history", tmp_path / "none")[0] == 2
