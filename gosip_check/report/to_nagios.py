@@ -45,10 +45,11 @@ def unknown(words: str) -> str:
 
 
 def _data(report: Report) -> list[str]:
-    """'label'=value[unit];[warn];[crit], one for each number that a verdict compares."""
+    """'label'=value[unit];[warn];[crit], one for each number that a verdict compares. What is preferred only warns."""
     several = len(report.links) > 1
     found = [f"duration={report.elapsed_s:.3f}s"]
     for verdict in report.verdicts:
+        preferred = {expectation.fact: _bound(expectation) for expectation in verdict.preferred}
         for expectation in verdict.expected:
             value = verdict.facts.get(expectation.fact)
             if is_number(value):
@@ -56,6 +57,7 @@ def _data(report: Report) -> list[str]:
                 unit = _UNITS.get(unit_of(expectation.fact), "")
                 bound = _bound(expectation)
                 warn, crit = ("", bound) if verdict.level == "must" else (bound, "")
+                warn = preferred.get(expectation.fact) or warn
                 found.append(f"'{_label(label)}'={value:.6g}{unit};{warn};{crit}")
     return found
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from gosip_check.checklist import load, shipped
 from gosip_check.history import site_of
 from gosip_check.probes.probe import Context, Turns
-from gosip_check.records import Link, Readiness, Report, Settings
+from gosip_check.records import Level, Link, Readiness, Report, Settings
 from gosip_check.report.to_nagios import state, to_nagios
 from gosip_check.report.to_prometheus import to_prometheus
 from gosip_check.run import Plan, select_health
@@ -185,6 +185,10 @@ def test_performance_data_have_thresholds_and_no_second_bar() -> None:
     )
     assert line.count("|") == 1
     assert "\x1b" not in line
+    slow = verdict("warn", level="should", facts=facts, expected=expected[:1])
+    slow = replace(slow, preferred=[expectation("rtt_ms.p95", "max", 10)])
+    assert to_nagios(report(slow)).endswith("'group.name rtt_ms.p95'=12.5ms;10;\n")
+    assert to_nagios(report(replace(slow, level=Level.MUST))).endswith("'group.name rtt_ms.p95'=12.5ms;10;300\n")
 
 
 @pytest.mark.parametrize(
