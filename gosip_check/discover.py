@@ -36,9 +36,9 @@ def _router(link: Link) -> Iterator[Finding]:
     gateway = interface.default_gateway(link.interface)
     if gateway is None:
         return
-    subnet = _subnet_of(gateway)
-    if subnet is not None:
-        for device in upnp.devices(Context(link), subnet, gateway):
+    beside = _beside(gateway)
+    if beside is not None:
+        for device in upnp.devices(Context(link), beside[2], gateway):
             if device.address == gateway:
                 where = f"UPnP description of {gateway}"
                 yield Finding("router.vendor", device.manufacturer, where)
@@ -51,10 +51,15 @@ def _router(link: Link) -> Iterator[Finding]:
 
 
 def _line(link: Link, number: int) -> Iterator[Finding]:
-    if link.interface is not None:
-        yield Finding(f"internet_{number}.interface", link.interface, "this machine")
-    if link.source is not None:
-        yield Finding(f"internet_{number}.address", link.source, "this machine")
+    name, address = link.interface, link.source
+    if name is None and address is None:  # the system chooses: what stands beside the default gateway
+        gateway = interface.default_gateway()
+        beside = _beside(gateway) if gateway is not None else None
+        name, address = beside[:2] if beside is not None else (None, None)
+    if name is not None:
+        yield Finding(f"internet_{number}.interface", name, "this machine")
+    if address is not None:
+        yield Finding(f"internet_{number}.address", address, "this machine")
 
 
 def _pbx(link: Link, address: str, port: int) -> Iterator[Finding]:
@@ -88,12 +93,12 @@ def mac_of(address: str, table: Path) -> str | None:
     return None
 
 
-def _subnet_of(gateway: str) -> IPv4Network | None:
-    """The subnet of this machine that the gateway stands in."""
-    for addresses in psutil.net_if_addrs().values():
+def _beside(gateway: str) -> tuple[str, str, IPv4Network] | None:
+    """Interface, address and subnet of this machine that the gateway stands in."""
+    for name, addresses in psutil.net_if_addrs().items():
         for entry in addresses:
             if entry.family == socket.AF_INET and entry.netmask:
                 subnet = IPv4Network(f"{entry.address}/{entry.netmask}", strict=False)
                 if ip_address(gateway) in subnet:
-                    return subnet
+                    return name, entry.address, subnet
     return None

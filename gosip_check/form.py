@@ -72,12 +72,25 @@ def load(path: Path) -> Form:
     The telephone number comes back in E.164, such as +35621000000.
     """
     form = tomlfile.convert(tomlfile.parse(tomlfile.read(path, "form"), str(path)), Form, str(path))
+    wrong = faults(form)
+    if wrong:
+        raise TomlError(f"{path}: {wrong[0]}")
     if not form.contact_number.strip():
         return form
-    try:
-        return msgspec.structs.replace(form, contact_number=e164(form.contact_number))
-    except ValueError as error:
-        raise TomlError(f"{path}: contact_number: {error}") from error
+    return msgspec.structs.replace(form, contact_number=e164(form.contact_number))
+
+
+def faults(form: Form) -> list[str]:
+    """What is written in a form and cannot be right, a sentence each."""
+    found = []
+    if form.contact_number.strip():
+        try:
+            e164(form.contact_number)
+        except ValueError as error:
+            found.append(f"contact_number: {error}")
+    unknown = [name for name in form.discovered if name not in FIELDS]
+    found += [f"discovered: {name!r} is no field; router.vendor would be one." for name in unknown]
+    return found
 
 
 def e164(text: str) -> str:
@@ -196,4 +209,5 @@ def to_toml(form: Form) -> str:
 
 def _quoted(text: str) -> str:
     """A TOML basic string. JSON's own escapes are a part of TOML's; only DEL stands bare in JSON."""
+    text = text.encode("utf-8", errors="replace").decode("utf-8")  # a lone surrogate, which no file can hold
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,7 +1,8 @@
 """A saved report judged anew from its own measurements, and what in it does not follow from them. No network, no clock.
 
 `rejudge` gives the report as a checklist makes it today; `contradictions` names every place where a file says something
-else than its measurements do. Who edits measurements as well is only caught by a signature.
+else than its measurements do, and `unchecked` what of a file cannot be looked at here. Who edits measurements as well
+is only caught by a signature.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,22 @@ def contradictions(report: Report, checklist: Checklist) -> list[str]:
     return [*_inside(report), *_shapes(report), *_against(report, checklist)]
 
 
+def unchecked(report: Report) -> list[str]:
+    """What `contradictions` cannot find out about a file of another version, a sentence each; none for one of this."""
+    if report.tool_version == __version__:
+        return []
+    found = [
+        f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}: whether its facts and "
+        "options are such as a probe brings, and its reasons those that follow from them, was not checked."
+    ]
+    if any(measurement.options is None for measurement in report.measurements):
+        found.append(
+            "It does not say how it was measured: whether as the checklist asks, or against an emulated trunk, "
+            "was not checked."
+        )
+    return found
+
+
 def _on_link(
     report: Report, link: LinkReport, checklist: Checklist, requirements: Sequence[Requirement]
 ) -> list[Verdict]:
@@ -110,6 +127,8 @@ def _measurement(report: Report, link: str, checklist: Checklist, requirement: R
 
 
 _SETTINGS = Settings.__struct_fields__
+_WITHOUT_OPTIONS = "0.0."
+"What the versions begin with that wrote no options."
 
 
 def _inside(report: Report) -> Iterator[str]:
@@ -149,15 +168,18 @@ def _shapes(report: Report) -> Iterator[str]:
         if probe is None:
             yield f"Measurement {measurement.id} is of {measurement.probe!r}, which is no probe."
             continue
+        options = measurement.options
+        if options is None and not report.tool_version.startswith(_WITHOUT_OPTIONS):
+            yield f"Measurement {measurement.id} does not say how it was made."
         if report.tool_version != __version__:
-            continue  # an older version's facts may lack what this one's have
+            continue  # an older version's facts may lack what this one's have; `unchecked` says so
+        if options is not None and (untold := set(probe.options.__struct_fields__) - set(options)):
+            yield f"Measurement {measurement.id} does not say how it was made: {', '.join(sorted(untold))}."
         try:
             if measurement.facts is not None:
                 msgspec.convert(measurement.facts, probe.facts, str_keys=True)
-            if measurement.options is None:
-                yield f"Measurement {measurement.id} does not say how it was made."
-            else:
-                msgspec.convert(measurement.options, probe.options, str_keys=True)
+            if options is not None:
+                msgspec.convert(options, probe.options, str_keys=True)
         except msgspec.ValidationError as error:
             words = str(error).replace("`", "")
             yield f"Measurement {measurement.id} is nothing that {measurement.probe} could have brought: {words}."

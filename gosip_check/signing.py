@@ -5,9 +5,11 @@ spaces and the order of names do not matter, and every value does. Which kind of
 algorithm, never the document. No message here repeats a byte of a key.
 """
 
+import binascii
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,10 @@ class SigningError(Exception):
 
 
 class Key:
-    """A key read from a file: an Ed25519 key in PEM, else at least 16 octets of text shared by both sides (HMAC)."""
+    """A key read from a file: an Ed25519 key in PEM, else a line of 16 octets or more shared by both sides (HMAC).
+
+    What may be a public key in another spelling is never taken for a shared one: everybody may know it.
+    """
 
     def __init__(self, path: Path, *, signs: bool) -> None:
         """`signs`: wanted for signing, so an Ed25519 key must be the private one. Raises SigningError."""
@@ -49,6 +54,11 @@ class Key:
         elif len(content) < SHORTEST_HMAC_KEY:
             raise SigningError(
                 f"{path}: is no Ed25519 key, and too short for a shared one: {SHORTEST_HMAC_KEY} octets or more."
+            )
+        elif _may_be_public(content):
+            raise SigningError(
+                f"{path}: is no key that can be used here: Ed25519 stands in PEM (openssl pkey), and a shared one is a "
+                "line of text, such as openssl rand -hex 32 gives."
             )
         else:
             self._shared = content
@@ -120,6 +130,24 @@ class Key:
 
     def _hmac(self, signed: bytes) -> str:
         return hmac.new(self._shared, signed, hashlib.sha256).hexdigest()
+
+
+_OF_A_KEY_PAIR = re.compile(rb"^\{|--|\b(ssh|ecdsa)-", re.IGNORECASE)
+"JSON Web Key, PEM and RFC 4716 however mangled, OpenSSH."
+
+
+def _may_be_public(content: bytes) -> bool:
+    """It is no line of text, or it is spelled like half of a key pair: DER in base 64 too."""
+    try:
+        if not content.decode("utf-8").isprintable() or _OF_A_KEY_PAIR.search(content):
+            return True
+    except UnicodeDecodeError:
+        return True
+    try:
+        der = binascii.a2b_base64(content, strict_mode=True)
+    except binascii.Error:
+        return False
+    return der[0] == 0x30 and der[1] in (len(der) - 2, 0x81, 0x82)
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

@@ -101,9 +101,12 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     links = links_from(link)
     try:
         known = load(Path(file)) if Path(file).exists() else Form()
-        findings = findings_of(load_report(Path(report))) if report else []
+        measured = load_report(Path(report)) if report else None
     except (TomlError, ReportError) as error:
         raise UsageProblem(str(error)) from error
+    if measured is not None and measured.is_demo:
+        raise UsageProblem(f"{report}: was made by the demo; its addresses and speeds are those of no site.")
+    findings = findings_of(measured) if measured is not None else []
     click.echo("Looking around ...", err=True)
     findings += discover(links, place)
     filled = fill_in(known, findings, asks=sys.stdin.isatty() and not no_questions)
@@ -118,7 +121,10 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
 
 
 def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
-    """The form with what a person answers, else with what was found, marked as discovered."""
+    """The form with what a person answers, else with what was found, marked as discovered.
+
+    Who stops answering (Ctrl-C) keeps what was answered until then.
+    """
     from gosip_check.form import FIELDS, value_of, with_findings, with_value
     from gosip_check.report.text import visible
 
@@ -141,17 +147,33 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
         if field.startswith("firewall.") and not default:
             default = visible(value_of(form, field.replace("firewall", "router")), 200)
         words = f"{label} (found: {visible(where.get(field, 'in the file'), 120)})" if found else label
-        answer = _ask(words, default, number=field == "contact_number")
+        try:
+            answer = _ask(words, default, number=field == "contact_number")
+        except click.Abort:
+            click.echo("\nStopped: what was answered until here is kept.", err=True)
+            return form
         form = with_value(form, field, answer, discovered=False)
     return form
 
 
 def write_form(form: Form, file: str) -> None:
-    """Raises ToolFailed."""
-    from gosip_check.form import to_toml
-    from gosip_check.report.output import Output, OutputError
+    """An older file that holds more than fields, such as comments of one's own, is kept beside. Raises ToolFailed."""
+    from pathlib import Path
 
+    from gosip_check.form import load, to_toml
+    from gosip_check.report.output import Output, OutputError
+    from gosip_check.tomlfile import TomlError, read
+
+    path = Path(file)
     try:
+        before = read(path, "form") if path.is_file() else b""
+        as_written = to_toml(load(path)).encode() if before else b""
+    except TomlError:  # it was a form when it was read, and has been edited since
+        as_written = b""
+    try:
+        if before != as_written:
+            Output(f"{file}.bak").write(before)
+            click.echo(f"{file}.bak: the file as it was; comments of your own are in it only.", err=True)
         Output(file).write(to_toml(form))
     except OutputError as error:
         raise ToolFailed(str(error)) from error
@@ -161,7 +183,12 @@ def _ask(words: str, default: str, *, number: bool) -> str:
     from gosip_check.form import e164
 
     while True:
-        answer: str = click.prompt(words, default=default, show_default=bool(default), err=True).strip()
+        try:
+            answer: str = click.prompt(words, default=default, show_default=bool(default), err=True).strip()
+            answer.encode("utf-8")
+        except UnicodeError:
+            click.echo("That holds a byte that is no text; type it again, or set the terminal to UTF-8.", err=True)
+            continue
         if answer in ("", "-"):
             return ""
         if not number:

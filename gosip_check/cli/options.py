@@ -86,10 +86,25 @@ reflector_options = shared(
     click.option("--reflector-key-file", metavar="FILE", help="The key that the reflector wants packets signed with."),
 )
 
+MOST_CHANNEL_SECONDS = 120_000
+"""Channels times seconds: 2,000 for a minute, 200 for ten. Each is 50 answers that are kept, some 150 octets each, so
+this much takes one gigabyte and some minutes of arithmetic."""
+
+
+class _Seconds(click.FloatRange):
+    """A range of seconds. `nan` lies in every range, and is no time."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if seconds != seconds:
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
 duration_option = click.option(
     "--duration",
     metavar="SECONDS",
-    type=click.FloatRange(1, 600),
+    type=_Seconds(1, 600),
     default=20,
     show_default=True,
     help="How long media is measured; less proves less.",
@@ -127,6 +142,12 @@ def settings_of(chosen: Chosen) -> Settings:
         read_key("--reflector-key-file", chosen.reflector_key_file)
         if chosen.reflector is None:
             raise UsageProblem("--reflector-key-file is of no use without --reflector.")
+    if chosen.reflector is not None and chosen.channels * chosen.duration > MOST_CHANNEL_SECONDS:
+        most_s = MOST_CHANNEL_SECONDS // chosen.channels
+        raise UsageProblem(
+            f"--duration {chosen.duration:g} with --channels {chosen.channels} would keep more answers than this "
+            f"machine's memory is good for: {most_s} s would be right for so many channels."
+        )
     if chosen.find_capacity and chosen.reflector is None:
         raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
     if chosen.thorough and chosen.reflector is None:

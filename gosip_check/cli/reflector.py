@@ -22,7 +22,11 @@ _UNRELATED_PORT = 15060
 @click.option("--port", type=click.IntRange(0, 65535), default=862, show_default=True, help="UDP port for STAMP.")
 @click.option("--key-file", metavar="FILE", help="Answer only packets that are signed with the key in FILE.")
 @click.option("--allow", metavar="PREFIX", multiple=True, help="Answer only these sources (repeatable). [default: all]")
-@click.option("--all-ports", is_flag=True, help="Answer on every UDP port from 1024 to 65535 (root, nftables).")
+@click.option(
+    "--all-ports",
+    is_flag=True,
+    help="Answer on every UDP port from 1024 to 65535 (root, nftables): this machine's other UDP services get nothing.",
+)
 @click.option(
     "--sip-port",
     type=click.IntRange(1, 65535),
@@ -57,6 +61,8 @@ def reflector(
     from gosip_check.servers.all_ports import OWN_PORTS
     from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
+    if all_ports and bind not in ((), ("0.0.0.0",), ("::",)):
+        raise UsageProblem("--all-ports answers on every address: leave --bind out, or give 0.0.0.0 or :: alone.")
     options = ReflectorOptions(
         addresses=bind or ("0.0.0.0",),
         ports=(port, *[0] * (OWN_PORTS - 1)) if all_ports else (port,),
@@ -74,7 +80,7 @@ def reflector(
         raise UsageProblem(f"{error.strerror or error}. Choose other ports with --port and --sip-port.") from error
     with opened:
         if all_ports:
-            return _serve_all_ports(opened)
+            return _serve_all_ports(opened, ipv6=bind == ("::",))
         return _serve(opened)
 
 
@@ -95,14 +101,14 @@ def _serve(opened: Reflector) -> int:
     return EXIT_READY
 
 
-def _serve_all_ports(opened: Reflector) -> int:
+def _serve_all_ports(opened: Reflector, *, ipv6: bool) -> int:
     """A child without root serves; the parent keeps root only to take the redirect away at the end."""
     import os
     import signal
 
     from gosip_check.servers import all_ports
 
-    text = all_ports.rules(opened.stamp_ports, opened.sip_ports)
+    text = all_ports.rules(opened.stamp_ports, opened.sip_ports, ipv6=ipv6)
     click.echo(text, nl=False)
     try:
         all_ports.install(text)

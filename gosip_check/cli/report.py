@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Saved reports: show one, make a page of it, judge it anew, compare two, check one that was handed in."""
+    """Saved reports: show one, make a page of it, judge it anew, compare two, check one that was handed in.
+
+    A FILE of - is standard input; what is made of it is then printed, unless it is given a name.
+    """
 
 
 @report.command(epilog=EXIT_CODES)
@@ -42,19 +45,19 @@ def html(file: str, page: str | None) -> int:
     """Write a saved report as a page: self-contained, readable on a phone, printed on A4."""
     from gosip_check.report import FORMATS
 
-    name = page or str(Path(file).with_suffix(".html"))
+    name = page or _beside(file, ".html")
     _write(name, FORMATS["html"](_load(file)), file)
     return EXIT_READY
 
 
 @report.command()
 @click.argument("file")
-@click.argument("out", metavar="[OUT.pdf]", required=False)
+@click.argument("out", metavar="[OUT.pdf|-]", required=False)
 def pdf(file: str, out: str | None) -> int:
     """Write a saved report as PDF; needs the extra `pdf`. Without it, print the page of `report html`."""
     from gosip_check.report.to_pdf import NoTypst, to_pdf
 
-    name = out or str(Path(file).with_suffix(".pdf"))
+    name = out or _beside(file, ".pdf")
     loaded = _load(file)
     try:
         document = to_pdf(loaded)
@@ -109,10 +112,12 @@ def compare(before: str, after: str, every_figure: bool) -> int:
 def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
 
-    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: it holds together
-    as far as can be told, but is no whole check of a site, or its checklist is not at hand.
+    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
+    wrong as far as can be told, but it is no whole check of a site, its checklist is not at hand, or another version
+    wrote it.
     """
-    from gosip_check.rejudge import WHOLE, contradictions
+    from gosip_check.form import faults
+    from gosip_check.rejudge import WHOLE, contradictions, unchecked
     from gosip_check.report.load import ReportError, document_of, parse, read
     from gosip_check.report.text import visible
 
@@ -137,6 +142,9 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
             f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
             f"{loaded.checklist.sha256}) is none of those shipped here; name the file with --checklist."
         )
+    if loaded.form is not None:
+        wrong += [f"Its form is none that the tool could have written: {fault}" for fault in faults(loaded.form)]
+    open_ += unchecked(loaded)
     if loaded.is_demo:
         open_.append("It was made by the demo: an emulated trunk, not a site.")
     elif loaded.command not in WHOLE:
@@ -155,6 +163,11 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     signed = f", signed with the key {key.name or 'given'}" if key else ""
     click.echo(f"{visible(file)}: {'holds together' if not open_ else 'undecided'}{signed}. It says: {loaded.outcome}.")
     return EXIT_INCONCLUSIVE if open_ else EXIT_READY
+
+
+def _beside(file: str, suffix: str) -> str:
+    """The report's own name with another suffix; what is read from a pipe has none, and is printed."""
+    return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
 
 
 def _load(file: str) -> Report:

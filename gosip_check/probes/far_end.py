@@ -85,7 +85,10 @@ def place_of(context: Context, reflector: str, key_file: str | None) -> Place:
 
 
 def resolve(host: str, source: str | None) -> str:
-    """The first address of the host, of the family of `source` where there is one. Raises ProbeFailed."""
+    """The first address of the host, of the family of `source` where there is one.
+
+    Raises ProbeFailed(unsupported): a far end that was named wrongly is no fault of the site.
+    """
     family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
     try:
         return str(ip_address(host))
@@ -95,16 +98,30 @@ def resolve(host: str, source: str | None) -> str:
         found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
     except OSError as error:
         words = f"The reflector's name {host} has no address here: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNREACHABLE, words) from error
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
     return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
+
+
+@dataclass(frozen=True)
+class Heard:
+    """far: None where no answer could be used. strange: answers that are not signed with our key, or no answers."""
+
+    far: FarEnd | None
+    strange: int = 0
 
 
 def ask(context: Context, place: Place) -> FarEnd | None:
     """None when nothing answers. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    return hear(context, place).far
+
+
+def hear(context: Context, place: Place) -> Heard:
+    """What is there, and whether something answered in a way that is of no use. Raises as `ask` does."""
     ssid = secrets.randbelow(65535) + 1
     tlvs = [LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
     packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=place.key)
     replies: dict[int, Reply] = {}
+    strange = 0
     with net_flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
         for number in range(_ROUNDS):
             _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
@@ -113,11 +130,12 @@ def ask(context: Context, place: Place) -> FarEnd | None:
                 context.wait(0.01)
                 while found := net_flow.receive(sock):
                     reply = _reply(found[0], place.key)
+                    strange += reply is None
                     if reply is not None and reply.ssid in (ssid, 0):
                         replies[reply.sender_sequence] = reply
     if not replies:
-        return None
-    return FarEnd(_stateful(replies), _mapped(replies), _drops(replies))
+        return Heard(None, strange)
+    return Heard(FarEnd(_stateful(replies), _mapped(replies), _drops(replies)), strange)
 
 
 def _send(sock: socket.socket, data: bytes) -> None:

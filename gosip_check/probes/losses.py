@@ -1,8 +1,9 @@
 """Which packets of one channel were lost, and on which way. Pure.
 
 A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
-way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, nor
-about anything when the reflector copies the sender's number or began to count anew.
+way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, or
+about what was lost while the reflector began to count anew; nor about anything when it copies the sender's number, or
+counts more than this channel sent (one counter for all flows).
 """
 
 from bisect import bisect_left
@@ -10,18 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _RESTART = 64
-"A far count this much below its highest is no reordering: the session began anew (a NAT changed the port, say)."
+"""A far count this much below its highest is no reordering: the session began anew (a NAT changed the port, say). So it
+did where two packets have the same count."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Sequence numbers, sorted. undecided: lost, but nobody can tell on which way."""
+    """Sequence numbers, sorted. undecided: lost, but nobody can tell on which way.
+
+    told: False where the reflector's numbers tell no direction at all. at_restart: those of the undecided that were
+    lost while it began to count anew, which it did `restarts` times.
+    """
 
     up: list[int] = field(default_factory=list)
     down: list[int] = field(default_factory=list)
     undecided: list[int] = field(default_factory=list)
     duplicates: int = 0
     reordered: int = 0
+    told: bool = True
+    at_restart: list[int] = field(default_factory=list)
+    restarts: int = 0
 
 
 def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Losses:
@@ -43,18 +52,26 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         highest = max(highest, number)
         far_of[number] = far
     missing = [number for number in range(sent) if number not in far_of]
-    if not missing or not stateful:
-        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered)
+    if not stateful or _counts_others_too(far_of, sent, len(counted_twice)):
+        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered, told=False)
     counted_twice.sort()
     up: list[int] = []
     down: list[int] = []
+    at_restart: list[int] = []
+    restarts = 0
+    counts: set[int] = set()
     before, before_far, owed = -1, -1, 0
     for number in sorted(far_of):
         far = far_of[number] - bisect_left(counted_twice, far_of[number])
-        if far < before_far - _RESTART:
-            return Losses(undecided=missing, duplicates=duplicates, reordered=reordered)
-        reached = max(far, before_far) - before_far
         gap = range(before + 1, number)
+        if far < before_far - _RESTART or far_of[number] in counts:
+            at_restart.extend(gap)
+            restarts += 1
+            counts = {far_of[number]}
+            before, before_far, owed = number, far, 0
+            continue
+        counts.add(far_of[number])
+        reached = max(far, before_far) - before_far
         owed += number - before - reached
         # Below zero: a packet overtook another on the way there; the next gap is that much smaller.
         never_arrived = min(max(owed, 0), len(gap))
@@ -62,4 +79,12 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         up.extend(gap[:never_arrived])
         down.extend(gap[never_arrived:])
         before, before_far = number, max(far, before_far)
-    return Losses(up, down, list(range(before + 1, sent)), duplicates, reordered)
+    undecided = [*at_restart, *range(before + 1, sent)]
+    return Losses(up, down, undecided, duplicates, reordered, at_restart=at_restart, restarts=restarts)
+
+
+def _counts_others_too(far_of: dict[int, int], sent: int, doubled: int) -> bool:
+    """Has the reflector counted more packets than this channel can have sent it by then?"""
+    if max(far_of.values(), default=0) - doubled >= sent:
+        return True
+    return any(far - number - doubled > _RESTART for number, far in far_of.items())

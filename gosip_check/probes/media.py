@@ -5,33 +5,34 @@ Where that fails, a shorter pass with real 200-octet packets tells "not 100 kb/s
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gosip_check.probes import far_end, media_words, probe, round_trips, signalling, srv
+from gosip_check.probes import capacity, far_end, media_bounds, media_words, probe, round_trips, signalling, srv
+from gosip_check.probes.capacity import Capacity
 from gosip_check.probes.e_model import Inputs
 from gosip_check.probes.far_end import FarEnd
-from gosip_check.probes.media_bounds import Range, bounds_of
-from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.histogram import Histogram
+from gosip_check.probes.media_bounds import Ending, Range, bounds_of, own_trouble
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.round_trips import Place
+from gosip_check.probes.spread import RoundTrip, Spread
 from gosip_check.probes.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.stream_child import run_stream
-from gosip_check.probes.stream_facts import ChannelFacts, RoundTrip, Spread, StreamFacts, VoiceQuality, voice_quality
-from gosip_check.records import Series
+from gosip_check.probes.stream_facts import ChannelFacts, StreamFacts
+from gosip_check.probes.voice import VoiceQuality, voice_quality
+from gosip_check.records import FailureKind, Series
 from gosip_check.wire.stamp_tlv import FarDrops
 
 EF = 46
 "Expedited forwarding, what telephony is marked with (RFC 4594 4.1)."
 GUIDE_IP_OCTETS = 250
 G711_IP_OCTETS = 200
-_IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
 _SECOND_PASS_S = 5.0
-MOST_CHANNELS = 2000
-
-# When a ramp stops: what the checklists demand of bandwidth and loss.
-_CAPACITY_DELIVERED_PCT = 99.0
-_CAPACITY_LOSS_PCT = 1.0
-_CAPACITY_STEP_S = 4.0
+_DELIVERED_PCT = 99.0
+"Below this share of the load the second pass is made: what the checklists demand of bandwidth."
+_BACKWARDS = 1 << 31
+"Counters wrap at 2^32. One that seems to have grown by more than half of that is lower than before."
 
 
 class Options(probe.Options, frozen=True):
@@ -49,8 +50,13 @@ class Options(probe.Options, frozen=True):
 class Facts(probe.Facts, frozen=True, kw_only=True):
     """`up` is site to far end. Raw figures are as measured; `between` holds bounds of those that could not be decided.
 
+    capacity_channels: the most channels that went through, capacity_failed_at: the fewest that did not; see `capacity`.
+
     window15_loss_pct, burst200_loss_pct, delivered_pct, worst_jitter_ms: of the worse direction, as far as this
     machine's own sending and receiving and the far end's can be trusted. delivered_*: of N times 100 kb/s, in time.
+    calls_delivered_pct: the most that it can be with real G.711 packets. mos: of the worse direction; r_factor and the
+    others beside it are as measured. sent_late: packets that this machine sent more than 10 ms late; late_*: that came
+    too late to count as delivered. clock_step_ms, far_clock_step_ms: how far a clock was moved meanwhile.
     """
 
     channels: int
@@ -82,6 +88,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     delivered_pct: float | None = None
     calls_delivered_pct: float | None = None
     capacity_channels: int | None = None
+    capacity_failed_at: int | None = None
     jitter_up_ms: Spread | None = None
     jitter_down_ms: Spread | None = None
     worst_jitter_ms: float | None = None
@@ -99,39 +106,62 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     dscp_received: dict[int, int] = {}
     dscp_survives: bool | None = None
     lateness_ms: Spread | None = None
+    sent_late: int | None = None
+    late_up: int | None = None
+    late_down: int | None = None
     unsent: int | None = None
+    queue_full: int | None = None
+    short_answers: int | None = None
     own_drops: int | None = None
     far_drops: int | None = None
     far_refused: int | None = None
+    far_late: int | None = None
+    far_restarted: bool | None = None
+    far_answered_afterwards: bool | None = None
     clock_step_ms: float | None = None
+    far_clock_step_ms: float | None = None
     per_channel: list[ChannelFacts] = []
     series: list[Series] = []
+    rtt_histogram: Histogram | None = None
     round_trips: list[Place] = []
     between: dict[str, Range] = {}
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when this machine cannot measure, or was stopped. A far end that is not there is a fact."""
+    """Raises ProbeFailed when the run was stopped. A far end that is not there, or not to be reached, is a fact."""
     if options.reflector is None:
         return _without_reflector(options, context, media_words.NO_REFLECTOR)
-    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
+    try:
+        return _with_reflector(options, context, options.reflector)
+    except ProbeFailed as failed:
+        # Whatever keeps this machine from its own far end is no fault of the site.
+        if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
+            raise
+        return _without_reflector(options, context, media_words.no_way_to_reflector(failed.failure.message))
+
+
+def _with_reflector(options: Options, context: Context, reflector: str) -> Facts:
+    place = far_end.place_of(context, reflector, options.reflector_key_file)
     context.say(f"media: asking the reflector at {place}")
-    before = far_end.ask(context, place)
+    heard = far_end.hear(context, place)
+    before = heard.far
     if before is None:
-        return _without_reflector(options, context, media_words.silent_reflector(place))
+        unsigned = place.key is not None and far_end.ask(context, replace(place, key=None)) is not None
+        words = media_words.no_use_of_reflector(place, unusable=unsigned or heard.strange > 0)
+        return _without_reflector(options, context, words)
     target = _Target(place, before.stateful is True)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
     after = far_end.ask(context, place)
-    drops = _lost_at_far_end(before, after)
-    ranges = bounds_of(stream, drops)
+    end = ended(before, after)
+    ranges = bounds_of(stream, *end)
     calls: Range | None = None
     most = ranges["delivered_pct"][1]
-    if most is not None and most < _CAPACITY_DELIVERED_PCT:
+    if after is not None and most is not None and most < _DELIVERED_PCT:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
-        calls = bounds_of(second, drops)["delivered_pct"]
-    capacity = _capacity(context, target) if options.find_capacity else None
-    return _facts(str(place), before, stream, drops, ranges, calls, capacity)
+        calls = bounds_of(second, *ended(after, far_end.ask(context, place)))["delivered_pct"]
+    carried = _capacity(context, target, options.channels, ranges) if options.find_capacity else None
+    return facts_of_stream(str(place), before, stream, end, ranges, calls, carried)
 
 
 @dataclass(frozen=True)
@@ -142,13 +172,12 @@ class _Target:
 
 def _stream(context: Context, target: _Target, channels: int, seconds: float, ip_octets: int) -> StreamFacts:
     place = target.place
-    headers = _IPV6_UDP_OCTETS if ":" in place.address else _IPV4_UDP_OCTETS
     plan = StreamPlan(
         address=place.address,
         port=place.port,
         channels=channels,
         packets=round(seconds * PACKETS_PER_S),
-        octets=ip_octets - headers,
+        ip_octets=ip_octets,
         ssid=secrets.randbelow(65535) + 1,
         stateful=target.stateful,
         source=context.link.source,
@@ -158,49 +187,47 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
     return run_stream(context, plan)
 
 
-def _capacity(context: Context, target: _Target) -> int:
-    """The largest number of channels that went through: doubled until it does not, then narrowed down."""
+def _capacity(context: Context, target: _Target, tried: int, ranges: dict[str, Range]) -> Capacity:
+    """How many channels the line carries, beginning with what the measurement itself has shown."""
 
-    def carries(channels: int) -> bool:
-        stream = _stream(context, target, channels, _CAPACITY_STEP_S, GUIDE_IP_OCTETS)
-        found = bounds_of(stream, FarDrops(0, 0))
-        delivered, loss = found["delivered_pct"][0], found["window15_loss_pct"][1]
-        return (
-            delivered is not None
-            and loss is not None
-            and delivered >= _CAPACITY_DELIVERED_PCT
-            and loss <= _CAPACITY_LOSS_PCT
-        )
+    def attempt(channels: int) -> bool | None:
+        context.say(f"media: does the line carry {channels} channels?")
+        before = far_end.ask(context, target.place)
+        try:
+            stream = _stream(context, target, channels, capacity.STEP_S, GUIDE_IP_OCTETS)
+        except ProbeFailed as failed:  # this machine has no room for so many; what was measured before is not lost
+            if failed.failure.kind is FailureKind.INTERRUPTED:
+                raise
+            return None
+        after = far_end.ask(context, target.place)
+        if before is None or after is None:
+            return None
+        found = bounds_of(stream, *ended(before, after))
+        return capacity.carries(found["delivered_pct"], found["window15_loss_pct"])
 
-    good, bad = 0, 1
-    while bad <= MOST_CHANNELS and carries(bad):
-        good, bad = bad, min(bad * 2, MOST_CHANNELS) if bad < MOST_CHANNELS else MOST_CHANNELS + 1
-    while bad - good > max(1, good // 20):
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if carries(middle) else (good, middle)
-    return good
+    went = capacity.carries(ranges["delivered_pct"], ranges["window15_loss_pct"])
+    return capacity.search(tried, went, attempt)
 
 
-def _facts(
+def facts_of_stream(
     place: str,
     far: FarEnd,
     stream: StreamFacts,
-    drops: FarDrops | None,
+    end: tuple[FarDrops | None, Ending],
     ranges: dict[str, Range],
     calls: Range | None,
-    capacity: int | None,
+    carried: Capacity | None,
 ) -> Facts:
+    """end: see `ended`; ranges: see `bounds_of`; calls: what was delivered of real G.711 packets, where tried."""
+    drops, ending = end
     known = {name: low for name, (low, high) in ranges.items() if low == high}
     voice = voice_quality(stream)
-    survives = None
-    if stream.far_dscp:
-        survives = set(stream.far_dscp) == {EF}
     up, down = stream.up, stream.down
     return Facts(
         channels=stream.channels,
         reflector=place,
         reflector_stateful=far.stateful,
-        mapped_address=f"{far.mapped[0]}:{far.mapped[1]}" if far.mapped else None,
+        mapped_address=str(far_end.Place(*far.mapped)) if far.mapped else None,
         duration_s=stream.packets / PACKETS_PER_S,
         ip_octets=stream.ip_octets,
         sent=stream.sent,
@@ -211,7 +238,7 @@ def _facts(
         duplicates=stream.duplicates,
         reordered=stream.reordered,
         longest_burst=stream.longest_burst,
-        burst_ratio=max(up.burst_ratio, down.burst_ratio),
+        burst_ratio=stream.burst_ratio if up.lost is None else max(up.burst_ratio, down.burst_ratio),
         loss_up_pct=up.loss_pct,
         loss_down_pct=down.loss_pct,
         round_trip_loss_pct=stream.round_trip_loss_pct,
@@ -222,31 +249,43 @@ def _facts(
         delivered_up_pct=up.delivered_pct,
         delivered_down_pct=down.delivered_pct,
         calls_delivered_pct=None if calls is None else calls[1],
-        capacity_channels=capacity,
+        capacity_channels=carried.channels if carried else None,
+        capacity_failed_at=carried.failed_at if carried else None,
         jitter_up_ms=up.jitter_ms,
         jitter_down_ms=down.jitter_ms,
         variation_up_p99_ms=up.variation_p99_ms,
         variation_down_p99_ms=down.variation_p99_ms,
         rtt_ms=stream.rtt_ms,
         **_voice(voice),
-        dscp_sent=EF,
+        dscp_sent=stream.dscp_sent,
         dscp_at_far_end=stream.far_dscp,
         dscp_received=stream.dscp,
-        dscp_survives=survives,
+        dscp_survives=_dscp_survives(stream),
         lateness_ms=stream.sending.lateness_ms,
+        sent_late=stream.sending.late,
+        late_up=up.late,
+        late_down=down.late,
         unsent=stream.sending.unsent,
+        queue_full=stream.sending.queue_full,
+        short_answers=stream.short_answers,
         own_drops=stream.own_drops,
         far_drops=drops.kernel if drops else None,
         far_refused=drops.refused if drops else None,
+        far_late=stream.far_late,
+        far_restarted=stream.restarted or ending is Ending.RESTARTED,
+        far_answered_afterwards=ending is not Ending.SILENT,
         clock_step_ms=stream.sending.clock_step_ms,
+        far_clock_step_ms=stream.far_clock_step_ms,
         per_channel=stream.per_channel,
         series=stream.series,
+        rtt_histogram=stream.rtt_histogram,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
-        evidence=media_words.evidence(stream, far, drops, voice, calls, capacity),
+        evidence=media_words.evidence(stream, far, own_trouble(stream, drops, ending), ranges, voice, calls, carried),
         window15_loss_pct=known.get("window15_loss_pct"),
         burst200_loss_pct=known.get("burst200_loss_pct"),
         delivered_pct=known.get("delivered_pct"),
         worst_jitter_ms=known.get("worst_jitter_ms"),
+        mos=known.get("mos"),
     )
 
 
@@ -254,7 +293,6 @@ def _voice(voice: VoiceQuality | None) -> dict[str, Any]:
     if voice is None:
         return {}
     return {
-        "mos": round(voice.plc.mos, 3),
         "r_factor": round(voice.plc.r_factor, 2),
         "mos_no_plc": round(voice.no_plc.mos, 3),
         "r_factor_no_plc": round(voice.no_plc.r_factor, 2),
@@ -263,14 +301,28 @@ def _voice(voice: VoiceQuality | None) -> dict[str, Any]:
     }
 
 
-def _lost_at_far_end(before: FarEnd, after: FarEnd | None) -> FarDrops | None:
-    """What the far end's machine lost while it was measured; None where it does not tell."""
-    if before.drops is None or after is None or after.drops is None:
+def _dscp_survives(stream: StreamFacts) -> bool | None:
+    """None where a way cannot be told: we did not mark, or the far end does not tell or may not mark its answers."""
+    if stream.dscp_sent != EF or not stream.far_dscp:
         return None
-    return FarDrops(
+    if set(stream.far_dscp) != {EF}:
+        return False
+    return None if stream.unmarked else set(stream.dscp) == {EF}
+
+
+def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending]:
+    """What the far end's machine lost while it was measured, None where it does not tell; and what became of it."""
+    if after is None:
+        return None, Ending.SILENT
+    if before.drops is None or after.drops is None:
+        return None, Ending.ANSWERED
+    lost = FarDrops(
         (after.drops.kernel - before.drops.kernel) & 0xFFFFFFFF,
         (after.drops.refused - before.drops.refused) & 0xFFFFFFFF,
     )
+    if max(lost) > _BACKWARDS:
+        return after.drops, Ending.RESTARTED
+    return lost, Ending.ANSWERED
 
 
 def _without_reflector(options: Options, context: Context, why: str) -> Facts:
@@ -281,18 +333,7 @@ def _without_reflector(options: Options, context: Context, why: str) -> Facts:
     servers = asked.servers if isinstance(asked, signalling.Facts) else []
     mute = {server.address for server in servers if server.first.result != "answered"}
     places = round_trips.measure(context, options.domain, options.transport, targets, mute, options.duration_s)
-    reached = [place for place in places if place.role == "target" and place.rtt_ms is not None]
-    bounds: dict[str, Range] = {}
-    if reached:
-        best: dict[str, Place] = {}
-        for place in reached:
-            assert place.rtt_ms is not None
-            other = best.get(place.address)
-            if other is None or other.rtt_ms is None or place.rtt_ms.p95 < other.rtt_ms.p95:
-                best[place.address] = place
-        trips = [place.rtt_ms for place in best.values() if place.rtt_ms is not None]
-        bounds["rtt_ms.p95"] = (0.0, max(trip.p95 for trip in trips))
-        bounds["worst_jitter_ms"] = (0.0, max(trip.max - trip.min for trip in trips))
+    bounds = media_bounds.bounds_of_round_trips(places)
     return Facts(
         channels=options.channels,
         round_trips=places,

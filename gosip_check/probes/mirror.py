@@ -6,18 +6,15 @@ seen in full. The mirror is not the provider: an ALG that minds only the provide
 """
 
 import secrets
-import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 
-from gosip_check.probes import net
+from gosip_check.probes import far_end, net
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.records import FailureKind
 from gosip_check.wire import bait, sip, sip_mirror
 from gosip_check.wire.rewriting import Change, compare
 from gosip_check.wire.sip import WireError
@@ -49,9 +46,10 @@ class Mirrored:
 def ask_mirror(context: Context, reflector: str, domain: str, ports: Sequence[int]) -> list[Mirrored]:
     """Every kind of request to every port over UDP, and an INVITE over TCP. Takes three seconds where ports are silent.
 
-    reflector: HOST or HOST:PORT, of which only the host matters here. Raises ProbeFailed when this machine cannot send.
+    reflector: HOST[:PORT], of which only the host matters here. Raises ProbeFailed when it has no address, or this
+    machine cannot send to it.
     """
-    address = _address_of(reflector)
+    address = far_end.resolve(far_end.parse_place(reflector)[0], context.link.source)
     places = [(port, message) for port in ports for message in MESSAGES]
     with ThreadPoolExecutor(1 + len(ports)) as pool:
         over_tcp = [pool.submit(_ask_over_tcp, context, address, domain, port) for port in ports]
@@ -129,18 +127,3 @@ def _read(
     there = compare(request, seen.received).changes
     back = () if answer == seen.answer else compare(seen.answer, answer).changes
     return Mirrored(transport, port, message, local, True, there, back)
-
-
-def _address_of(reflector: str) -> str:
-    """The first IPv4 address of HOST[:PORT]. Raises ProbeFailed when it has none."""
-    host = reflector.rpartition(":")[0] if reflector.count(":") == 1 else reflector
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        pass
-    try:
-        return str(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
-    except OSError as error:
-        raise ProbeFailed(
-            FailureKind.UNREACHABLE, f"The reflector's name {host} has no address here: {error.strerror or error}."
-        ) from error

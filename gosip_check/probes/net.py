@@ -33,7 +33,7 @@ _SO_EE_ORIGIN_ICMP6 = 3
 _SOCK_EXTENDED_ERR = struct.Struct("=IBBBBIHBB")
 
 # What a pending ICMP error makes the next call on its socket say; the call has then not been carried out.
-_ICMP_ERRNOS = {
+ICMP_ERRNOS = {
     errno.ECONNREFUSED,
     errno.EHOSTUNREACH,
     errno.ENETUNREACH,
@@ -263,7 +263,7 @@ def read_datagrams(sock: socket.socket) -> list[Datagram]:
         except BlockingIOError:
             return found
         except OSError as error:
-            if error.errno not in _ICMP_ERRNOS:
+            if error.errno not in ICMP_ERRNOS:
                 raise
             continue  # an ICMP error, which `read_icmp_errors` tells in full; reading it here has cleared it
         found.append(Datagram(data, str(sender[0]), int(sender[1]), time.monotonic(), _ttl(ancillary)))

@@ -31,7 +31,8 @@ _RECEIVE_BUFFER = 1 << 19
 def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """A non-blocking UDP socket from a fresh port of the link to one far port, its packets marked with `dscp`.
 
-    Raises ProbeFailed: unsupported where the kernel stamps no arrivals, and whatever `net.udp_socket` raises.
+    Raises ProbeFailed: unsupported where the kernel stamps no arrivals or has no way to the address, and whatever
+    `net.udp_socket` raises.
     """
     if sys.platform != "linux":
         raise ProbeFailed(
@@ -51,8 +52,9 @@ def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
         sock.connect((address, port))
     except OSError as error:
         sock.close()
-        words = f"This machine refused a media flow to {address}:{port}: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNREACHABLE, words) from error
+        there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        words = f"This machine refused a media flow to {there}: {error.strerror or error}."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
     return sock
 
 
@@ -79,3 +81,10 @@ def drops(sock: socket.socket) -> int:
     """How many packets the kernel dropped because nobody read them in time."""
     info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
     return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], sys.byteorder)
+
+
+def dscp(sock: socket.socket) -> int:
+    """The marking that the system accepted for what this flow sends."""
+    if sock.family == socket.AF_INET6:
+        return sock.getsockopt(socket.IPPROTO_IPV6, _IPV6_TCLASS) >> 2
+    return sock.getsockopt(socket.IPPROTO_IP, _IP_TOS) >> 2

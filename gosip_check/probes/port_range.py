@@ -32,6 +32,8 @@ _FIRST_LOOK = 64
 _FIRST_LOOKS = 3
 "Ports to try before all of them, and how often: a reflector without --all-ports answers on none."
 _ROUNDS = 12
+_SILENT_ROUNDS = 3
+"No port is called blocked before it was silent so often: losses of one round need not be independent."
 _CONTROL_EVERY = 16
 _FEWEST_CONTROLS = 64
 _CONTROL_WITHIN_S = 1.0
@@ -108,20 +110,24 @@ def reach(context: Context, place: Place, ports: Sequence[int]) -> Reached:
     asking = _Asking(context, place)
     context.say(f"RTP ports: does {place.address} answer on them?")
     started_s = time.monotonic()
+    until_s = started_s + _LONGEST_S
     chance = 1.0
     some = random.sample(ports, min(_FIRST_LOOK, len(ports)))
     for _ in range(_FIRST_LOOKS):
         if not asking.found and place.address not in asking.rejected:
             asking.ask_all(some)
     silent = [port for port in ports if port not in asking.found] if asking.found else []
+    is_sure = False
     for number in range(_ROUNDS):
-        if not silent or chance * len(silent) < _DOUBT or time.monotonic() > started_s + _LONGEST_S:
+        is_sure = number >= _SILENT_ROUNDS and chance * len(silent) < _DOUBT
+        if not silent or is_sure:
             break
         context.say(f"RTP ports: asking {len(silent)}, round {number + 1}")
-        controls, lost = asking.ask_all(silent, until_s=started_s + _LONGEST_S)
-        chance *= (lost + 1) / (controls + 2)  # the rule of succession: none lost of few proves little
+        controls, lost = asking.ask_all(silent, until_s)
         silent = [port for port in silent if port not in asking.found]
-    is_sure = chance * len(silent) < _DOUBT
+        if time.monotonic() > until_s:  # the round was cut short: not all of them were asked
+            break
+        chance *= (lost + 1) / (controls + 2)  # the rule of succession: none lost of few proves little
     found = asking.found
     return Reached(
         asked=len(ports),

@@ -16,8 +16,8 @@ from gosip_check.probes.ping import ping
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip_exchange import ask_over_udp
 from gosip_check.probes.sip_stream import ask_over_tcp
+from gosip_check.probes.spread import RoundTrip
 from gosip_check.probes.srv import Target
-from gosip_check.probes.stream_facts import RoundTrip
 from gosip_check.records import Record
 
 _LONGEST_S = 10.0
@@ -28,6 +28,8 @@ _MOST_TARGETS = 16
 _HOP_TIMEOUT_S = 0.5
 _DISCARD_PORT = 33434
 _TOO_FEW = 3
+_ENOUGH, _ENOUGH_SHARE = 8, 0.8
+"So many answers, and this share of all, before round trips can speak for the line: who lost the rest may be the line."
 
 Role = Literal["gateway", "behind the edge", "target"]
 
@@ -41,6 +43,11 @@ class Place(Record, frozen=True):
     asked: int
     answered: int
     rtt_ms: RoundTrip | None
+
+    @property
+    def speaks_for_the_line(self) -> bool:
+        """Answered often enough to say how long, and how evenly, packets take."""
+        return self.answered >= _ENOUGH and self.answered >= _ENOUGH_SHARE * self.asked
 
 
 def measure(

@@ -13,9 +13,9 @@ from gosip_check.probes import alg_findings, path, probe
 from gosip_check.probes.alg_findings import Finding
 from gosip_check.probes.alg_quotes import Walk, walk
 from gosip_check.probes.alg_signature import FAMILY_NAMES, AlgKind
-from gosip_check.probes.mirror import UNRELATED_PORT, Mirrored, ask_mirror
+from gosip_check.probes.mirror import UNRELATED_PORT, ask_mirror
 from gosip_check.probes.path import Server
-from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.via_pair import Answer, Way, ask_pairs, ask_pairs_over_tcp
 from gosip_check.records import Record
 
@@ -75,7 +75,7 @@ def measure(options: Options, context: Context) -> Facts:
         answering = pool.submit(_answers, options, context, servers)
         walking = pool.submit(_walk, options, context, ways)
         answers, walked, mirrored = answering.result(), walking.result(), mirroring.result()
-    findings = alg_findings.from_mirror(mirrored, options.transport, options.port)
+    findings = mirrored
     if options.transport == "udp":
         known = ways if isinstance(ways, path.Facts) else None
         findings += alg_findings.from_quotes(walked, known)
@@ -87,11 +87,17 @@ def measure(options: Options, context: Context) -> Facts:
     return _facts(options, findings, answers)
 
 
-def _mirrored(options: Options, context: Context) -> list[Mirrored]:
+def _mirrored(options: Options, context: Context) -> list[Finding]:
+    """Nothing where no reflector was named. One that is of no use is no fault of the site."""
     if options.reflector is None:
         return []
     ports = dict.fromkeys((options.port, 5060, 5061, UNRELATED_PORT))
-    return ask_mirror(context, options.reflector, options.domain, list(ports))
+    try:
+        mirrored = ask_mirror(context, options.reflector, options.domain, list(ports))
+    except ProbeFailed as failed:
+        context.check()
+        return [Finding("mirror", None, failed.failure.message, needed=False)]
+    return alg_findings.from_mirror(mirrored, options.transport, options.port)
 
 
 def _walk(options: Options, context: Context, ways: probe.Facts | None) -> Walk | None:

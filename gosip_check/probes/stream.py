@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gosip_check.probes import net_flow
+from gosip_check.probes import net, net_flow
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.probes.stream_facts import Answer, ChannelLog, SendingFacts, StreamFacts, facts_of
 from gosip_check.records import Link, Record
@@ -46,21 +46,27 @@ _QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
 "The interface of this machine took no more: the first bottleneck of the way up, not a fault of ours."
 _ARRIVAL = struct.Struct("=qB")
 _COS_OCTETS = 8
+_IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
 
 
 class StreamPlan(Record, frozen=True):
-    """What to send. packets: for each channel; octets: UDP payload; key: hexadecimal, for authenticated mode."""
+    """What to send. packets: for each channel; ip_octets: of each packet; key: hexadecimal, for authenticated mode."""
 
     address: str
     port: int
     channels: int
     packets: int
-    octets: int
+    ip_octets: int
     ssid: int
     stateful: bool
     source: str | None = None
     dscp: int = 46
     key: str | None = None
+
+    @property
+    def octets(self) -> int:
+        """UDP payload."""
+        return self.ip_octets - (_IPV6_UDP_OCTETS if ":" in self.address else _IPV4_UDP_OCTETS)
 
 
 class _Channel:
@@ -97,12 +103,13 @@ def stream(plan: StreamPlan) -> StreamFacts:
         sending = _send(plan, channels)
         short = sum(channel.short for channel in channels)
         drops = sum(net_flow.drops(channel.sock) for channel in channels)
+        dscp = net_flow.dscp(channels[0].sock)
     finally:
         for channel in channels:
             channel.sock.close()
     gc.enable()
     logs = (ChannelLog(sent=plan.packets + _TAIL, answers=_answers(channel, plan, key)) for channel in channels)
-    return facts_of(logs, plan.channels, plan.packets, plan.octets, plan.stateful, sending, drops, short)
+    return facts_of(logs, plan.channels, plan.packets, plan.ip_octets, plan.stateful, sending, drops, short, dscp)
 
 
 def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
@@ -123,12 +130,12 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
         channel = channels[turn]
         late_s.append(time.monotonic() - deadline_s)
         try:
-            channel.sock.send(channel.packet.fill(sequence, time.time_ns()))
+            _send_one(channel.sock, channel.packet.fill(sequence, time.time_ns()))
         except OSError as error:  # the packet did not leave
             if error.errno in _QUEUE_FULL:
                 queue_full += 1
             else:
-                unsent += 1
+                unsent += error.errno not in net.ICMP_ERRNOS  # the path's word: such a packet counts as lost
         if sequence % _READ_EVERY == 0:
             channel.read()
         sent += 1
@@ -147,6 +154,16 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
     return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
 
 
+def _send_one(sock: socket.socket, packet: bytearray) -> None:
+    """Send, once more where what came back is an ICMP error about a packet before: then nothing was sent yet."""
+    try:
+        sock.send(packet)
+    except OSError as error:
+        if error.errno not in net.ICMP_ERRNOS:
+            raise
+        sock.send(packet)
+
+
 def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
     start_s = time.monotonic() + _TAIL_PAUSE_S
     for number in range(_TAIL * len(channels)):
@@ -155,7 +172,7 @@ def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
         if wait_s > _SLEEP_FROM_S:
             time.sleep(wait_s)
         with contextlib.suppress(OSError):
-            channel.sock.send(channel.packet.fill(plan.packets + turn, time.time_ns()))
+            _send_one(channel.sock, channel.packet.fill(plan.packets + turn, time.time_ns()))
         channel.read()
 
 
@@ -189,9 +206,10 @@ def _answer(entry: bytes, plan: StreamPlan, key: bytes | None) -> list[Answer]:
         return []
     if reply.ssid not in (plan.ssid, 0):
         return []
-    seen = None
+    seen, marked = None, True
     if octets[-_COS_OCTETS:-4] == bytes([0, CLASS_OF_SERVICE, 0, 4]):
-        seen = ClassOfService.parse(octets[-4:]).seen
+        service = ClassOfService.parse(octets[-4:])
+        seen, marked = service.seen, not service.refused
     return [
         Answer(
             reply.sender_sequence,
@@ -203,6 +221,7 @@ def _answer(entry: bytes, plan: StreamPlan, key: bytes | None) -> list[Answer]:
             arrived_ns,
             seen,
             dscp,
+            marked,
         )
     ]
 
@@ -216,6 +235,11 @@ def main() -> None:
     """The process: plan in, lines out. A refusal of this machine is a line too."""
     with contextlib.suppress(OSError):  # only root may go first
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    import resource  # not where Windows is; nor is this process
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):  # a socket for each channel; the usual limit ends at a thousand
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=StreamPlan)
     try:
         _say({"facts": stream(plan)})

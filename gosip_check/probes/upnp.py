@@ -87,7 +87,7 @@ def _describe(context: Context, subnet: IPv4Network, sender: str, url: str) -> D
 
 
 def parse(document: bytes, address: str) -> Device | None:
-    """The device of a description; None for what is none."""
+    """The root device of a description, not those within it; None for what is none."""
     if len(document) > _LARGEST or b"<!DOCTYPE" in document.upper() or b"\x00" in document:
         return None
     try:
@@ -95,9 +95,8 @@ def parse(document: bytes, address: str) -> Device | None:
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
     words: dict[str, str] = {}
-    for element in root.iter():
-        name = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-        words.setdefault(name, (element.text or "").strip()[:_LONGEST])
+    for element in root.findall("{*}device/*"):
+        words.setdefault(element.tag.rpartition("}")[2], (element.text or "").strip()[:_LONGEST])
     if not words.get("manufacturer") and not words.get("modelName"):
         return None
     return Device(address, words.get("manufacturer", ""), words.get("modelName", ""), words.get("modelNumber", ""))

@@ -1,5 +1,6 @@
 """What is different between two reports: requirements, figures, statements. Pure; decides nothing."""
 
+import re
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,6 +16,13 @@ _WORSE = [Outcome.PASS, Outcome.WARN, Outcome.UNKNOWN, Outcome.SKIPPED, Outcome.
 
 _NOISE_PCT = 20.0
 "A figure that moved by less has stayed, for those who only want to see what changed."
+_NOISE = {"ms": 1.0, "s": 1.0, "%": 5.0, "kb/s": 10.0, "Mb/s": 1.0, "MiB": 100.0}
+"So has one that moved by less than this, whatever its share."
+_NOISE_OF_LOSS_PCT = 0.1
+
+_BY_CHANCE = re.compile(r"[._](port|seed|id)$")
+"Names of what is another one every time."
+_PORT = re.compile(r"^([^:\s]+|\[[^\s]+\]):[0-9]{1,5}$")
 
 
 class VerdictChange(Record, frozen=True):
@@ -47,10 +55,14 @@ class FigureChange(Record, frozen=True):
 
     @property
     def is_marked(self) -> bool:
-        """It moved by more than a fifth, or appeared, or went."""
+        """It moved by more than a fifth and by more than nothing, or appeared, or went."""
         if self.before is None or self.after is None:
             return True
-        return abs(self.after - self.before) > max(abs(self.before), abs(self.after)) * _NOISE_PCT / 100
+        noise = _NOISE.get(self.unit, 0.0)
+        if self.unit == "%" and re.search("loss|late", self.name):
+            noise = _NOISE_OF_LOSS_PCT
+        share = max(abs(self.before), abs(self.after)) * _NOISE_PCT / 100
+        return abs(self.after - self.before) > max(share, noise)
 
 
 class StatementChange(Record, frozen=True):
@@ -84,7 +96,7 @@ def changes(before: Report, after: Report) -> Changes:
         ],
         statements=[
             StatementChange(link=link, name=name, before=was, after=now)
-            for (link, name), was, now in _differing(statements(before), statements(after))
+            for (link, name), was, now in _differing(_places(before), _places(after))
         ],
     )
 
@@ -169,5 +181,11 @@ def _title(old: Verdict | None, new: Verdict | None) -> str:
 
 
 def _differing(before: dict[Place, T], after: dict[Place, T]) -> list[tuple[Place, T | None, T | None]]:
-    places = dict.fromkeys([*after, *before])
+    """What another run would have again, were everything the same."""
+    places = [place for place in dict.fromkeys([*after, *before]) if not _BY_CHANCE.search(place[1])]
     return [(place, before.get(place), after.get(place)) for place in places if before.get(place) != after.get(place)]
+
+
+def _places(report: Report) -> dict[Place, str]:
+    """Statements; of `address:port` the address, because the port is another one every time."""
+    return {place: _PORT.sub(r"\1", words) for place, words in statements(report).items()}

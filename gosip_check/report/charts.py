@@ -13,6 +13,10 @@ from gosip_check.report.text import visible
 
 WIDTH = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 20, 24
+_LABEL = 13
+"Text that stands closer to other text than this overlaps it."
+_FARTHEST = 10
+"A limit more often than this above everything measured is written, not drawn: the line would lie flat on the axis."
 COLOURS = ("#0b5cad", "#b35900", "#5b3a9b", "#1d7a4f", "#7a1d4f", "#4f5b66")
 _RED, _GREY, _TEXT = "#b3261e", "#c9ced4", "#333333"
 FONT = "system-ui, 'DejaVu Sans', 'DejaVu Sans Mono', sans-serif"
@@ -20,10 +24,18 @@ FONT = "system-ui, 'DejaVu Sans', 'DejaVu Sans Mono', sans-serif"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: (seconds, value) points in the order of time."""
+    """One line of a chart: points from left to right."""
 
     name: str
     points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A value that is not to be exceeded, and by what."""
+
+    value: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -35,17 +47,24 @@ class Step:
     trouble: str = ""
 
 
-def line_chart(title: str, unit: str, lines: Sequence[Line], thresholds: Sequence[float]) -> Markup:
-    """Values over time with the thresholds drawn in."""
+def line_chart(
+    title: str, unit: str, lines: Sequence[Line], limits: Sequence[Limit] = (), start: float = 0, across: str = "{:g} s"
+) -> Markup:
+    """Values from `start` on, with their limits drawn in. across: how a place on the axis is named."""
     height, legend = 170, 16 * ((len(lines) + 1) // 2)
-    end_s = max((x for line in lines for x, _ in line.points), default=0) or 1.0
-    top = _nice(max([y for line in lines for _, y in line.points] + list(thresholds), default=0) * 1.05)
+    end = max((x for line in lines for x, _ in line.points), default=start)
+    width = end - start or 1.0
+    peak = max((y for line in lines for _, y in line.points), default=0)
+    drawn = sorted((limit for limit in limits if peak <= 0 or limit.value <= peak * _FARTHEST), key=lambda x: -x.value)
+    top = _nice(max([peak * 1.05, *(limit.value * 1.15 for limit in drawn)]))
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = _LEFT + (WIDTH - _LEFT - _RIGHT) * x / end_s
-        return round(across, 1), round(height - _BOTTOM - (height - _TOP - _BOTTOM) * max(0.0, y) / top, 1)
+        right = _LEFT + (WIDTH - _LEFT - _RIGHT) * (x - start) / width
+        return round(right, 1), round(height - _BOTTOM - (height - _TOP - _BOTTOM) * max(0.0, y) / top, 1)
 
-    parts = [*_grid(height, top, unit), _text(WIDTH - _RIGHT, height - 8, f"{end_s:g} s", "end")]
+    parts = [*_grid(height, top, unit), _text(WIDTH - _RIGHT, height - 8, across.format(end), "end")]
+    if start:
+        parts.append(_text(_LEFT, height - 8, across.format(start)))
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
         places = [place(x, y) for x, y in line.points]
@@ -53,31 +72,32 @@ def line_chart(title: str, unit: str, lines: Sequence[Line], thresholds: Sequenc
             parts += [Markup('<circle cx="{}" cy="{}" r="2.5" fill="{}"/>').format(x, y, colour) for x, y in places]
         path = " ".join(f"{x},{y}" for x, y in places)
         parts.append(Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="1.2"/>').format(path, colour))
-        across, below = _LEFT + number % 2 * 180, height + 8 + number // 2 * 16
-        parts.append(Markup('<rect x="{}" y="{}" width="10" height="4" fill="{}"/>').format(across, below, colour))
-        parts.append(_text(across + 14, below + 6, line.name))
-    for threshold in sorted(set(thresholds)):
-        _, down = place(0, threshold)
+        right, below = _LEFT + number % 2 * 180, height + 8 + number // 2 * 16
+        parts.append(Markup('<rect x="{}" y="{}" width="10" height="4" fill="{}"/>').format(right, below, colour))
+        parts.append(_text(right + 14, below + 6, line.name))
+    free = _TOP + 6.0
+    for limit in drawn:  # from the top down, each label under the one before where there is no room above its line
+        _, down = place(start, limit.value)
+        label, free = max(down - 3, free), max(down - 3, free) + _LABEL
         parts.append(
             Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="5 3"/>').format(
                 _LEFT, WIDTH - _RIGHT, down, down, _RED
             )
         )
-        parts.append(_text(WIDTH - _RIGHT, max(_TOP - 2, down - 3), f"{threshold:g} {unit}", "end", _RED))
+        parts.append(_text(WIDTH - _RIGHT, label, limit.words, "end", _RED))
+    for limit in [limit for limit in limits if limit not in drawn]:
+        parts.append(_text(_LEFT, height + legend + 10, f"far above this picture: {limit.words}", colour=_RED))
+        legend += 16
     return _svg(title, height + legend + 4, parts)
 
 
-def histogram(title: str, unit: str, values: Sequence[float], bins: int = 40) -> Markup:
-    """How often which value was measured."""
-    height, low, high = 150, min(values), max(values)
-    width = (high - low) / bins or 1.0
-    counts = [0] * bins
-    for value in values:
-        counts[min(bins - 1, int((value - low) / width))] += 1
-    top = max(counts)
-    bar = (WIDTH - _LEFT - _RIGHT) / bins
+def histogram(title: str, unit: str, low: float, high: float, counts: Sequence[int], beyond: str) -> Markup:
+    """How often which value was measured, in equal steps from `low` to `high`. beyond: what lies above, in words."""
+    height, top = 150, max(counts)
+    bar = (WIDTH - _LEFT - _RIGHT) / len(counts)
     parts = [*_grid(height, top, ""), _text(_LEFT, height - 8, f"{low:.4g} {unit}")]
-    parts.append(_text(WIDTH - _RIGHT, height - 8, f"{low + width * bins:.4g} {unit}", "end"))
+    parts.append(_text(WIDTH - _RIGHT, height - 8, f"{high:.4g} {unit}", "end"))
+    parts.append(_text(_LEFT, height + 8, beyond))
     for number, count in enumerate(counts):
         tall = round((height - _TOP - _BOTTOM) * count / top, 1)
         parts.append(
@@ -85,7 +105,7 @@ def histogram(title: str, unit: str, values: Sequence[float], bins: int = 40) ->
                 _LEFT + bar * number, height - _BOTTOM - tall, bar * 0.9, tall, COLOURS[0]
             )
         )
-    return _svg(title, height, parts)
+    return _svg(title, height + 14, parts)
 
 
 def strip(title: str, shares_pct: Sequence[float]) -> Markup:
@@ -149,9 +169,11 @@ def _grid(height: int, top: float, unit: str) -> list[Markup]:
 
 
 def _text(across: float, down: float, words: str, anchor: str = "start", colour: str = _TEXT) -> Markup:
-    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="10.5">{}</text>').format(
-        across, down, anchor, colour, visible(words, 80)
-    )
+    """With a white rim, so that it can be read on a line too."""
+    return Markup(
+        '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="10.5" stroke="#ffffff" stroke-width="3" '
+        'stroke-linejoin="round" paint-order="stroke">{}</text>'
+    ).format(across, down, anchor, colour, visible(words, 80))
 
 
 def _svg(title: str, height: int, parts: Sequence[Markup]) -> Markup:

@@ -15,7 +15,7 @@ Place = tuple[str, str]
 # Last part of a fact's name -> unit.
 UNITS = {"ms": "ms", "s": "s", "pct": "%", "kbps": "kb/s", "mbps": "Mb/s", "mb": "MiB"}
 
-_ASIDE = {"evidence", "between", "series"}
+_ASIDE = {"evidence", "between", "series", "rtt_histogram"}
 _LARGEST = 1e15
 _MOST = 500
 "More figures than any probe brings; what is beyond comes from a file that somebody made."

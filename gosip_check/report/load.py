@@ -6,6 +6,7 @@ this version does not know is refused, because leaving it out would change what 
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,12 @@ from gosip_check import __version__
 from gosip_check.records import Report
 
 LARGEST_FILE = 64 * 1024 * 1024
+STANDARD_INPUT = "-"
 SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
+
+
+_YEARS = (2000, 2999)
+"Times beyond cannot be told in every time zone."
 
 
 class ReportError(Exception):
@@ -23,15 +29,18 @@ class ReportError(Exception):
 
 
 def load(path: Path) -> Report:
-    """Raises ReportError."""
+    """`-` is standard input. Raises ReportError."""
     return parse(read(path), str(path))
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a report's file. Raises ReportError."""
+    """The bytes of a report's file, of standard input for `-`. Raises ReportError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        if str(path) == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LARGEST_FILE + 1) if sys.stdin else b""
+        else:
+            with path.open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ReportError(f"{path}: cannot be read: {error.strerror}.") from error
     if len(content) > LARGEST_FILE:
@@ -50,18 +59,22 @@ def parse(content: bytes, where: str) -> Report:
                 f"{where}: was written in the format {schema}; this is {__version__}, which reads {SCHEMA}."
             )
         raise ReportError(f"{where}: is no report of gosip-check: it does not name the format {SCHEMA}.")
+    written_by = document.get("tool_version")
+    if isinstance(written_by, str) and _version_of(written_by) > _version_of(__version__):
+        raise ReportError(f"{where}: was written by gosip-check {written_by[:20]}; this is {__version__}, and older.")
     try:
-        return msgspec.json.decode(content, type=Report)
+        report = msgspec.json.decode(content, type=Report)
     except msgspec.ValidationError as error:
         words = str(error).replace("`", "")
-        written_by = document.get("tool_version")
-        if "unknown field" in words and isinstance(written_by, str) and _numbers(written_by) > _numbers(__version__):
-            raise ReportError(
-                f"{where}: was written by gosip-check {written_by[:20]}; this is {__version__}, and older: {words}."
-            ) from error
         raise ReportError(f"{where}: is damaged or was edited: {words}.") from error
     except msgspec.DecodeError as error:
         raise ReportError(f"{where}: is damaged: {error}.") from error
+    if not _version_of(report.tool_version):
+        raise ReportError(f"{where}: is damaged or was edited: it does not say which version wrote it.")
+    years = [report.started.year, *(measurement.started.year for measurement in report.measurements)]
+    if not all(_YEARS[0] <= year <= _YEARS[1] for year in years):
+        raise ReportError(f"{where}: is damaged or was edited: it was made in the year {min(years)} to {max(years)}.")
+    return report
 
 
 def document_of(content: bytes, where: str) -> dict[str, Any]:
@@ -92,5 +105,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"[0-9]{1,9}", version)[:3]]
+def _version_of(text: str) -> tuple[int, ...]:
+    """The three numbers that a version begins with; empty for what is none."""
+    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", text)
+    return tuple(map(int, found.groups())) if found else ()

@@ -12,13 +12,26 @@ from markupsafe import Markup
 
 from gosip_check.records import Measurement, Operator, Report, Series
 from gosip_check.report import charts
-from gosip_check.report.charts import Line, Step
-from gosip_check.report.figures import is_number, unit_of
+from gosip_check.report.charts import Limit, Line, Step
+from gosip_check.report.figures import is_number
 
 T = TypeVar("T")
 
 _MOST_LINES = 8
 _MOST_CHANGES = 40
+
+_JUDGED_BY = {
+    "round trip": {
+        "rtt_ms.p50": "half of the round trips",
+        "rtt_ms.p95": "95 % of the round trips",
+        "rtt_ms.p99": "99 % of the round trips",
+        "rtt_ms.max": "every round trip",
+    },
+    "loss up": {"window15_loss_pct": "in any 15 s", "window15_loss_up_pct": "in any 15 s"},
+    "loss down": {"window15_loss_pct": "in any 15 s", "window15_loss_down_pct": "in any 15 s"},
+    "loss, both ways": {"window15_loss_pct": "in any 15 s, one way"},
+}
+"Series -> the facts that are taken from it, in words. A limit of any other fact says nothing about its picture."
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,14 @@ class _Channel(msgspec.Struct):
     lost_undecided: int = 0
 
 
+class _Histogram(msgspec.Struct):
+    low: float
+    high: float
+    max: float
+    counts: list[int]
+    beyond: int
+
+
 class _Change(msgspec.Struct):
     before: str | None
     after: str | None
@@ -107,33 +128,41 @@ def _of_measurement(report: Report, measurement: Measurement) -> Iterator[Markup
     for series in _as(facts.get("series"), list[Series]) or []:
         if series.points and all(is_number(x) and is_number(y) for x, y in series.points):
             lines.setdefault(series.unit, []).append(Line(series.name, series.points))
-    servers = [server for server in _as(facts.get("servers"), list[_Server]) or [] if server.rtts_ms]
-    for server in servers:
-        if all(map(is_number, server.rtts_ms)):
-            points = [(float(number), rtt_ms) for number, rtt_ms in enumerate(server.rtts_ms)]
-            lines.setdefault("ms", []).append(Line(server.address, points))
     for unit, drawn in lines.items():
-        name = "Round trips" if servers else ", ".join(line.name for line in drawn[:3])
-        title = f"{name} over time, {measurement.probe}"
-        thresholds = _thresholds(report, measurement, unit)
-        yield charts.line_chart(title, unit, drawn[:_MOST_LINES], thresholds)
-        values = [value for line in drawn for _, value in line.points]
-        if unit == "ms" and len(values) >= 20:
-            yield charts.histogram(f"Distribution of {name}, {measurement.probe}", unit, values)
+        title = f"{', '.join(line.name for line in drawn[:3])} over time, {measurement.probe}"
+        yield charts.line_chart(title, unit, drawn[:_MOST_LINES], _limits(report, measurement, unit, drawn))
+    servers = [server for server in _as(facts.get("servers"), list[_Server]) or [] if server.rtts_ms]
+    asked = [Line(s.address, list(enumerate(s.rtts_ms, 1))) for s in servers if all(map(is_number, s.rtts_ms))]
+    if asked:
+        title = f"Round trip of one request after the other, {measurement.probe}"
+        yield charts.line_chart(title, "ms", asked[:_MOST_LINES], start=1, across="request {:g}")
+    counted = _as(facts.get("rtt_histogram"), _Histogram)
+    if counted and any(counted.counts) and all(map(is_number, (counted.low, counted.high, *counted.counts))):
+        beyond = f"{sum(counted.counts)} round trips"
+        if counted.beyond:
+            beyond += f", and {counted.beyond} longer ones, up to {counted.max:.4g} ms"
+        title = f"Distribution of the round trips, {measurement.probe}"
+        yield charts.histogram(
+            title, "ms", counted.low, counted.high, [max(0, n) for n in counted.counts[:100]], beyond
+        )
     channels = _as(facts.get("per_channel"), list[_Channel]) or []
     if channels:
         yield charts.strip(f"Loss of each channel, {measurement.probe}", [_lost_pct(channel) for channel in channels])
 
 
-def _thresholds(report: Report, measurement: Measurement, unit: str) -> list[float]:
-    """What the verdicts on this measurement allow at most, in this unit."""
-    return [
-        float(expectation.value)
-        for verdict in report.verdicts
-        if verdict.measurement == measurement.id
-        for expectation in [*verdict.expected, *getattr(verdict, "preferred", [])]
-        if expectation.operator is Operator.MAX and is_number(expectation.value) and unit_of(expectation.fact) == unit
-    ]
+def _limits(report: Report, measurement: Measurement, unit: str, lines: Sequence[Line]) -> list[Limit]:
+    """What the verdicts on this measurement allow at most of what is drawn, and what they would rather see."""
+    judged = {fact: words for line in lines for fact, words in _JUDGED_BY.get(line.name, {}).items()}
+    found: dict[tuple[str, float], Limit] = {}
+    for verdict in report.verdicts:
+        if verdict.measurement != measurement.id:
+            continue
+        for asked, how in ((verdict.expected, "at most"), (verdict.preferred, "better")):
+            for expectation in asked:
+                words, value = judged.get(expectation.fact), expectation.value
+                if words and expectation.operator is Operator.MAX and is_number(value):
+                    found[words, value] = Limit(float(value), f"{words}: {how} {value:g} {unit}")
+    return list(found.values())
 
 
 def _lost_pct(channel: _Channel) -> float:

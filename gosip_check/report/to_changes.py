@@ -30,7 +30,7 @@ def change_lines(changes: Changes, every_figure: bool = False) -> Iterator[Text]
         yield Text(figure_line(figure))
     small = len(changes.figures) - len(figures)
     if small:
-        yield Text(f"{small} figure(s) moved by less than a fifth; --all shows them.", "dim")
+        yield Text(f"{small} figure(s) moved too little to be shown; --all shows them.", "dim")
     if not changes.verdicts and not changes.statements and not changes.figures:
         yield Text("Nothing changed.")
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gosip_check.records import ALL_LINES, Equipment, Form, InternetLine, Outcome, Readiness, Report, Verdict
+from gosip_check.records import ALL_LINES, Equipment, Form, InternetLine, Outcome, Readiness, Report
 from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.reading import groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 
@@ -35,6 +36,7 @@ def to_html(report: Report) -> str:
         meaning=meaning,
         scope=f"{report.part} only" if report.part else "",
         counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
+        wanting=wanting(report),
         form=form_rows(report.form) if report.form else [],
         groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINES]},
         together=ALL_LINES,
@@ -60,24 +62,10 @@ def form_rows(form: Form) -> list[tuple[str, str, bool]]:
     return [(label, value, field in form.discovered) for label, value, field in rows if value.strip()]
 
 
-def groups(report: Report, link: str) -> dict[str, list[Verdict]]:
-    """The verdicts of a line by group, in their order."""
-    found: dict[str, list[Verdict]] = {}
-    for verdict in report.verdicts:
-        if verdict.link == link:
-            found.setdefault(verdict.group, []).append(verdict)
-    return found
-
-
-def needs_hint(verdict: Verdict) -> bool:
-    """Only what was missed can be mended; what is unknown says itself what would help."""
-    return verdict.outcome in (Outcome.FAIL, Outcome.WARN)
-
-
 def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, value) of every fact but the evidence, which the verdicts tell, and the series, which are drawn."""
+    """(dotted name, value) of every fact but the evidence, which the verdicts tell, and what is drawn."""
     for name, value in facts.items():
-        if name in ("evidence", "series"):
+        if name in ("evidence", "series", "rtt_histogram"):
             continue
         if isinstance(value, Mapping) and value:
             yield from fact_lines(value, f"{prefix}{name}.")

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gosip_check.records import ALL_LINES, Outcome, Report, Verdict
+from gosip_check.records import ALL_LINES, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
+from gosip_check.report.reading import groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
-from gosip_check.report.to_html import CLOSING, fact_lines, form_rows, groups, needs_hint
+from gosip_check.report.to_html import CLOSING, fact_lines, form_rows
 
 _MOST_FACTS = 200
 
@@ -46,6 +47,7 @@ def _data(report: Report) -> dict[str, Any]:
         "title": report.checklist.title,
         "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
         "demo": report.is_demo,
+        "wanting": [_verdict(verdict, several=len(report.links) > 1) for verdict in wanting(report)],
         "form": [
             [label, f"{value} (discovered, not confirmed)" if found else value]
             for label, value, found in (form_rows(report.form) if report.form else [])
@@ -56,8 +58,8 @@ def _data(report: Report) -> dict[str, Any]:
         "together": _groups(report, ALL_LINES),
         "links": [
             {
-                "name": f"{link.name}: {link.outcome.value}",
-                "place": " ".join(filter(None, [link.interface, link.source, link.public_address])),
+                "name": f"{link.name}: {link.outcome.value.replace('-', ' ')}",
+                "place": _place(link),
                 "trouble": link.trouble or "",
                 "groups": _groups(report, link.name),
             }
@@ -78,8 +80,8 @@ def _data(report: Report) -> dict[str, Any]:
         "measured": [
             {
                 "name": f"{m.id} {m.probe}: {m.subject}",
-                "how": f"{m.link}, {m.started:%H:%M:%S} UTC, {m.elapsed_s:.1f} s",
-                "failure": m.failure.message if m.failure else "",
+                "how": f"{m.link}, {m.started:%H:%M:%S} UTC, {m.elapsed_s:.1f} s{_asked_with(m)}",
+                "failure": f"{m.failure.kind}: {m.failure.message}" if m.failure else "",
                 "facts": [list(fact) for fact in fact_lines(m.facts or {})][:_MOST_FACTS],
             }
             for m in report.measurements
@@ -88,6 +90,7 @@ def _data(report: Report) -> dict[str, Any]:
             ["Report", report.id],
             ["Made by", f"gosip-check {report.tool_version}, {report.command}" + _on(report)],
             ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
+            *_signed(report),
         ],
     }
     shown: dict[str, Any] = _visible(data)
@@ -101,9 +104,29 @@ def _groups(report: Report, link: str) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(verdict: Verdict) -> list[str]:
+def _place(link: LinkReport) -> str:
+    place = " ".join(filter(None, [link.interface, link.source]))
+    return f"{place}, seen as {link.public_address}" if link.public_address else place
+
+
+def _verdict(verdict: Verdict, several: bool = False) -> list[str]:
+    """several: the line's name is needed, because the verdict stands among those of other lines."""
     hint = verdict.hint if needs_hint(verdict) else ""
-    return [verdict.outcome.value, verdict.title, verdict.id, verdict.reason, hint]
+    place = f"{verdict.id}, {verdict.link}" if several else verdict.id
+    return [verdict.outcome.value, verdict.title, place, verdict.reason, hint]
+
+
+def _asked_with(measurement: Measurement) -> str:
+    asked = ", ".join(f"{name} {value}" for name, value in fact_lines(measurement.options or {}))
+    return f"; asked with {asked}" if asked else ""
+
+
+def _signed(report: Report) -> list[list[str]]:
+    signature = report.signature
+    if signature is None:
+        return []
+    key = f", key {signature.key}" if signature.key else ""
+    return [["Signed", f"{signature.algorithm}{key} (gosip-check report check verifies the JSON document)"]]
 
 
 def _on(report: Report) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gosip_check.records import ALL_LINES, Form, LinkReport, Outcome, Readiness, Report, Verdict
 from gosip_check.report.alg_diff import diff
+from gosip_check.report.reading import heading
 from gosip_check.report.side_by_side import side_by_side
 from gosip_check.report.text import visible
 
@@ -28,20 +29,6 @@ _CLOSING = {
     Readiness.READY: ("READY", "bold white on dark_green"),
     Readiness.NOT_READY: ("NOT READY", "bold white on dark_red"),
     Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
-}
-_GROUPS = {
-    "dns": "DNS",
-    "firewall": "Firewall",
-    "alg": "SIP ALG",
-    "nat": "NAT",
-    "media": "Bandwidth and voice quality",
-    "gateway": "Gateway",
-    "account": "Account",
-    "redundancy": "Redundancy",
-    "edge": "Edge device",
-    "health": "How fast the servers answer",
-    "host": "This machine",
-    "link": "Internet line",
 }
 _MEANING = {
     Readiness.READY: "everything that must be so is so",
@@ -129,7 +116,7 @@ def _table(verdicts: list[Verdict]) -> Table:
             if group is not None:
                 table.add_section()
             group = verdict.group
-            table.add_row(Text(), Text(_GROUPS.get(group, group), "bold"))
+            table.add_row(Text(), Text(heading(group), "bold"))
         missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN)
         weighs = missed or verdict.outcome is Outcome.UNKNOWN
         words = Text.assemble(
@@ -177,7 +164,7 @@ def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
     """Facts as indented lines, `name: value`. What is shown elsewhere is left out: the evidence and changed lines."""
     indent = "  " * depth
     for name, value in facts.items():
-        if name in ("evidence", "changes", "series"):
+        if name in ("evidence", "changes", "series", "rtt_histogram"):
             continue
         if isinstance(value, Mapping):
             yield f"{indent}{visible(name)}:"

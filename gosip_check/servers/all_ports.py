@@ -17,22 +17,23 @@ TABLE = "gosip_reflector"
 _TIMEOUT_S = 10.0
 
 
-def rules(ports: Sequence[int], left_alone: Sequence[int]) -> str:
+def rules(ports: Sequence[int], left_alone: Sequence[int], *, ipv6: bool = False) -> str:
     """The table as nft reads it. ports: the reflector's own, each of which gets its share of the range.
 
-    left_alone: ports that other services of this machine need.
+    left_alone: ports on which it listens anyway.
     """
     others = f" udp dport != {{ {', '.join(str(other) for other in left_alone)} }}" if left_alone else ""
+    local = f"meta nfproto {'ipv6' if ipv6 else 'ipv4'} fib daddr type local"
     share = -(-(LAST_PORT - FIRST_PORT + 1) // len(ports))
     lines = []
     for number, port in enumerate(ports):
         first = FIRST_PORT + number * share
         last = min(first + share - 1, LAST_PORT)
-        lines.append(f"        fib daddr type local udp dport {first}-{last}{others} redirect to :{port}\n")
+        lines.append(f"        {local} udp dport {first}-{last}{others} redirect to :{port}\n")
     return f"""table inet {TABLE} {{
     chain mark_ports {{
         type filter hook prerouting priority mangle; policy accept;
-        fib daddr type local udp dport {FIRST_PORT}-{LAST_PORT}{others} meta mark set @th,0,32
+        {local} udp dport {FIRST_PORT}-{LAST_PORT}{others} meta mark set @th,0,32
     }}
     chain to_reflector {{
         type nat hook prerouting priority dstnat; policy accept;

@@ -85,8 +85,8 @@ class Reflector:
                     mirrors[end.number] = end
             undo.pop_all()
         stamp_ports = [end.port for end in udp.values()]
-        core = StampReflector(limits, options.key, frozenset(stamp_ports), options.stateful)
         sip_ports = [end.port for end in mirrors.values()]
+        core = StampReflector(limits, options.key, options.stateful)
         reflector = cls(stamp_ports, sip_ports, core, udp, mirrors, mirror_streams.MirrorStreams(listening, limits))
         for number in [*udp, *mirrors, *reflector._streams.numbers]:
             reflector._epoll.register(number, select.EPOLLIN)

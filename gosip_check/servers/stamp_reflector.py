@@ -9,7 +9,7 @@ only each other; from its second packet on it is kept until it has been silent f
 import heapq
 import itertools
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -80,11 +80,10 @@ class _Session:
 
 @dataclass(slots=True)
 class StampReflector:
-    """key: answer only packets that are signed with it. own_ports: never answered, they are ours or a copy of us."""
+    """key: answer only packets that are signed with it."""
 
     limits: Limits
     key: bytes | None = None
-    own_ports: Collection[int] = ()
     stateful: bool = True
     kernel_drops: int = 0
     "Kept up to date by whoever reads the sockets."
@@ -102,7 +101,7 @@ class StampReflector:
         if len(data) < stamp.UNAUTHENTICATED_OCTETS:
             counters.too_short += 1
             return None
-        if port < _FIRST_USER_PORT or port in self.own_ports:
+        if port < _FIRST_USER_PORT:
             counters.bad_source += 1
             return None
         source = self.limits.source(host, now_s)

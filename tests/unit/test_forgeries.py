@@ -51,6 +51,15 @@ def expects_the_opposite(document: Document) -> None:
         verdict_of(document, name)["expected"][0]["value"] = False
 
 
+def of_another_version(document: Document, version: str, *, told_how: bool) -> None:
+    """A ready demo, sold as a run of a site by another version."""
+    document.clear()
+    document.update(demo(), command="run", tool_version=version)
+    for measurement in document["measurements"]:
+        if not told_how:
+            del measurement["options"]
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -96,6 +105,19 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "left out, it says": (lambda d: d.update(skip=["*"]), 1, "but its measurements say skipped"),
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
+    "by an older version that told nothing": (
+        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk, was not checked"),
+    "by an older version": (
+        lambda d: [d.update(tool_version="0.0.9"), verdict_of(d).update(reason="Fine.")], 3, "gosip-check 0.0.9 wrote"),
+    "by an older version, with the options of a demo": (
+        lambda d: of_another_version(d, "0.0.9", told_how=True), 1, "but its measurements say unknown"),
+    "by another build that told nothing": (
+        lambda d: of_another_version(d, "0.1.0a1", told_how=False), 1, "does not say how it was made"),
+    "by a newer version": (
+        lambda d: of_another_version(d, "9.0.0", told_how=False), 2, "was written by gosip-check 9.0.0; this is"),
+    "by no version": (lambda d: d.update(tool_version="new"), 2, "does not say which version wrote it"),
+    "an option less": (
+        lambda d: measurement_of(d, "signalling")["options"].pop("transport"), 1, "how it was made: transport"),
     "a field more": (lambda d: d.update(approved=True), 2, "unknown field approved"),
     "an outcome that there is not": (lambda d: d.update(outcome="great"), 2, "is damaged or was edited"),
 }  # fmt: skip
@@ -108,6 +130,7 @@ def test_a_forgery_is_caught(forge: Callable[[Document], object], code: int, wor
     found, printed = here("report", "check", save(document, tmp_path))
     assert words in printed
     assert found == code
+    assert "holds together" not in printed
 
 
 @pytest.mark.parametrize("fault", ["ready", "malformed", "nxdomain", "silent"])
@@ -219,3 +242,47 @@ def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words
     assert words in printed
     assert "c2VjcmV0" not in printed
     assert "READY" not in printed
+
+
+def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path) -> None:
+    """Whoever knows the public key could sign with it, if it were."""
+    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    from gosip_check.signing import Key, SigningError
+
+    _, path = ed25519(tmp_path)
+    pem = path.read_bytes()
+    public = load_pem_public_key(pem)
+    ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    spellings = {
+        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "raw": public.public_bytes(Encoding.Raw, PublicFormat.Raw),
+        "OpenSSH": ssh,
+        "authorized_keys": b'from="192.0.2.1" ' + ssh + b" somebody@example.net",
+        "RFC 4716": b"---- BEGIN SSH2 PUBLIC KEY ----\n" + ssh.split()[1] + b"\n---- END SSH2 PUBLIC KEY ----\n",
+        "mangled PEM": pem.replace(b"-----BEGIN", b"----- Begin"),
+        "PEM on one line": pem.replace(b"\n", b" ").replace(b"-----BEGIN", b"---- BEGIN"),
+        "only the base 64 of it": pem.splitlines()[1],
+        "JSON Web Key": b'{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}',
+        "several lines": b"correct horse\nbattery staple and more",
+        "with a NUL": b"correct horse\0battery staple",
+        "no UTF-8": b"correct horse battery staple \xff",
+    }
+    for content in spellings.values():
+        path.write_bytes(content)
+        for signs in (True, False):
+            with pytest.raises(SigningError, match="is no key that can be used here"):
+                Key(path, signs=signs)
+    for wrong in (pem.replace(b"PUBLIC KEY", b"CERTIFICATE"), pem.replace(b"PUBLIC", b"OPENSSH PRIVATE")):
+        path.write_bytes(wrong)
+        with pytest.raises(SigningError, match="is no public Ed25519 key"):
+            Key(path, signs=False)
+    for shared in (
+        b"correct horse battery staple",
+        b"0123456789abcdef" * 4,
+        b"MDEyMzQ1Njc4OWFiY2RlZg==",
+        "schlüssel-für-uns".encode(),
+    ):
+        path.write_bytes(shared)
+        assert Key(path, signs=True).name == ""

@@ -7,13 +7,14 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from gosip_check.cli.form import fill_in
+from gosip_check.cli.form import fill_in, write_form
 from gosip_check.discover import mac_of, product_of
 from gosip_check.form import Finding, findings_of, load, to_toml, with_findings
 from gosip_check.probes import mac_vendors, upnp
@@ -63,6 +64,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_router_tells_its_name() -> None:
     assert found(http(DESCRIPTION.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "avm")]
+
+
+def test_a_device_within_the_router_is_not_the_router() -> None:
+    within = "<deviceList><device><modelName>WANDevice</modelName><modelNumber>2021</modelNumber></device></deviceList>"
+    router = DESCRIPTION.replace("<modelNumber>avm</modelNumber>", within)
+    assert found(http(router.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "")]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +236,70 @@ def test_at_a_terminal_it_asks_and_offers_what_was_found(tmp_path: Path) -> None
     assert "\x1b[31m" not in seen
 
 
+ASKS = (
+    "import sys\nfrom gosip_check.cli.form import fill_in, write_form\nfrom gosip_check.records import Form\n"
+    "write_form(fill_in(Form(), [], asks=True), sys.argv[1])\n"
+)
+
+
+def test_who_stops_keeps_what_was_answered(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be ignored here
+    with subprocess.Popen(
+        [TOOL[0], "-c", heeds + ASKS, path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"ACME\n")
+        process.stdin.flush()
+        seen = b""
+        while b"Contact person" not in seen and (more := os.read(process.stderr.fileno(), 4096)):
+            seen += more
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert b"Stopped: what was answered until here is kept." in rest
+    assert load(path) == Form(company_name="ACME")
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_what_is_no_text_is_asked_for_again(locale: str, tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    for utf8 in ("0", "1"):
+        done = subprocess.run(
+            [TOOL[0], "-X", f"utf8={utf8}", "-c", ASKS, path], input=b"AC\xffME\nACME\n", capture_output=True,
+            timeout=60, env={**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": ""},
+        )  # fmt: skip
+        assert b"That holds a byte that is no text" in done.stderr
+        assert load(path).company_name == "ACME"
+    path.write_text(to_toml(Form(company_name="AC\udcffME")), encoding="utf-8")
+    assert load(path).company_name == "AC?ME"
+
+
+def test_comments_of_ones_own_are_kept_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, beside = tmp_path / "form.toml", tmp_path / "form.toml.bak"
+    write_form(Form(company_name="ACME"), str(path))
+    write_form(Form(company_name="ACME Ltd"), str(path))
+    assert not beside.exists()
+    own = path.read_text() + "# ask Maria on Monday\n"
+    path.write_text(own)
+    write_form(Form(company_name="ACME plc"), str(path))
+    assert beside.read_text() == own
+    assert load(path).company_name == "ACME plc"
+    assert "form.toml.bak: the file as it was" in capsys.readouterr().err
+
+
+def test_a_form_that_cannot_be_right_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    path.write_text('discovered = ["nonsense"]\n')
+    assert "discovered: 'nonsense' is no field" in here("form", "check", path)[1]
+    document = demo()
+    document["form"] = {"contact_number": "not a number", "discovered": ["nonsense"]}
+    code, printed = here("report", "check", save(document, tmp_path))
+    assert code == 1
+    assert "'not a number' is no telephone number" in printed
+    assert "discovered: 'nonsense' is no field" in printed
+
+
 def test_a_wrong_pbx_is_not_repeated() -> None:
     code, printed = here("form", "fill", "f.toml", "--pbx", "sip:user:hunter2@pbx")
     assert code == 2
@@ -248,7 +319,11 @@ def in_a_namespace_of_its_own(*arguments: object) -> "subprocess.CompletedProces
 def test_fill_as_a_command(tmp_path: Path) -> None:
     path = tmp_path / "form.toml"
     path.write_text('company_name = "ACME"\n')
-    saved = save(demo(), tmp_path)
+    document = demo()
+    refused = in_a_namespace_of_its_own("form", "fill", path, "--report", save(document, tmp_path))
+    assert refused.returncode == 2
+    assert "was made by the demo; its addresses and speeds are those of no site" in refused.stderr
+    saved = save({**document, "command": "run"}, tmp_path)
     done = in_a_namespace_of_its_own("form", "fill", path, "--report", saved)
     assert done.returncode == 1
     assert "Found and confirmed by nobody: internet_1.interface, internet_1.address" in done.stdout

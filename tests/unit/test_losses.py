@@ -35,11 +35,11 @@ def test_one_way_losses_are_placed_exactly() -> None:
 
 def test_a_stateless_reflector_tells_no_direction() -> None:
     replies = [(number, number) for number in range(10) if number not in (4, 5)]
-    assert locate(10, replies, stateful=False) == Losses(undecided=[4, 5])
+    assert locate(10, replies, stateful=False) == Losses(undecided=[4, 5], told=False)
 
 
 def test_nothing_missing_is_nothing_lost_whatever_the_reflector_counts() -> None:
-    assert locate(5, [(n, n) for n in range(5)], stateful=False) == Losses()
+    assert locate(5, [(n, n) for n in range(5)], stateful=False) == Losses(told=False)
 
 
 def test_a_packet_doubled_on_the_way_there_does_not_hide_a_loss() -> None:
@@ -57,10 +57,25 @@ def test_packets_that_swapped_on_the_way_there_are_no_loss() -> None:
     assert locate(7, replies, stateful=True) == Losses(up=[5], reordered=1)
 
 
-def test_a_session_that_began_anew_decides_nothing() -> None:
-    before = [(n, n) for n in range(100)]
-    after = [(n, n - 103) for n in range(103, 150)]
-    assert locate(150, before + after, stateful=True) == Losses(undecided=[100, 101, 102])
+def test_what_was_lost_while_a_session_began_anew_stays_undecided_and_the_rest_does_not() -> None:
+    before = [(n, n - (n > 50)) for n in range(100) if n != 50]
+    after = [(n, n - 103) for n in range(103, 150) if n != 120]
+    gap = [100, 101, 102]
+    expected = Losses(up=[50], down=[120], undecided=gap, at_restart=gap, restarts=1)
+    assert locate(150, before + after, stateful=True) == expected
+
+
+def test_a_session_that_begins_anew_at_once_is_seen_by_counts_that_come_twice() -> None:
+    replies = [*((n, n) for n in range(20)), *((n, n - 30) for n in range(30, 40))]
+    gap = list(range(20, 30))
+    assert locate(40, replies, stateful=True) == Losses(undecided=gap, at_restart=gap, restarts=1)
+
+
+@pytest.mark.parametrize("flows", [2, 10])
+def test_one_counter_for_all_flows_tells_no_direction(flows: int) -> None:
+    lost = set(range(19, 1000, 20))
+    replies = [(n, n * flows) for n in range(1000) if n not in lost]
+    assert locate(1000, replies, stateful=True) == Losses(undecided=sorted(lost), told=False)
 
 
 def test_no_answer_at_all_leaves_every_packet_undecided() -> None:

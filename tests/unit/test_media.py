@@ -1,6 +1,7 @@
 """The media probe from end to end on loopback: a child process, a reflector, and a bad line that counts its drops."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -108,6 +109,122 @@ def test_a_stateless_reflector_is_recognised_and_tells_no_direction() -> None:
     assert low <= high / 2
 
 
+@contextmanager
+def twamp_light() -> Iterator[int]:
+    """A TWAMP Light reflector without state, as RFC 5357 4.2.1 lays its packet out: 41 octets, whatever it was sent."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                data, sender = sock.recvfrom(2048)
+            except TimeoutError:
+                continue
+            now = struct.pack("!II", int(time.time()) + 2_208_988_800, int(time.time() % 1 * 2**32))
+            reply = bytearray(41)
+            reply[0:4] = data[0:4]  # Sequence Number, copied
+            reply[4:12] = now  # Timestamp
+            reply[12:14] = b"\x00\x01"  # Error Estimate
+            reply[16:24] = now  # Receive Timestamp
+            reply[24:28] = data[0:4]  # Sender Sequence Number
+            reply[28:36] = data[4:12]  # Sender Timestamp
+            reply[36:38] = data[12:14]  # Sender Error Estimate
+            reply[40] = 64  # Sender TTL
+            sock.sendto(reply, sender)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.05)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_plain_twamp_light_reflector_is_enough_for_round_trips_and_the_way_up() -> None:
+    with twamp_light() as port, ImpairingRelay(("127.0.0.1", port), Impairment(loss=0.1), CLEAN) as relay:
+        facts = measured(relay.port)
+    assert facts.reflector_stateful is False
+    assert (facts.lost_up, facts.lost_down) == (None, None)
+    assert facts.lost_undecided
+    assert facts.round_trip_loss_pct == pytest.approx(10, abs=5)
+    assert facts.short_answers
+    assert facts.rtt_ms is not None
+    assert 0 < facts.rtt_ms.min < 50
+    assert facts.jitter_up_ms is not None
+    assert facts.jitter_up_ms.p50 < 10
+    assert (facts.dscp_at_far_end, facts.dscp_survives) == ({}, None)
+    assert facts.between["delivered_pct"][0] == 0
+    assert "answers with shorter packets" in facts.evidence["delivered_pct"]
+
+
+def test_a_reflector_that_hangs_is_not_a_bad_line() -> None:
+    stop = threading.Event()
+    options = ReflectorOptions(addresses=("127.0.0.1",), ports=(0,))
+    with Reflector.open(options) as reflector:
+        thread = threading.Thread(target=reflector.serve, args=(stop,))
+        thread.start()
+        timer = threading.Timer(1.5, stop.set)
+        timer.start()
+        facts = measured(reflector.stamp_ports[0], duration_s=3.0)
+        timer.join()
+        thread.join()
+    assert_open(facts)
+
+
+def test_a_reflector_that_dies_is_not_a_bad_line_and_our_machine_did_send() -> None:
+    stop = threading.Event()
+    options = ReflectorOptions(addresses=("127.0.0.1",), ports=(0,))
+    with Reflector.open(options) as reflector:
+
+        def serve() -> None:
+            reflector.serve(stop)
+            reflector.close()  # from now on the kernel answers: port unreachable
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        timer = threading.Timer(1.5, stop.set)
+        timer.start()
+        facts = measured(reflector.stamp_ports[0], duration_s=3.0)
+        timer.join()
+        thread.join()
+    assert_open(facts)
+    assert facts.unsent == 0
+
+
+def assert_open(facts: Facts) -> None:
+    assert facts.received
+    assert facts.sent == 750 > facts.received
+    assert facts.far_answered_afterwards is False
+    for fact in ("delivered_pct", "window15_loss_pct", "burst200_loss_pct", "mos"):
+        assert "the reflector had stopped answering by the end" in facts.evidence[fact]
+    low, high = facts.between["delivered_pct"]
+    assert low is not None
+    assert low < 99
+    assert high == pytest.approx(100, abs=0.5)
+    low, high = facts.between["window15_loss_pct"]
+    assert low == pytest.approx(0, abs=0.5)
+    assert high is not None
+    assert high > 1
+
+
+def test_an_answer_without_our_signature_is_told_from_silence(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef\n")
+    for without_key in (far, twamp_light):
+        with without_key() as port:
+            facts = measured(port, duration_s=1.0, reflector_key_file=str(key))
+        assert facts.sent is None
+        assert "answers, but its answers are not signed with the key" in facts.evidence["delivered_pct"]
+
+
+def test_addresses_of_ipv6_stand_in_brackets() -> None:
+    assert str(far_end.Place("2001:db8::1", 862)) == "[2001:db8::1]:862"
+
+
 def test_a_signed_session_works_and_a_wrong_key_is_a_silent_reflector(tmp_path: Path) -> None:
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("0123456789abcdef\n")
@@ -118,7 +235,7 @@ def test_a_signed_session_works_and_a_wrong_key_is_a_silent_reflector(tmp_path: 
     assert (facts.sent, facts.received, facts.dscp_survives) == (100, 100, True)
     assert refused.sent is None
     assert "did not answer" in refused.evidence["delivered_pct"]
-    assert "need a key" in refused.evidence["delivered_pct"]
+    assert "have another key" in refused.evidence["delivered_pct"]
 
 
 def test_a_reflector_that_is_not_there_decides_nothing() -> None:
@@ -128,6 +245,21 @@ def test_a_reflector_that_is_not_there_decides_nothing() -> None:
     for fact in ("delivered_pct", "window15_loss_pct", "worst_jitter_ms", "mos", "dscp_survives"):
         assert getattr(facts, fact) is None
         assert "did not answer" in facts.evidence[fact]
+    assert facts.between == {}
+
+
+@pytest.mark.parametrize("reflector", ["no.such.host.invalid", "255.255.255.255", "fe80::1%lo"])
+def test_a_far_end_that_cannot_be_sent_to_is_no_fault_of_the_line(
+    reflector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_address(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    facts = measured(0, reflector=reflector, duration_s=1.0)
+    for fact in ("delivered_pct", "window15_loss_pct", "worst_jitter_ms", "mos", "dscp_survives"):
+        assert getattr(facts, fact) is None
+        assert "No media was sent: " in facts.evidence[fact]
     assert facts.between == {}
 
 

@@ -6,15 +6,19 @@ import shutil
 import subprocess
 import tempfile
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gosip_check.probes.histogram import histogram as counts_of
 from gosip_check.probes.series import MOST_POINTS, thinned
-from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series
-from gosip_check.report.charts import Line, histogram, line_chart, path, strip
+from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series, Signature
+from gosip_check.report.charts import Limit, Line, histogram, line_chart, path, strip
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
 from tests.saved import demo
@@ -29,7 +33,9 @@ def full(text: str = "words") -> Report:
     """A report with every picture that there is, and `text` wherever text from outside may stand."""
     facts: dict[str, Any] = {
         "series": [{"name": f"rtt {text}", "unit": "ms", "points": [[n / 10, 20 + n % 7] for n in range(200)],
-                    "measured": 200}],
+                    "measured": 200},
+                   {"name": "round trip", "unit": "ms", "points": [[0, 90], [1, 120]], "measured": 2}],
+        "rtt_histogram": {"low": 20, "high": 27, "max": 90, "counts": [120, 78], "beyond": 2},
         "per_channel": [{"received": 1000 - 3 * n, "lost_up": 3 * n, "lost_down": 0} for n in range(10)],
         "hops": [{"ttl": 1, "address": "192.168.1.1", "kind": "private"}, {"ttl": 2, "address": text}],
         "destination": "217.22.184.27", "edge_ttl": 1, "reached_at": None,
@@ -92,17 +98,20 @@ def test_everything_that_was_asked_for_is_on_the_page() -> None:
     for words in (
         "NOT READY: mend what failed", "Customer Compliance Form", "(discovered, not confirmed)",
         "Not filled in: contact",
-        "What was not measured, and why", "What was measured, and how", "rtt words over time", "Distribution of",
+        "What was not measured, and why", "What was measured, and how", "rtt words, round trip over time",
+        "Distribution of",
+        "198 round trips, and 2 longer ones, up to 90 ms", "95 % of the round trips: at most 300 ms",
         "Loss of each channel", "The way to the provider", "rewrites SIP", "What was changed on the way", "300 ms",
     ):  # fmt: skip
         assert words in text
 
 
 def test_charts_hold_what_they_were_given() -> None:
-    svg = str(line_chart("t", "ms", [Line("a", [(0, 10), (10, 20)])], [15]))
+    svg = str(line_chart("t", "ms", [Line("a", [(0, 10), (10, 20)])], [Limit(15, "fifteen")]))
     assert 'points="40.0,' in svg
     assert svg.count("stroke-dasharray") == 1
-    assert str(histogram("t", "ms", [1.0] * 30)).count("<rect") == 40
+    assert "fifteen" in svg
+    assert str(histogram("t", "ms", 1, 2, [1] * 40, "")).count("<rect") == 40
     assert "1 of 3 channels lost packets; the worst lost 2 %" in str(strip("t", [0, 2, 0]))
     assert "<circle" not in str(path("t", []))
     odd = measurement({"series": [{"name": 1}], "hops": "x", "per_channel": [5]})
@@ -209,7 +218,9 @@ def test_the_pdf_sets_two_lines_side_by_side() -> None:
 
 def test_the_demo_has_a_page_with_its_round_trips() -> None:
     loaded = msgspec.convert(demo(), Report)
-    assert "Round trips over time" in to_html(loaded)
+    text = Page(to_html(loaded)).text
+    assert "Round trip of one request after the other, signalling" in text
+    assert "request 3" in text
 
 
 def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
@@ -222,5 +233,98 @@ def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
     assert max(values) == pytest.approx(media["facts"]["rtt_ms"]["max"], abs=0.001)
     assert min(values) == pytest.approx(media["facts"]["rtt_ms"]["min"], abs=0.001)
     page = to_html(msgspec.convert(document, Report))
-    for words in ("round trip over time, media", "loss up, loss down over time, media", "Loss of each channel, media"):
+    for words in (
+        "round trip over time, media", "loss up, loss down over time, media", "Loss of each channel, media",
+        "Distribution of the round trips, media",
+    ):  # fmt: skip
         assert words in page
+
+
+def test_a_picture_shows_the_limits_of_what_it_shows_and_no_others() -> None:
+    """Jitter is in milliseconds and a burst in percent: both have their limits elsewhere."""
+    loaded = msgspec.convert(demo(), Report)
+    drawn = {str(p.svg).split("<title>")[1].split("</title>")[0]: str(p.svg) for p in pictures(loaded)}
+    trips, losses = drawn["round trip over time, media"], drawn["loss up, loss down over time, media"]
+    assert re.findall(r">([^<]*(?:at most|better)[^<]*)<", trips) == [
+        "far above this picture: 95 % of the round trips: at most 300 ms",
+        "far above this picture: 95 % of the round trips: better 100 ms",
+    ]
+    assert re.findall(r">([^<]*(?:at most|better)[^<]*)<", losses) == [
+        "in any 15 s: at most 1 %", "in any 15 s: better 0.1 %",
+    ]  # fmt: skip
+    assert not re.findall("at most|better", drawn["Round trip of one request after the other, signalling"])
+
+
+@given(
+    values=st.lists(st.floats(0, 400), max_size=5),
+    limits=st.lists(st.sampled_from([0.1, 1, 9.99, 15, 30, 100, 101, 300]), max_size=4, unique=True),
+)
+def test_no_label_of_a_limit_stands_on_another_nor_on_the_title(values: list[float], limits: list[float]) -> None:
+    lines = [Line("a", list(enumerate(values)))]
+    svg = str(line_chart("t", "ms", lines, [Limit(value, f"limit {value:g}") for value in limits]))
+    places = sorted(float(down) for down in re.findall(r'y="([0-9.]+)"[^>]*>[^<]*limit', svg))
+    assert len(places) == len(limits)
+    assert all(after - before >= 11 for before, after in pairwise(places))
+    assert all(down >= 24 for down in places)
+
+
+def test_a_histogram_counts_every_value() -> None:
+    values = [20 + n % 7 for n in range(10_000)] + [900.0]
+    counted = counts_of(values)
+    assert counted is not None
+    assert sum(counted.counts) + counted.beyond == len(values)
+    assert (counted.low, counted.max, counted.beyond) == (20, 900, 1)
+    assert counted.counts[0] == sum(value == 20 for value in values)
+    assert counts_of([]) is None
+    same = counts_of([5.0] * 3)
+    assert same is not None
+    assert (sum(same.counts), same.beyond) == (3, 0)
+
+
+def wanting_report() -> Report:
+    """Passes first, as a checklist may have them, and a signature."""
+    verdicts = (
+        verdict("pass", id="alg.absent", group="alg", title="No ALG"),
+        verdict("warn", id="dns.ttl", group="dns", title="Short lived", hint="Lower it."),
+        verdict("unknown", id="dns.should", group="dns", level="should", title="Not needed"),
+        verdict("unknown", id="dns.must", group="dns", title="Not told"),
+        verdict("fail", id="firewall.rtp", group="firewall", title="Closed", hint="Open it."),
+    )
+    options = {"requests": 3, "networks": ["192.0.2.0/24"]}
+    asked = msgspec.structs.replace(measurement({"fine": True}), options=options)
+    signature = Signature(algorithm="ed25519", key="0123456789abcdef", value="00")
+    return report(*verdicts, outcome=Readiness.NOT_READY, measurements=[asked], signature=signature)
+
+
+IN_ORDER = [
+    "NOT READY", "What to look at", "Closed", "Open it.", "Not told", "Short lived", "Lower it.",
+    "Customer Compliance Form", "SIP ALG", "No ALG", "DNS", "Not needed", "Firewall", "Closed",
+    "What was not measured, and why", "Which report this is", "Signed", "ed25519, key 0123456789abcdef",
+    "Appendix. What was measured, and how", "asked with requests 3, networks 192.0.2.0/24", "fine",
+]  # fmt: skip
+
+
+def in_order(text: str) -> None:
+    at = 0
+    for words in IN_ORDER:
+        assert words in text[at:], words
+        at = text.index(words, at) + len(words)
+
+
+def test_the_page_begins_with_what_is_wanting_and_ends_with_the_facts() -> None:
+    in_order(Page(to_html(wanting_report())).text)
+    nothing = Page(to_html(report(verdict("pass")))).text
+    assert "What to look at" not in nothing
+
+
+def test_so_does_the_pdf() -> None:
+    pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
+    from gosip_check.report.to_pdf import to_pdf
+
+    reader = shutil.which("pdftotext")
+    if reader is None:
+        pytest.skip("needs pdftotext to read it")
+    done = subprocess.run(
+        [reader, "-", "-"], input=to_pdf(wanting_report()), capture_output=True, check=True, timeout=60
+    )
+    in_order(" ".join(done.stdout.decode().replace("\u200b", "").split()))

@@ -161,13 +161,32 @@ def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> Non
 
 
 def test_short_packets_and_well_known_source_ports_get_no_answer() -> None:
-    reflector = core(own_ports={8620})
+    reflector = core()
     packet = bytes(sender().fill(0, 0))
     assert reflector.receive(packet[:43], arrival(), 0.0, time.time_ns) is None
-    for port in (7, 19, 53, 862, 1023, 8620):
+    for port in (7, 19, 53, 862, 1023):
         assert reflector.receive(packet, arrival(port=port), 0.0, time.time_ns) is None
     assert reflector.receive(packet, arrival(), 0.0, time.time_ns) is not None
-    assert (reflector.counters.too_short, reflector.counters.bad_source) == (1, 6)
+    assert (reflector.counters.too_short, reflector.counters.bad_source) == (1, 5)
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "signed"])
+@pytest.mark.parametrize("tlvs", [[], [Tlv(stamp_tlv.LOCATION, bytes(4))]], ids=["bare", "tlv"])
+def test_two_reflectors_do_not_keep_each_other_busy(key: bytes | None, tlvs: list[Tlv]) -> None:
+    """What one of them answers, sent on to the other from any port, ends there."""
+    one, other = core(key=key), core(key=key)
+    packet = sender(length=200, tlvs=tlvs, key=key).fill(7, time.time_ns())
+    answer = one.receive(bytes(packet), arrival(port=50000), 0.0, time.time_ns)
+    assert answer is not None
+    assert other.receive(answer.data, arrival("192.0.2.2", 40000), 0.0, time.time_ns) is None
+    assert other.counters.bad_source == 1
+
+
+@pytest.mark.parametrize("padding", [b"\0" * 28, b"\xff" * 28, bytes(range(28))])
+def test_a_twamp_sender_may_pad_as_it_likes(padding: bytes) -> None:
+    """RFC 5357 4.1.2: random padding, or zeros, where STAMP has MBZ."""
+    packet = bytes(sender().fill(0, time.time_ns()))[:16] + padding
+    assert core().receive(packet, arrival(), 0.0, time.time_ns) is not None
 
 
 def test_only_allowed_prefixes_are_answered() -> None:
@@ -278,6 +297,18 @@ def test_the_mirror_answers_nothing_longer_than_its_request(client: socket.socke
     assert (reflector.mirrored, reflector.not_mirrored) == (1, 3)
 
 
+def test_sip_ports_answer_stamp_as_well(client: socket.socket) -> None:
+    """Else a far end with --all-ports would seem to be blocked there."""
+    packet = bytes(sender(length=52, tlvs=[Tlv(stamp_tlv.LOCATION, bytes(4))]).fill(9, time.time_ns()))
+    with reflecting(sip_ports=(0,)) as reflector:
+        port = reflector.sip_ports[0]
+        reply = stamp.parse_reply(exchange(client, packet, port))
+        mirrored = sip_mirror.read(exchange(client, OPTIONS, port))
+    location = stamp_tlv.Location.parse(reply.tlv(stamp_tlv.LOCATION) or b"")
+    assert (reply.sender_sequence, location.destination_port) == (9, port)
+    assert mirrored.received == OPTIONS
+
+
 def test_the_mirror_works_over_tcp_in_pieces_and_needs_no_padding() -> None:
     short = OPTIONS.replace(b"X-Padding: " + b"a" * 600 + b"\r\n", b"")
     with (
@@ -323,6 +354,13 @@ def test_the_command_serves_without_root_and_counts_at_the_end(client: socket.so
         assert process.wait(10) == 0
     assert set(users) == {"65534"} if os.geteuid() == 0 else set(users) == {str(os.geteuid())}
     assert last.startswith("received 1 answered 1 sessions 1 ")
+
+
+def test_all_ports_and_one_address_do_not_go_together() -> None:
+    command = [sys.executable, "-m", "gosip_check", "reflector", "--bind", "127.0.0.1", "--all-ports", "--port", "8620"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "leave --bind out" in done.stderr
 
 
 def test_a_taken_port_is_named() -> None:

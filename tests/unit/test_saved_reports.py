@@ -1,5 +1,6 @@
 """Saved reports: read whoever wrote them, judged anew whatever was done to them, compared."""
 
+import copy
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from gosip_check.report.figures import figures, unit_of
 from gosip_check.report.load import ReportError, parse
 from tests.saved import DATA, demo, save, tool
 from tests.unit.records import expectation, measurement, report, requirement, verdict
+from tests.unit.test_forgeries import measurement_of
 
 OLD = DATA / "report-first-minor.json"
 
@@ -39,6 +41,8 @@ def test_a_report_of_the_first_minor_version_is_shown_judged_and_made_a_page(tmp
     assert "contradiction" not in checked.stdout
     assert checked.returncode == 3
     assert "It was made by the demo" in checked.stdout
+    assert "It says that gosip-check 0.0.9 wrote it" in checked.stdout
+    assert tool("report", "compare", OLD, OLD).returncode == 0
 
 
 WRONG = {
@@ -67,11 +71,12 @@ def test_what_is_no_report_is_refused_with_a_sentence(content: bytes, sentence: 
     assert str(caught.value).startswith("r.json: ")
 
 
-def test_a_field_of_a_newer_minor_version_is_told_as_such() -> None:
+def test_a_newer_minor_version_is_refused_and_told_as_such() -> None:
     document = demo()
-    document.update(tool_version="9.1.0", colour="blue")
-    with pytest.raises(ReportError, match=r"was written by gosip-check 9\.1\.0; this is 0\.1\.0, and older: "):
-        parse(json.dumps(document).encode(), "r.json")
+    for more in ({}, {"colour": "blue"}):
+        document.update(tool_version="9.1.0", **more)
+        with pytest.raises(ReportError, match=r"was written by gosip-check 9\.1\.0; this is 0\.1\.0, and older\."):
+            parse(json.dumps(document).encode(), "r.json")
     document.update(tool_version="0.1.0")
     with pytest.raises(ReportError, match=r"is damaged or was edited: Object contains unknown field colour"):
         parse(json.dumps(document).encode(), "r.json")
@@ -163,6 +168,57 @@ def test_what_changed_is_told_by_requirement_and_by_figure(tmp_path: Path) -> No
     same = tool("report", "compare", before, before)
     assert same.returncode == 0
     assert "Nothing changed." in same.stdout
+
+
+def test_two_runs_of_the_same_site_say_nothing_changed(tmp_path: Path) -> None:
+    """Ports, seeds and microseconds are others every time."""
+    first, second = demo(), copy.deepcopy(demo())
+    for measured in second["measurements"]:
+        facts = measured["facts"] or {}
+        for name, value in facts.items():
+            if name in ("local_port", "seed"):
+                facts[name] = (value or 0) + 4321
+        if measured["probe"] == "media":
+            facts.update(reflector="127.0.0.1:9", mapped_address="127.0.0.1:10", worst_jitter_ms=0.9)
+            facts["rtt_ms"].update(p50=0.8)
+    found = changes(msgspec.convert(first, Report), msgspec.convert(second, Report))
+    assert found.statements == []
+    assert [figure.name for figure in found.figures if figure.is_marked] == []
+    assert "media.worst_jitter_ms" in [figure.name for figure in found.figures]
+    facts = measurement_of(second, "media")["facts"]
+    facts.update(reflector="192.0.2.1:862", window15_loss_pct=0.5)
+    found = changes(msgspec.convert(first, Report), msgspec.convert(second, Report))
+    assert [(s.name, s.after) for s in found.statements] == [("media.reflector", "192.0.2.1")]
+    assert "media.window15_loss_pct" in [figure.name for figure in found.figures if figure.is_marked]
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_that_no_clock_showed_is_no_report(when: str) -> None:
+    document = demo()
+    document["started"] = when
+    with pytest.raises(ReportError, match="is damaged or was edited: it was made in the year"):
+        parse(json.dumps(document).encode(), "r.json")
+    document = demo()
+    document["measurements"][0]["started"] = when
+    with pytest.raises(ReportError, match="is damaged or was edited: it was made in the year"):
+        parse(json.dumps(document).encode(), "r.json")
+
+
+def test_a_report_comes_through_a_pipe(tmp_path: Path) -> None:
+    text = json.dumps(demo())
+    path = save(demo(), tmp_path)
+    for command in (["show", "-"], ["judge", "-", "--checklist", "go-native"], ["compare", path, "-"]):
+        done = tool("report", *command, input=text)
+        assert done.returncode == 0, done.stderr
+    assert tool("report", "check", "-", input=text).returncode == 3
+    for name in ("-", "/dev/stdin"):
+        page = tool("report", "html", name, input=text)
+        assert page.stdout.startswith("<!DOCTYPE html>")
+        assert page.returncode == 0
+    assert not Path("/dev/stdin.html").exists()
+    assert tool("report", "html", "-", tmp_path / "page.html", input=text).returncode == 0
+    assert (tmp_path / "page.html").read_text() == page.stdout
+    assert "is not valid JSON" in tool("report", "show", "-", input="").stderr
 
 
 def test_figures_and_their_units() -> None:

@@ -1,78 +1,13 @@
 """Numbers from a stream, on packets made up by hand: every fact against what was put in."""
 
-from collections.abc import Callable, Iterable
-
 import pytest
 
 from gosip_check.probes.media_bounds import bounds_of, own_trouble
-from gosip_check.probes.stream_facts import (
-    Answer,
-    ChannelLog,
-    SendingFacts,
-    StreamFacts,
-    facts_of,
-    voice_quality,
-)
+from gosip_check.probes.stream_facts import SendingFacts
+from gosip_check.probes.voice import voice_quality
 from gosip_check.wire.stamp_tlv import FarDrops
 
-PACKETS = 1000
-START_NS = 1_700_000_000_000_000_000
-MS = 1_000_000
-CLOCK_OFFSET_MS = 12_345.0
-
-
-def sending(late_s: Iterable[float] = (0.0001,), unsent: int = 0, clock_step_ms: float = 0.0) -> SendingFacts:
-    return SendingFacts.of(sorted(late_s), unsent=unsent, queue_full=0, lasted_s=20.0, clock_step_ms=clock_step_ms)
-
-
-def answers(
-    up_ms: Callable[[int], float | None],
-    down_ms: Callable[[int], float | None],
-    stateful: bool = True,
-    far_dscp: int | None = 46,
-) -> list[Answer]:
-    """One channel through a path that takes `up_ms` and `down_ms` for a packet, None to lose it. A tail follows."""
-    found = []
-    far = 0
-    for number in range(PACKETS + 3):
-        up = up_ms(number) if number < PACKETS else 10.0
-        down = down_ms(number) if number < PACKETS else 10.0
-        if up is None:
-            continue
-        count, far = far, far + 1
-        if down is None:
-            continue
-        far_ns = START_NS + int((number * 20 + up + CLOCK_OFFSET_MS) * MS)
-        home_ns = START_NS + int((number * 20 + up + down) * MS)
-        found.append(
-            Answer(
-                number,
-                count if stateful else number,
-                up + CLOCK_OFFSET_MS,
-                down - CLOCK_OFFSET_MS,
-                0.05,
-                far_ns,
-                home_ns,
-                far_dscp,
-                46,
-            )
-        )
-    return found
-
-
-def facts(
-    *channels: list[Answer], stateful: bool = True, sent: SendingFacts | None = None, drops: int = 0, short: int = 0
-) -> StreamFacts:
-    logs = [ChannelLog(sent=PACKETS + 3, answers=channel) for channel in channels]
-    return facts_of(logs, len(channels), PACKETS, 222, stateful, sent or sending(), drops, short)
-
-
-def constant(ms: float) -> Callable[[int], float | None]:
-    return lambda _: ms
-
-
-def every(step: int, ms: float) -> Callable[[int], float | None]:
-    return lambda number: None if number % step == step - 1 else ms
+from .streams import PACKETS, answers, constant, every, facts, sending
 
 
 def test_a_clean_path_with_another_clock_at_its_far_end() -> None:
@@ -120,6 +55,7 @@ def test_a_queue_that_grows_all_the_time_counts_as_a_lack_of_rate() -> None:
     assert found.up.lost == 0
     assert found.up.delivered_pct == pytest.approx(95.5, abs=0.3)
     assert found.up.rate_kbps == pytest.approx(95.5, abs=0.3)
+    assert found.down.delivered_pct == 100
 
 
 def test_jitter_stays_on_its_way() -> None:
