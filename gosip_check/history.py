@@ -8,6 +8,7 @@ import contextlib
 import os
 import sqlite3
 import sys
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes
+from gosip_check.report.changes import VerdictChange, changes, news, words
 from gosip_check.report.figures import figures
-from gosip_check.report.text import visible
 
 VERSION = 1
 "PRAGMA user_version of the files that this version writes."
 
 KEEP_DAYS = 365
 _BUSY_S = 15.0
+
+_MOST_FORGOTTEN = 10
+"Runs that one `keep` may let go: a clock that is wrong for a while costs little."
 
 _TABLES = """
 CREATE TABLE run (
@@ -92,12 +96,16 @@ def default_path() -> Path:
 
 
 def site_of(report: Report) -> str:
-    """Runs of the same site follow each other: same checklist, same lines."""
-    return " ".join([report.checklist.id, *sorted(link.name for link in report.links)])
+    """Runs of the same site follow each other: same checklist, same lines. A demo is none."""
+    place = [report.checklist.id, *sorted(link.name for link in report.links)]
+    return " ".join([*place, "(demo)"] if report.is_demo else place)
 
 
 class History:
-    """`with History(path) as history`. Raises HistoryError wherever the file cannot be used."""
+    """`with History(path) as history`; create=False only reads, and what another user has written, too.
+
+    Raises HistoryError wherever the file cannot be used.
+    """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
@@ -107,8 +115,12 @@ class History:
             elif not path.exists():
                 raise HistoryError(f"{path}: there is no history yet; `gosip-check health` begins one.")
             with _told(path):
-                self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-                self._open()
+                if create:
+                    self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+                    self._open()
+                else:
+                    self._db = _read_only(path)
+                    self._check(self._version())
         except OSError as error:
             raise HistoryError(f"{path}: cannot be used: {error.strerror}.") from error
 
@@ -130,15 +142,30 @@ class History:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA user_version = {VERSION}")
                     version = VERSION
+        self._check(version)
+        self._log_ahead()
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _log_ahead(self) -> None:
+        """SQLite waits for nobody here, so that a second writer that opens the file in this moment has to be."""
+        until_s = time.monotonic() + _BUSY_S
+        while self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.02)
+
+    def _check(self, version: int) -> None:
+        if version == 0:
+            raise HistoryError(f"{self.path}: is no history.")
         if version > VERSION:
             raise HistoryError(
                 f"{self.path}: was written by a newer gosip-check: it has version {version}, and this one knows "
                 f"{VERSION}; use that one, or name another file."
             )
-        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -154,10 +181,10 @@ class History:
                 self._db.execute("ROLLBACK")
 
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
-        """Keep a run, and say what changed from the one before it. Older runs than `keep_days` before it go."""
+        """Keep a run, and say what changed from the one before it. Runs that are more than `keep_days` older go."""
         document = zlib.compress(msgspec.json.encode(report), 6)
         with _told(self.path), self._transaction():
-            before = self._last(site_of(report))
+            last = self._last(site_of(report))
             cursor = self._db.execute(
                 "INSERT INTO run (id, site, started_s, elapsed_s, outcome, counts, report) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -177,42 +204,83 @@ class History:
                 self._db.execute(
                     "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
                 )
-            found = changes(before, report).verdicts if before else []
-            for change in found:
+            found = news(self._as_looked_at(last), report) if last else []
+            left_out = [c for c in changes(last, report).verdicts if c.after is Outcome.SKIPPED] if last else []
+            for change in [*found, *left_out]:
                 self._db.execute(
                     "INSERT INTO change VALUES (?, ?, ?, ?)",
                     (number, change.id, change.link, msgspec.json.encode(change).decode()),
                 )
             if keep_days is not None:
-                oldest_s = report.started.timestamp() - keep_days * 86400
-                self._db.execute("DELETE FROM run WHERE started_s < ?", (oldest_s,))
-            kept = self._runs("WHERE number = ?", (number,))
-            return [self._change(run, change) for run in kept for change in found]
+                self._forget(keep_days)
+            return self._since(number, found)
+
+    def _forget(self, keep_days: int) -> None:
+        """Counted from the earlier of the last two runs: a clock that was years ahead once costs nothing."""
+        self._db.execute(
+            "DELETE FROM run WHERE number IN (SELECT number FROM run WHERE started_s < (SELECT min(started_s) FROM "
+            "(SELECT started_s FROM run ORDER BY number DESC LIMIT 2)) - ? ORDER BY started_s LIMIT ?)",
+            (keep_days * 86400, _MOST_FORGOTTEN),
+        )
+
+    def _as_looked_at(self, last: Report) -> Report:
+        """The last run, with what it skipped as it was before that: `change` holds since when it is skipped."""
+        verdicts = []
+        for verdict in last.verdicts:
+            if verdict.outcome is Outcome.SKIPPED:
+                for _, change in self._changes_of(verdict.id, verdict.link, site_of(last)):
+                    if change.after is Outcome.SKIPPED and change.before is not None:
+                        verdict = replace(verdict, outcome=change.before, reason=change.reason_before)
+                    break
+            verdicts.append(verdict)
+        return replace(last, verdicts=verdicts)
+
+    def since(self, report: Report, found: Sequence[VerdictChange]) -> list[Change]:
+        """Changes that were found elsewhere, and how long all had been as before a kept run."""
+        with _told(self.path):
+            row = self._db.execute("SELECT number FROM run WHERE id = ?", (report.id,)).fetchone()
+            return self._since(row[0], found) if row else []
 
     def _last(self, site: str) -> Report | None:
         row = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 1", (site,)).fetchone()
         return _report(row[0]) if row else None
 
+    def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
+        (run,) = self._runs("WHERE number = ?", (number,))
+        return [self._change(run, change) for change in found]
+
     def _change(self, run: Run, change: VerdictChange) -> Change:
-        """With how long it had been as before: since the change before this one, else since the first kept run."""
-        since = self._db.execute(
-            "SELECT max(run) FROM change JOIN run ON run.number = change.run "
-            "WHERE requirement = ? AND link = ? AND change.run < ? AND site = ?",
-            (change.id, change.link, run.number, run.site),
-        ).fetchone()[0]
+        """With how long it had been as before: from where it became so, or the first kept run, to where it ended."""
+        first, end = 0, run.number
+        for number, earlier in self._changes_of(change.id, change.link, run.site, run.number):
+            if earlier.after is change.before:
+                first = number
+                break
+            if earlier.before is change.before:  # another process may have seen the end before
+                end = number
         started_s, count = self._db.execute(
             "SELECT min(started_s), count(*) FROM run WHERE site = ? AND number >= ? AND number < ?",
-            (run.site, since or 0, run.number),
+            (run.site, first, end),
         ).fetchone()
         before_since = None if started_s is None else datetime.fromtimestamp(started_s, UTC)
         return Change(run, change, before_since, int(count))
 
-    def runs(self, last: int, site: str | None = None) -> list[Run]:
+    def _changes_of(
+        self, requirement: str, link: str, site: str, until: int = sys.maxsize
+    ) -> Iterator[tuple[int, VerdictChange]]:
+        """What became of one requirement, latest first."""
+        rows = self._db.execute(
+            "SELECT run, change FROM change JOIN run ON run.number = change.run "
+            "WHERE requirement = ? AND link = ? AND site = ? AND run <= ? ORDER BY run DESC",
+            (requirement, link, site, until),
+        )
+        for number, document in rows:
+            yield number, msgspec.json.decode(document, type=VerdictChange)
+
+    def runs(self, last: int) -> list[Run]:
         """The last runs, latest first."""
         with _told(self.path):
-            if site is None:
-                return self._runs("ORDER BY number DESC LIMIT ?", (last,))
-            return self._runs("WHERE site = ? ORDER BY number DESC LIMIT ?", (site, last))
+            return self._runs("ORDER BY number DESC LIMIT ?", (last,))
 
     def _runs(self, where: str, values: Sequence[object]) -> list[Run]:
         rows = self._db.execute(
@@ -232,27 +300,36 @@ class History:
         ]
 
     def changes(self, last: int) -> list[Change]:
-        """The last changes, latest first."""
+        """All that changed in the last runs in which something did, latest first."""
         with _told(self.path):
             rows = self._db.execute(
-                "SELECT run, change FROM change ORDER BY run DESC, requirement, link LIMIT ?", (last,)
+                "SELECT run, change FROM change WHERE run IN "
+                "(SELECT DISTINCT run FROM change ORDER BY run DESC LIMIT ?) ORDER BY run DESC, requirement, link",
+                (last,),
             ).fetchall()
             found = []
-            for number, text in rows:
-                (run,) = self._runs("WHERE number = ?", (number,))
-                found.append(self._change(run, msgspec.json.decode(text, type=VerdictChange)))
+            for number, document in rows:
+                change = msgspec.json.decode(document, type=VerdictChange)
+                if change.after is not Outcome.SKIPPED:
+                    found += self._since(number, [change])
             return found
 
-    def trend(self, last: int) -> dict[str, list[float]]:
+    def sites(self) -> list[str]:
+        """Whose runs are kept here."""
+        with _told(self.path):
+            return [site for (site,) in self._db.execute("SELECT DISTINCT site FROM run ORDER BY site")]
+
+    def trend(self, last: int, site: str | None = None) -> dict[str, list[float]]:
         """Figure -> its values over the last runs, oldest first; a run that did not bring it has none."""
+        of_site, asked = ("", []) if site is None else ("WHERE site = ? ", [site])
         with _told(self.path):
             first = self._db.execute(
-                "SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?", (last - 1,)
+                f"SELECT number FROM run {of_site}ORDER BY number DESC LIMIT 1 OFFSET ?", (*asked, last - 1)
             ).fetchone()
             rows = self._db.execute(
                 "SELECT name.name, value FROM figure JOIN name ON name.number = figure.name WHERE run >= ? "
-                "ORDER BY name.name, run",
-                (first[0] if first else 0,),
+                f"{'AND run IN (SELECT number FROM run WHERE site = ?) ' if site else ''}ORDER BY name.name, run",
+                (first[0] if first else 0, *asked),
             )
             found: dict[str, list[float]] = {}
             for name, value in rows:
@@ -280,16 +357,29 @@ class History:
             return int(self._db.execute("SELECT count(*) FROM run").fetchone()[0])
 
 
+def sentences(changes: Sequence[Change]) -> list[str]:
+    """One for each change, what became worse first, and the network before all that it explains."""
+    first = sorted(changes, key=lambda change: (not change.verdict.is_worse, change.verdict.id != "network"))
+    return [sentence(change) for change in first]
+
+
 def sentence(change: Change) -> str:
     """What changed, and how long it had been otherwise."""
-    verdict, since = change.verdict, change.before_since
-    words = f"{verdict.id} on {verdict.link} changed from {verdict.before or 'absent'} to {verdict.after or 'absent'}"
-    if verdict.before and since is not None and change.before_runs:
-        words += f"; it had been {verdict.before} in {change.before_runs} run(s) since {since:%Y-%m-%d %H:%M} UTC"
-    if not verdict.is_worse:
-        return f"{words}."
-    reason = visible(verdict.reason_after, 300)
-    return f"{words}. {reason} It was better before: look at what was reset, replaced or updated since."
+    return words(change.verdict, change.before_since, change.before_runs)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Where the files of a write-ahead log are missing and may not be made, nobody has it open: read as it stands."""
+    address = path.absolute().as_uri()
+    database = sqlite3.connect(f"{address}?mode=ro", timeout=_BUSY_S, isolation_level=None, uri=True)
+    try:
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        database.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return sqlite3.connect(f"{address}?immutable=1", isolation_level=None, uri=True)
+    return database
 
 
 def _report(document: bytes) -> Report | None:

@@ -322,6 +322,10 @@ class Signature(Record, frozen=True):
     value: str
 
 
+DEMO = " --demo"
+"What the command of a report ends in that is one part of a demo."
+
+
 class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order.
 
@@ -344,3 +348,14 @@ class Report(Record, frozen=True, kw_only=True):
     skip: list[str] = []
     host: HostIdentity | None = None
     signature: Signature | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        """Made against an emulated trunk on one machine, not at a site."""
+        return self.command == "demo" or self.command.endswith(DEMO)
+
+    @property
+    def part(self) -> str:
+        """The only part of a check that was asked for, such as `health`; empty for a whole one."""
+        name = self.command.removesuffix(DEMO)
+        return "" if name in ("run", "demo") else name

@@ -229,7 +229,7 @@ def _asked(report: Report, checklist: Checklist) -> list[Requirement]:
     if report.command in WHOLE:
         return list(checklist.requirements)
     wanted = {verdict.id for verdict in report.verdicts}
-    if report.command == "health":
+    if report.part == "health":
         wanted = {requirement.id for requirement in checklist.requirements if requirement.health}
     for requirement in reversed(checklist.requirements):
         if requirement.id in wanted:

@@ -17,18 +17,25 @@ class ScheduleError(ValueError):
     """What was asked for cannot be said in that form. The text is a sentence."""
 
 
-def systemd_service(command: Sequence[str], folder: str) -> str:
-    """The unit that runs the check once. A site that is not ready is no failure of the service."""
+STATE_FOLDER = "/var/lib/gosip-check"
+"Where systemd lets a unit of the whole machine keep its history."
+
+
+def systemd_service(command: Sequence[str], folder: str, *, system: bool = False) -> str:
+    """The unit that runs the check once. A site that is not ready is no failure of the service.
+
+    system: for the whole machine; a user's manager knows of no network, and its history lies where the user's does.
+    """
+    network = "Wants=network-online.target\nAfter=network-online.target\n" if system else ""
+    state = "StateDirectory=gosip-check\n" if system else ""
     return f"""\
 [Unit]
 Description=gosip-check: is the SIP trunk of this site well?
 Documentation=man:systemd.service(5)
-Wants=network-online.target
-After=network-online.target
-
+{network}
 [Service]
 Type=oneshot
-WorkingDirectory={_checked([folder])[0].replace("%", "%%")}
+{state}WorkingDirectory={_checked([folder])[0].replace("%", "%%")}
 ExecStart={" ".join(map(_systemd_word, command))}
 SuccessExitStatus=1 3
 TimeoutStartSec=60
@@ -78,8 +85,8 @@ _IN_A_DAY = {1, 2, 3, 4, 6, 8, 12}
 
 def without_cron_line(table: str) -> str:
     """A crontab without our line."""
-    kept = [line for line in table.splitlines() if not line.endswith(MARK)]
-    return "".join(f"{line}\n" for line in kept)
+    lines = table.removesuffix("\n").split("\n") if table else []  # cron's own line ends, and no others
+    return "".join(f"{line}\n" for line in lines if not line.endswith(MARK))
 
 
 def task_xml(command: Sequence[str], folder: str, every_s: int) -> str:

@@ -4,8 +4,12 @@ Times are kept on the monotonic clock and counted from the start, so that no del
 start + n * every, plus a jitter of its own. A run that takes longer than the interval costs the times it has missed.
 """
 
+import contextlib
 import math
+import os
+import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,10 +17,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from gosip_check.history import History, sentence
+from gosip_check.history import History, HistoryError, sentences
 from gosip_check.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
 from gosip_check.records import STOPPED, Report
+from gosip_check.report.changes import news, words
 from gosip_check.run import Observer, Plan, run
 
 LONGEST_S = 10.0
@@ -27,6 +32,8 @@ SERVER_INTERVAL_S = 1.0
 
 _STOP_AFTER_S = 9.0
 _COMMAND_TIMEOUT_S = 60.0
+_COMMAND_POLL_S = 0.2
+_COMMAND_GRACE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,20 +114,55 @@ def keep(history: History, checked: Checked, keep_days: int | None) -> list[str]
     """Keep a check that was not interrupted; a sentence for each change since the one before."""
     if checked.interrupted:
         return []
-    return [sentence(change) for change in history.keep(checked.report, keep_days)]
+    return sentences(history.keep(checked.report, keep_days))
 
 
-def tell(command: Sequence[str], sentences: Sequence[str]) -> str | None:
+def keep_watched(
+    history: History, before: Report | None, report: Report, keep_days: int | None
+) -> tuple[list[str], str]:
+    """Keep a run, and a sentence for each change from the one `before` it, as this process saw it: another one may keep
+    its runs in the same history, and a full disk hides no change. None: from the last one that was kept.
+
+    Second, a sentence when the history cannot be used.
+    """
+    found = news(before, report) if before else []
+    try:
+        kept = history.keep(report, keep_days)
+        return sentences(history.since(report, found) if before else kept), ""
+    except HistoryError as error:
+        return [words(change) for change in found], str(error)
+
+
+def tell(
+    command: Sequence[str], sentences: Sequence[str], stop: threading.Event, limit_s: float = _COMMAND_TIMEOUT_S
+) -> str | None:
     """Run a command with the changes on its standard input, a line each. None, or a sentence that says what failed.
 
-    No shell reads what comes from the network.
+    No shell reads what comes from the network. Past its time, or when `stop` is set, all that it has started ends too.
     """
-    try:
-        done = subprocess.run(
-            command, input="\n".join([*sentences, ""]), text=True, timeout=_COMMAND_TIMEOUT_S, check=False
-        )
-    except OSError as error:
-        return f"{command[0]}: cannot be run: {error.strerror}."
-    except subprocess.TimeoutExpired:
-        return f"{command[0]}: did not end within {_COMMAND_TIMEOUT_S:g} s and was stopped."
-    return None if done.returncode == 0 else f"{command[0]}: ended with exit code {done.returncode}."
+    until_s = time.monotonic() + limit_s
+    with tempfile.TemporaryFile() as lines:  # a pipe that nobody reads would fill
+        lines.write("\n".join([*sentences, ""]).encode("utf-8", errors="replace"))
+        lines.seek(0)
+        try:
+            process = subprocess.Popen(command, stdin=lines, start_new_session=True)
+        except OSError as error:
+            return f"{command[0]}: cannot be run: {error.strerror}."
+    while process.poll() is None and time.monotonic() < until_s and not stop.is_set():
+        notify("WATCHDOG=1")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_COMMAND_POLL_S)
+    if process.returncode is None:
+        _end(process)
+        why = "was stopped with the watch" if stop.is_set() else f"did not end within {limit_s:g} s and was stopped"
+        return f"{command[0]}: {why}."
+    return None if process.returncode == 0 else f"{command[0]}: ended with exit code {process.returncode}."
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Its whole session: asked first, and made to a moment later."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_COMMAND_GRACE_S)

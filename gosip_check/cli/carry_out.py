@@ -31,20 +31,25 @@ def load_checklist(name: str) -> Checklist:
         raise UsageProblem(str(error)) from error
 
 
-def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
-    """Measure, show and write; the exit code. Raises UsageProblem before anything is measured, ToolFailed after."""
+def check_skip(plan: Plan) -> None:
+    """Raises UsageProblem for a pattern that would leave nothing out: what it was meant for would be looked at."""
     import fnmatch
 
+    for pattern in plan.skip:
+        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
+            known = ", ".join(requirement.id for requirement in plan.requirements)
+            raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
+
+
+def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
+    """Measure, show and write; the exit code. Raises UsageProblem before anything is measured, ToolFailed after."""
     from rich.console import Console
 
     from gosip_check.cli.progress import progress
     from gosip_check.report.to_terminal import closing_line, print_summary
     from gosip_check.run import run
 
-    for pattern in chosen.skip:
-        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
-            known = ", ".join(requirement.id for requirement in plan.requirements)
-            raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
+    check_skip(plan)
     key = key_of(chosen.sign_key_file, signs=True)
     to_stderr = chosen.json == "-"
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)

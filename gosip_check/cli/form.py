@@ -104,7 +104,7 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
         measured = load_report(Path(report)) if report else None
     except (TomlError, ReportError) as error:
         raise UsageProblem(str(error)) from error
-    if measured is not None and measured.command == "demo":
+    if measured is not None and measured.is_demo:
         raise UsageProblem(f"{report}: was made by the demo; its addresses and speeds are those of no site.")
     findings = findings_of(measured) if measured is not None else []
     click.echo("Looking around ...", err=True)

@@ -6,12 +6,12 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.carry_out import exit_code, load_checklist, stopping_on_signals
+from gosip_check.cli.carry_out import check_skip, exit_code, load_checklist, stopping_on_signals
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import EXIT_CODES, ToolFailed, UsageProblem
 from gosip_check.cli.options import Chosen, links_of, settings_of, shared, site_options
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gosip_check.history import History
     from gosip_check.records import Report
+    from gosip_check.report.output import Output
     from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
@@ -45,7 +46,10 @@ history_options = shared(
     ),
     click.option("--prometheus", metavar="FILE", help="Write metrics for node_exporter's textfile collector."),
     click.option("--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."),
-    click.option("--demo", metavar="ready|FAULT", help="Check an emulated trunk on this machine instead of a site."),
+    click.option(
+        "--demo", metavar="ready|FAULT",
+        help="Check an emulated trunk on this machine instead of a site; kept only with --history.",
+    ),
 )  # fmt: skip
 
 
@@ -81,7 +85,7 @@ def _health(
     from gosip_check.cli.progress import progress
     from gosip_check.history import HistoryError, site_of
     from gosip_check.report import FORMATS
-    from gosip_check.report.output import Output, OutputError
+    from gosip_check.report.output import OutputError
     from gosip_check.report.to_nagios import state, to_nagios
     from gosip_check.report.to_prometheus import to_prometheus
     from gosip_check.watch import check_once, keep
@@ -89,25 +93,18 @@ def _health(
     stop = threading.Event()
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
-        outputs = {}
-        for name, file in {"json": json, "prometheus": prometheus}.items():
-            if file is not None:
-                try:
-                    outputs[name] = Output(file)
-                except OutputError as error:
-                    raise UsageProblem(f"--{name} {error}") from error
-                stack.callback(outputs[name].discard)
+        outputs = _outputs(stack, json=json, prometheus=prometheus)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=quiet or nagios) as observer:
             checked = check_once(plan, stop, observer)
         report, troubles = checked.report, []
         sentences: list[str] = []
         last_success = report.started if report.outcome == "ready" else None
-        if not no_history:
+        if not no_history and (demo is None or history is not None):
             try:
                 with _opened(history) as kept:
                     sentences = keep(kept, checked, keep_days)
-                    last_success = kept.last_ready(site_of(report)) or last_success
+                    last_success = last_success or kept.last_ready(site_of(report))
             except HistoryError as error:
                 troubles.append(str(error))
         for name, output in outputs.items():
@@ -119,7 +116,8 @@ def _health(
             except OutputError as error:
                 troubles.append(f"--{name} {error}")
         if nagios:
-            sys.stdout.write(to_nagios(report, " ".join([*sentences, *troubles])))
+            changed = [f"CHANGED: {sentence}" for sentence in sentences]
+            sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles])))
             return state(report)
         _show(report, sentences, quiet=quiet, to_stderr=json == "-")
         if checked.out_of_time:
@@ -151,13 +149,15 @@ def watch(
     """The light check again and again in the foreground. Prints the first outcome, and then only changes."""
     import random
     import shlex
+    from tempfile import TemporaryDirectory
 
     from gosip_check.history import HistoryError, site_of
     from gosip_check.notify import notify
     from gosip_check.records import Readiness
+    from gosip_check.report.changes import as_looked_at
     from gosip_check.report.output import Output, OutputError
     from gosip_check.report.to_prometheus import to_prometheus
-    from gosip_check.watch import check_once, keep, repeat, tell
+    from gosip_check.watch import check_once, keep_watched, repeat, tell
 
     every_s = seconds_of(every, "--every", 1)
     jitter_s = seconds_of(jitter, "--jitter", 0) if jitter else every_s / 10
@@ -170,8 +170,11 @@ def watch(
     stop = threading.Event()
     latest: list[tuple[Report, Any]] = []
     outcome = Readiness.INCONCLUSIVE
+    before: Report | None = None
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
+        if demo is not None and history is None:  # it is no site, and stands in no history of one
+            history = f"{stack.enter_context(TemporaryDirectory())}/history.sqlite"
         try:
             kept = stack.enter_context(_opened(history))
         except HistoryError as error:
@@ -181,19 +184,24 @@ def watch(
         stack.enter_context(stopping_on_signals(stop))
 
         def check() -> None:
-            nonlocal outcome
+            nonlocal outcome, before
             checked = check_once(plan, stop)
             if checked.interrupted:
                 return
-            report, sentences = checked.report, []
-            last_success = report.started if report.outcome == "ready" else None
+            report = checked.report
+            sentences, trouble = keep_watched(kept, before, report, keep_days)
+            before = as_looked_at(before, report) if before else report
+            troubles = [trouble] if trouble else []
+            last_success = report.started if report.outcome == "ready" else latest[-1][1] if latest else None
+            with suppress(HistoryError):  # told already
+                last_success = last_success or kept.last_ready(site_of(report))
             try:
-                sentences = keep(kept, checked, keep_days)
-                last_success = kept.last_ready(site_of(report)) or last_success
                 if prometheus is not None:
                     Output(prometheus).write(to_prometheus(report, last_success), mode=0o644)
-            except (HistoryError, OutputError) as error:
-                _say(report, str(error))
+            except OutputError as error:
+                troubles.append(str(error))
+            for sentence in troubles:
+                _say(report, sentence)
             if not latest:
                 _say(report, f"{report.outcome}.")
                 if checked.out_of_time:
@@ -206,9 +214,9 @@ def watch(
             latest[:] = [(report, last_success)]
             notify(f"STATUS={outcome}, last run {report.started:%H:%M:%S} UTC")
             if words and sentences:
-                trouble = tell(words, sentences)
-                if trouble:
-                    _say(report, trouble)
+                failure = tell(words, [f"(demo) {s}" if report.is_demo else s for s in sentences], stop)
+                if failure:
+                    _say(report, failure)
 
         repeat(check, every_s, jitter_s, stop, random.random)
     return exit_code(outcome)
@@ -234,6 +242,45 @@ def history_path(name: str | None) -> Path:
     return Path(name) if name is not None else default_path()
 
 
+def check_options(
+    *,
+    json: str | None,
+    prometheus: str | None,
+    history: str | None,
+    skip: tuple[str, ...],
+    demo: str | None,
+    **given: Any,
+) -> None:
+    """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
+    from gosip_check.history import History, HistoryError
+
+    options = {name: given[name] for name in ("checklist", "link", "dns_server")}
+    with ExitStack() as stack:
+        _plan(stack, _chosen(options, skip), demo)
+        _outputs(stack, json=json, prometheus=prometheus)
+        path = history_path(history)
+        try:
+            if not given["no_history"] and path.exists():
+                stack.enter_context(History(path, create=False))
+        except (OSError, HistoryError) as error:
+            raise UsageProblem(str(error)) from error
+
+
+def _outputs(stack: ExitStack, **files: str | None) -> dict[str, Output]:
+    """Raises UsageProblem for a file that cannot be written."""
+    from gosip_check.report.output import Output, OutputError
+
+    outputs = {}
+    for name, file in files.items():
+        if file is not None:
+            try:
+                outputs[name] = Output(file)
+            except OutputError as error:
+                raise UsageProblem(f"--{name} {error}") from error
+            stack.callback(outputs[name].discard)
+    return outputs
+
+
 def _opened(name: str | None) -> History:
     from gosip_check.history import History
 
@@ -245,6 +292,9 @@ def _chosen(options: dict[str, Any], skip: tuple[str, ...]) -> Chosen:
 
 
 def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
+    from dataclasses import replace
+
+    from gosip_check.records import DEMO
     from gosip_check.run import Plan, select_health
     from gosip_check.watch import light
 
@@ -254,8 +304,9 @@ def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
     requirements = select_health(checklist)
     if not requirements:
         raise UsageProblem(f"{chosen.checklist}: marks nothing with health = true, so there is nothing to run.")
-    links = links_of(chosen)
-    return light(Plan(checklist, requirements, links, settings, skip=chosen.skip))
+    plan = light(Plan(checklist, requirements, links_of(chosen), settings, skip=chosen.skip))
+    check_skip(plan)
+    return plan if demo is None else replace(plan, command=f"{plan.command}{DEMO}")
 
 
 def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool) -> None:
@@ -276,7 +327,8 @@ def _show(report: Report, sentences: list[str], *, quiet: bool, to_stderr: bool)
 def _say(report: Report, sentence: str) -> None:
     from gosip_check.report.text import visible
 
-    click.echo(visible(f"{report.started.astimezone():%Y-%m-%d %H:%M:%S} {sentence}"))
+    demo = "(demo) " if report.is_demo else ""
+    click.echo(visible(f"{report.started.astimezone():%Y-%m-%d %H:%M:%S} {demo}{sentence}"))
     sys.stdout.flush()
 
 

@@ -30,32 +30,31 @@ def path(history: str | None) -> int:
 
 @history.command()
 @_file
-@click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Runs.")
 def show(history: str | None, last: int) -> int:
     """The last runs, and when an outcome changed and what changed with it."""
-    from gosip_check.history import History, HistoryError, sentence
+    from gosip_check.history import History, HistoryError, sentence, sentences
     from gosip_check.report.text import visible
 
     try:
         with History(history_path(history), create=False) as kept:
             runs, changes, count = kept.runs(last), kept.changes(last), kept.count()
+            several = len(kept.sites()) > 1
     except HistoryError as error:
         raise UsageProblem(str(error)) from error
-    by_run: dict[int, list[str]] = {}
-    for change in changes:
-        by_run.setdefault(change.run.number, []).append(sentence(change))
     click.echo(f"{count} run(s) kept; the last {len(runs)}:")
     for run in runs:
         counts = ", ".join(f"{number} {outcome}" for outcome, number in run.counts.items() if number)
+        counts += f"  ({run.site})" if several else ""
         click.echo(visible(f"{run.started:%Y-%m-%d %H:%M:%S} UTC  {run.outcome:12}  {run.elapsed_s:5.1f} s  {counts}"))
-        for words in by_run.pop(run.number, []):
+        for words in sentences([change for change in changes if change.run == run]):
             click.echo(visible(f"    {words}"))
-    if by_run:
+    earlier = [change for change in changes if change.run not in runs]
+    if earlier:
         click.echo("Earlier changes:")
-        for number in sorted(by_run, reverse=True):
-            when = next(change.run.started for change in changes if change.run.number == number)
-            for words in by_run[number]:
-                click.echo(visible(f"{when:%Y-%m-%d %H:%M:%S} UTC  {words}"))
+    for change in earlier:
+        where = f"  ({change.run.site})" if several else ""
+        click.echo(visible(f"{change.run.started:%Y-%m-%d %H:%M:%S} UTC{where}  {sentence(change)}"))
     return EXIT_READY
 
 
@@ -69,15 +68,18 @@ def trend(history: str | None, last: int) -> int:
 
     try:
         with History(history_path(history), create=False) as kept:
-            found = kept.trend(last)
+            sites = kept.sites()
+            trends = {site: kept.trend(last, site if len(sites) > 1 else None) for site in sites}
     except HistoryError as error:
         raise UsageProblem(str(error)) from error
-    width = max((len(name) for name in found), default=0)
-    for name, values in found.items():
-        low, high, latest = min(values), max(values), values[-1]
-        click.echo(
-            visible(f"{name:{width}}  {sparkline(values):{_COLUMNS}}  now {latest:.4g}, from {low:.4g} to {high:.4g}")
-        )
+    for site, found in trends.items():
+        if len(sites) > 1:
+            click.echo(visible(f"{site}:"))
+        width = max((len(name) for name in found), default=0)
+        for name, values in found.items():
+            low, high, latest = min(values), max(values), values[-1]
+            line = f"{name:{width}}  {sparkline(values):{_COLUMNS}}  now {latest:.4g}, from {low:.4g} to {high:.4g}"
+            click.echo(visible(line))
     return EXIT_READY
 
 
@@ -96,7 +98,7 @@ def export(history: str | None, figures: bool) -> int:
     from gosip_check.report.figures import figures as figures_of
     from gosip_check.report.to_json import safe
 
-    writer = csv.writer(sys.stdout)
+    writer, left_out = csv.writer(sys.stdout), 0
     if figures:
         writer.writerow(["started", "outcome", "link", "figure", "value"])
     try:
@@ -105,11 +107,17 @@ def export(history: str | None, figures: bool) -> int:
                 if not figures:
                     click.echo(safe(document.decode()))
                     continue
-                report = msgspec.json.decode(document, type=Report)
+                try:
+                    report = msgspec.json.decode(document, type=Report)
+                except msgspec.DecodeError:
+                    left_out += 1
+                    continue
                 for (link, name), value in figures_of(report).items():
                     writer.writerow([report.started.isoformat(), report.outcome.value, link, name, value])
     except HistoryError as error:
         raise UsageProblem(str(error)) from error
+    if left_out:
+        click.echo(f"{left_out} run(s) left out: another version of gosip-check wrote them.", err=True)
     return EXIT_READY
 
 

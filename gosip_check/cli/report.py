@@ -145,7 +145,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     if loaded.form is not None:
         wrong += [f"Its form is none that the tool could have written: {fault}" for fault in faults(loaded.form)]
     open_ += unchecked(loaded)
-    if loaded.command == "demo":
+    if loaded.is_demo:
         open_.append("It was made by the demo: an emulated trunk, not a site.")
     elif loaded.command not in WHOLE:
         open_.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
@@ -195,7 +195,7 @@ _MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "nt
 
 def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
     """The demo moves the provider's networks and ports to loopback, so those its measurements were asked for."""
-    if loaded.command != "demo":
+    if not loaded.is_demo:
         return checklist
     from msgspec.structs import replace
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import click
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, UsageProblem
-from gosip_check.cli.health import health, seconds_of
+from gosip_check.cli.health import check_options, health, seconds_of
 
 TASK_FILE = "gosip-check-task.xml"
 
@@ -37,9 +39,10 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
     from gosip_check.schedule import ScheduleError
 
     every_s = int(seconds_of(every, "--every", 30))
-    with health.make_context("health", list(options)):
-        pass  # wrong options are told now, and not every quarter of an hour to nobody
-    command = [sys.executable, "-m", "gosip_check", "health", "--quiet", *options]
+    with health.make_context("health", list(options)) as context:
+        check_options(**context.params)  # told now, and not every quarter of an hour to nobody
+    # -P: what lies in the folder where it runs must not be taken for a module of ours.
+    command = [sys.executable, "-P", "-m", "gosip_check", "health", "--quiet", *options]
     kind = kind or _usual_kind()
     try:
         texts = _texts(kind, system, command, every_s)
@@ -55,6 +58,7 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
             click.echo("Nothing was written.")
             return EXIT_READY
     _install(kind, system, texts)
+    _say_what_to_know(kind, system, options)
     return EXIT_READY
 
 
@@ -62,14 +66,22 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
 @_kind
 @_system
 def show(kind: str | None, system: bool) -> int:
-    """What is scheduled now; exit code 3 when nothing is."""
+    """What is scheduled now, of every kind unless told; exit code 3 when nothing is."""
     from gosip_check.report.text import visible
 
-    texts = _installed(kind or _usual_kind(), system)
-    for place, text in texts.items():
+    found: dict[str, str] = {}
+    troubles = []
+    for one, of_machine in _kinds(kind, system):
+        try:
+            found |= _installed(one, of_machine)
+        except ToolFailed as trouble:
+            troubles.append(trouble.message)
+    for place, text in found.items():
         click.echo(f"{place}:")
         click.echo("".join(f"    {visible(line)}\n" for line in text.splitlines()))
-    if not texts:
+    if troubles:
+        raise ToolFailed(" ".join(troubles))
+    if not found:
         click.echo("Nothing is scheduled.")
         return EXIT_INCONCLUSIVE
     return EXIT_READY
@@ -79,30 +91,60 @@ def show(kind: str | None, system: bool) -> int:
 @_kind
 @_system
 def remove(kind: str | None, system: bool) -> int:
-    """Take it out again; what was found so far stays in the history."""
+    """Take it out again, of every kind unless told; what was found so far stays in the history."""
+    removed: list[str] = []
+    troubles = []
+    for one, of_machine in _kinds(kind, system):
+        try:
+            removed += _remove(one, of_machine)
+        except ToolFailed as trouble:
+            troubles.append(trouble.message)
+    if removed:
+        click.echo(f"Removed: {', '.join(removed)}.")
+    if troubles:
+        raise ToolFailed(" ".join(troubles))
+    if not removed:
+        click.echo("Nothing is scheduled.")
+    return EXIT_READY
+
+
+def _kinds(kind: str | None, system: bool) -> list[tuple[str, bool]]:
+    """Where to look: (kind, for the whole machine). Without being told everywhere, whatever is usual here."""
+    found = [("systemd", False), ("systemd", True), ("cron", False), ("windows", False)]
+    if system:
+        return [("systemd", True)] if kind in (None, "systemd") else [(kind, True)]
+    if kind is None and shutil.which("crontab") is None:
+        found.remove(("cron", False))
+    return [one for one in found if kind in (None, one[0])]
+
+
+def _remove(kind: str, system: bool) -> list[str]:
+    """What was removed. Raises ToolFailed."""
     from gosip_check.schedule import NAME, without_cron_line
 
-    kind = kind or _usual_kind()
-    found = _installed(kind, system)
+    found = list(_installed(kind, system))
     if not found:
-        click.echo("Nothing is scheduled.")
-        return EXIT_READY
-    if kind == "systemd":
-        _systemctl(system, "disable", "--now", f"{NAME}.timer")
+        return []
     if kind == "cron":
         _write_crontab(without_cron_line(_crontab()))
-    else:
-        for place in found:
-            try:
-                Path(place).unlink()
-            except OSError as error:
-                raise ToolFailed(f"{place}: cannot be removed: {error.strerror}.") from error
+        return found
+    trouble = _systemctl(system, "disable", "--now", f"{NAME}.timer") if kind == "systemd" else ""
+    for place in found:
+        try:
+            Path(place).unlink()
+        except OSError as error:
+            raise ToolFailed(f"{place}: cannot be removed: {error.strerror}.") from error
     if kind == "systemd":
-        _systemctl(system, "daemon-reload")
+        trouble = trouble or _systemctl(system, "daemon-reload")
+    if trouble:
+        scope = "" if system else "--user "
+        raise ToolFailed(
+            f"{', '.join(found)}: removed, but systemd may run it until the next start: {trouble}. Run: systemctl "
+            f"{scope}stop {NAME}.timer; systemctl {scope}daemon-reload"
+        )
     if kind == "windows":
         click.echo(f"Also, on Windows: schtasks /Delete /TN {NAME}")
-    click.echo(f"Removed: {', '.join(found)}.")
-    return EXIT_READY
+    return found
 
 
 def _usual_kind() -> str:
@@ -119,7 +161,7 @@ def _texts(kind: str, system: bool, command: list[str], every_s: int) -> dict[st
     if kind == "systemd":
         units = _unit_folder(system)
         return {
-            str(units / f"{NAME}.service"): systemd_service(command, folder),
+            str(units / f"{NAME}.service"): systemd_service(command, folder, system=system),
             str(units / f"{NAME}.timer"): systemd_timer(every_s),
         }
     if kind == "cron":
@@ -128,11 +170,12 @@ def _texts(kind: str, system: bool, command: list[str], every_s: int) -> dict[st
 
 
 _CRONTAB = "crontab of this user"
+SYSTEM_UNITS = Path("/etc/systemd/system")
 
 
 def _unit_folder(system: bool) -> Path:
     if system:
-        return Path("/etc/systemd/system")
+        return SYSTEM_UNITS
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
 
 
@@ -140,7 +183,7 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
     from gosip_check.schedule import MARK, NAME
 
     if kind == "cron":
-        lines = [line for line in _crontab().splitlines() if line.endswith(MARK)]
+        lines = [line for line in _crontab().split("\n") if line.endswith(MARK)]
         return {_CRONTAB: "\n".join(lines)} if lines else {}
     if kind == "systemd":
         places = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
@@ -173,37 +216,68 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
     if kind == "windows":
         click.echo(f"Written. To install it, on Windows: schtasks /Create /TN {NAME} /XML {TASK_FILE}")
         return
-    if _systemctl(system, "daemon-reload") and _systemctl(system, "enable", "--now", f"{NAME}.timer"):
+    trouble = _systemctl(system, "daemon-reload") or _systemctl(system, "enable", "--now", f"{NAME}.timer")
+    if not trouble:
         click.echo("Written, and started.")
         return
     scope = "" if system else "--user "
     raise ToolFailed(
-        f"The units are written, but systemd did not take them. Run: systemctl {scope}daemon-reload; "
+        f"The units are written, but systemd did not take them: {trouble}. Run: systemctl {scope}daemon-reload; "
         f"systemctl {scope}enable --now {NAME}.timer"
     )
 
 
-def _systemctl(system: bool, *words: str) -> bool:
+def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None:
+    """Where the history will be, and that a user's own timer ends with the user's last session."""
+    from gosip_check.schedule import STATE_FOLDER
+
+    if kind != "systemd":
+        return
+    if system and not any(option.startswith(("--history", "--no-history")) for option in options):
+        click.echo(f"See what it finds: gosip-check history show --history {STATE_FOLDER}/history.sqlite")
+    user = getpass.getuser()
+    if not system and not Path("/var/lib/systemd/linger", user).exists():
+        click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")
+
+
+def _systemctl(system: bool, *words: str) -> str:
+    """Empty, or what is wrong."""
     command = ["systemctl", *([] if system else ["--user"]), *words]
     try:
-        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)
+    except OSError as error:
+        return f"systemctl cannot be run: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return "systemctl did not end within 30 s"
+    return "" if done.returncode == 0 else done.stderr.strip().rstrip(".") or f"systemctl ended with {done.returncode}"
 
 
 def _crontab() -> str:
-    """Empty where the user has none, which crontab(1) tells by a failure."""
-    try:
-        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, timeout=30, check=False)
-    except OSError as error:
-        raise ToolFailed(f"crontab cannot be run: {error.strerror}.") from error
-    return done.stdout if done.returncode == 0 else ""
+    """Empty where the user has none, which crontab(1) tells by a failure; any other failure is one: what cannot be read
+    must not be written over.
+    """
+    done = _run_crontab("-l")
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8", "surrogateescape")
+    words = done.stderr.decode("utf-8", "replace").strip()
+    if "no crontab for" in words:
+        return ""
+    raise ToolFailed(f"The crontab cannot be read, so nothing was done: {words or f'exit code {done.returncode}'}.")
 
 
 def _write_crontab(table: str) -> None:
+    done = _run_crontab("-", table.encode("utf-8", "surrogateescape"))
+    if done.returncode != 0:
+        raise ToolFailed(f"crontab refused the new table: {done.stderr.decode('utf-8', 'replace').strip()}")
+
+
+def _run_crontab(word: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "LC_ALL": "C"}  # its words are read
     try:
-        done = subprocess.run(["crontab", "-"], input=table, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(
+            ["crontab", word], input=table, capture_output=True, timeout=30, check=False, env=environment
+        )
     except OSError as error:
         raise ToolFailed(f"crontab cannot be run: {error.strerror}.") from error
-    if done.returncode != 0:
-        raise ToolFailed(f"crontab refused the new table: {done.stderr.strip()}")
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailed("crontab did not end within 30 s.") from error

@@ -36,7 +36,9 @@ _DO_NOT_REPEAT = {403, 429, 503}
 
 
 class Options(probe.Options, frozen=True):
-    """`requests`: how many OPTIONS a server that answers gets, a second apart, for the round-trip times."""
+    """`requests`: how many OPTIONS a server that answers gets, a second apart, for the round-trip times. One more where
+    none of them could be timed.
+    """
 
     domain: str
     transport: Literal["udp", "tcp"]
@@ -55,13 +57,18 @@ class Server(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """public_address: where the servers saw the requests come from, when they said so and agreed."""
+    """public_address: where the servers saw the requests come from, when they said so and agreed.
+
+    slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
+    """
 
     transport: Literal["udp", "tcp"]
     servers: list[Server]
     any_server_answers: bool | None
     every_server_answers: bool | None
     public_address: str | None
+    slowest_server_rtt_ms: float | None = None
+    between: dict[str, tuple[float | None, float | None]] = {}
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -84,22 +91,26 @@ def measure(options: Options, context: Context) -> Facts:
     every_answers = False if False in states else None if None in states or left_out else True
     missing = [server for server in servers if server.first.result != "answered"]
     seen_from = {server.first.received for server in servers if server.first.received}
+    slowest_ms, at_least_ms, pace = _pace(servers)
     return Facts(
         transport=options.transport,
         servers=servers,
         any_server_answers=any_answers,
         every_server_answers=every_answers,
         public_address=seen_from.pop() if len(seen_from) == 1 else None,
+        slowest_server_rtt_ms=slowest_ms,
+        between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
             "any_server_answers": _words(servers, servers) + (_advice(missing) if any_answers is None else ""),
             "every_server_answers": _words(servers, missing) + _open_end(missing, every_answers, left_out),
+            "slowest_server_rtt_ms": pace,
         },
     )
 
 
 def _ask(options: Options, context: Context, targets: list[str], address: str, port: int) -> Server:
     exchanges: list[Exchange] = []
-    while len(exchanges) < options.requests:
+    while len(exchanges) < options.requests or _one_more(exchanges, options.requests):
         if exchanges:
             context.wait(_PAUSE_S)
         plain = bool(exchanges) and exchanges[-1].speaks == "sip"
@@ -114,6 +125,12 @@ def _ask(options: Options, context: Context, targets: list[str], address: str, p
         rtts_ms=[exchange.rtt_ms for exchange in exchanges if exchange.rtt_ms is not None],
         retransmissions=sum(max(0, exchange.sent - 1) for exchange in exchanges),
     )
+
+
+def _one_more(exchanges: Sequence[Exchange], requests: int) -> bool:
+    """A packet that was lost once leaves a server without a time, which would look like a change."""
+    repeated = [one for one in exchanges if one.rtt_ms is None and one.sent > 1 and (one.status or 0) >= 200]
+    return len(exchanges) == requests == len(repeated)
 
 
 def _with_who_kept_it(options: Options, context: Context, servers: Sequence[Server]) -> list[Server]:
@@ -168,6 +185,27 @@ def _answers(exchange: Exchange) -> bool | None:
     return None if exchange.result in _UNDECIDED else False
 
 
+def _pace(servers: Sequence[Server]) -> tuple[float | None, float | None, str]:
+    """How fast the slowest server answers, or, where one cannot be timed, how fast at most; in words, too."""
+    answering = [server for server in servers if server.first.result == "answered"]
+    timed = sorted((server for server in answering if server.rtts_ms), key=lambda server: min(server.rtts_ms))
+    untimed = [server for server in answering if not server.rtts_ms]
+    slowest_ms = min(timed[-1].rtts_ms) if timed else None
+    words = []
+    if slowest_ms is not None:
+        words.append(
+            f"The slowest server that answers, {_place(timed[-1])}, took {slowest_ms:.1f} ms (its fastest answer, with "
+            "the time that the server itself took: the way is no slower)."
+        )
+    if untimed:
+        words.append(
+            f"{', '.join(map(_place, untimed))} answered repeated requests only, which cannot be timed: packets are "
+            "lost, or the way is very slow."
+        )
+    said = " ".join(words) or "No server answered, so nothing was timed."
+    return (None, slowest_ms, said) if untimed else (slowest_ms, None, said)
+
+
 def _words(servers: Sequence[Server], named: Sequence[Server]) -> str:
     """How many of the servers answered, and what came of each one that is `named`."""
     answering = sum(server.first.result == "answered" for server in servers)
@@ -187,10 +225,13 @@ def _open_end(missing: Sequence[Server], decided: bool | None, left_out: int) ->
 
 
 def _server_words(server: Server) -> str:
-    place = f"{server.address}:{server.port} ({', '.join(server.targets)})"
     rtt = f" in {min(server.rtts_ms):.1f} ms" if server.rtts_ms else ""
     speaks = {"tls": " over TLS", "sip": " over plain TCP"}.get(server.first.speaks or "", "")
-    return f"{place} {server.first.detail}{speaks}{rtt}"
+    return f"{_place(server)} {server.first.detail}{speaks}{rtt}"
+
+
+def _place(server: Server) -> str:
+    return f"{server.address}:{server.port} ({', '.join(server.targets)})"
 
 
 PROBE = Probe(

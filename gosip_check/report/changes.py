@@ -1,10 +1,14 @@
 """What is different between two reports: requirements, figures, statements. Pure; decides nothing."""
 
 import re
+from datetime import datetime
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import Place, figures, statements, unit_of
+from gosip_check.report.text import brief
 
 T = TypeVar("T")
 
@@ -95,6 +99,60 @@ def changes(before: Report, after: Report) -> Changes:
             for (link, name), was, now in _differing(_places(before), _places(after))
         ],
     )
+
+
+def news(before: Report, after: Report) -> list[VerdictChange]:
+    """What to tell somebody who watches: the network of a line, then requirements that both reports looked at, and what
+    is new and does not pass. What is not looked at any more, on request or because something before it failed, is none.
+    """
+    found = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
+    seen = [
+        replace(change, before=None) if change.before is Outcome.SKIPPED else change
+        for change in found
+        if change.after is not Outcome.PASS or change.before not in (None, Outcome.SKIPPED)
+    ]
+    return [*_networks(before, after), *seen]
+
+
+def as_looked_at(before: Report, after: Report) -> Report:
+    """The later report, with what it skipped as it was before: what the one after it is to be compared with."""
+    was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
+    return replace(
+        after,
+        verdicts=[was.get((v.id, v.link), v) if v.outcome is Outcome.SKIPPED else v for v in after.verdicts],
+    )
+
+
+def words(verdict: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
+    """What changed, and how long it had been otherwise where that is known."""
+    if verdict.before is None:
+        reason = brief(verdict.reason_after)
+        return f"{verdict.id} on {verdict.link} is {verdict.after}, and had not been looked at before. {reason}"
+    said = f"{verdict.id} on {verdict.link} changed from {verdict.before} to {verdict.after}"
+    if before_since is not None and before_runs:
+        said += f"; it had been {verdict.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
+    if not verdict.is_worse:
+        return f"{said}."
+    reason = brief(verdict.reason_after)
+    return f"{said}. {reason} It was better before: look at what was reset, replaced or updated since."
+
+
+def _networks(before: Report, after: Report) -> list[VerdictChange]:
+    """A line that lost its network, or has it back, as the one change that explains all others."""
+    was = {link.name: link.trouble for link in before.links}
+    return [
+        VerdictChange(
+            id="network",
+            link=link.name,
+            title="There is a network towards the provider",
+            before=Outcome.FAIL if was[link.name] else Outcome.PASS,
+            after=Outcome.FAIL if link.trouble else Outcome.PASS,
+            reason_before=was[link.name] or "",
+            reason_after=link.trouble or "",
+        )
+        for link in after.links
+        if link.name in was and bool(was[link.name]) is not bool(link.trouble)
+    ]
 
 
 def _verdicts(before: Report, after: Report) -> list[VerdictChange]:

@@ -12,6 +12,7 @@ _GROUPS = {
     "account": "Account",
     "redundancy": "Redundancy",
     "edge": "Edge device",
+    "health": "How fast the servers answer",
     "host": "This machine",
     "link": "Internet line",
 }

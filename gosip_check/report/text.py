@@ -16,6 +16,9 @@ LONGEST = 2000
 "More characters than anybody reads in a cell; what is longer is cut, and says so."
 
 
+_BRIEF = 120
+
+
 def visible(text: str, longest: int = LONGEST) -> str:
     r"""The text on one line, with every control character written out, such as \x1b."""
     cut = len(text) - longest
@@ -23,6 +26,12 @@ def visible(text: str, longest: int = LONGEST) -> str:
         text = text[:longest]
     text = _HOSTILE.sub(lambda match: _written(match[0]), text)
     return f"{text}... ({cut} more characters)" if cut > 0 else text
+
+
+def brief(text: str) -> str:
+    """The text on one line, of which no more than 120 characters are left."""
+    words = visible(text)
+    return words if len(words) <= _BRIEF else f"{words[: _BRIEF - 3].rstrip()}..."
 
 
 def _written(character: str) -> str:

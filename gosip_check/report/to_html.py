@@ -34,7 +34,7 @@ def to_html(report: Report) -> str:
         report=report,
         word=word,
         meaning=meaning,
-        scope="" if report.command in ("run", "demo") else f"{report.command} only",
+        scope=f"{report.part} only" if report.part else "",
         counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         wanting=wanting(report),
         form=form_rows(report.form) if report.form else [],

@@ -6,7 +6,7 @@ its own: the bar belongs to the performance data.
 
 from gosip_check.records import Expectation, Operator, Outcome, Readiness, Report
 from gosip_check.report.figures import is_number, unit_of
-from gosip_check.report.text import visible
+from gosip_check.report.text import brief, visible
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -24,7 +24,7 @@ def state(report: Report) -> int:
 
 
 def to_nagios(report: Report, note: str = "") -> str:
-    """The line, with its line break. note: what else there is to say, such as a change."""
+    """The line, with its line break. note: what is said first, such as a change; the line is cut at its end."""
     worst = {
         OK: [],
         WARNING: [Outcome.WARN],
@@ -33,8 +33,9 @@ def to_nagios(report: Report, note: str = "") -> str:
     }[state(report)]
     telling = [verdict for verdict in report.verdicts if verdict.outcome in worst]
     several = len(report.links) > 1
-    words = "; ".join(f"{f'{v.link} ' if several else ''}{v.id}: {v.reason}" for v in telling) or "all is as it must be"
-    words = f"{words} {note}" if note else words
+    reasons = [f"{f'{v.link} ' if several else ''}{v.id}: {brief(v.reason)}" for v in telling]
+    demo = "A demo, no site." if report.is_demo else ""
+    words = " ".join(filter(None, [demo, note, "; ".join(reasons) or "all is as it must be"]))
     return f"{NAMES[state(report)]} - {_plain(words)} | {' '.join(_data(report))}\n"
 
 
@@ -44,10 +45,11 @@ def unknown(words: str) -> str:
 
 
 def _data(report: Report) -> list[str]:
-    """'label'=value[unit];[warn];[crit], one for each number that a verdict compares."""
+    """'label'=value[unit];[warn];[crit], one for each number that a verdict compares. What is preferred only warns."""
     several = len(report.links) > 1
     found = [f"duration={report.elapsed_s:.3f}s"]
     for verdict in report.verdicts:
+        preferred = {expectation.fact: _bound(expectation) for expectation in verdict.preferred}
         for expectation in verdict.expected:
             value = verdict.facts.get(expectation.fact)
             if is_number(value):
@@ -55,6 +57,7 @@ def _data(report: Report) -> list[str]:
                 unit = _UNITS.get(unit_of(expectation.fact), "")
                 bound = _bound(expectation)
                 warn, crit = ("", bound) if verdict.level == "must" else (bound, "")
+                warn = preferred.get(expectation.fact) or warn
                 found.append(f"'{_label(label)}'={value:.6g}{unit};{warn};{crit}")
     return found
 

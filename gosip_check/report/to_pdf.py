@@ -41,12 +41,12 @@ def _data(report: Report) -> dict[str, Any]:
     checklist = report.checklist
     data = {
         "outcome": report.outcome.value,
-        "word": word if report.command in ("run", "demo") else f"{word} ({report.command} only)",
+        "word": f"{word} ({report.part} only)" if report.part else word,
         "meaning": meaning,
         "counts": ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         "title": report.checklist.title,
         "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
-        "demo": report.command == "demo",
+        "demo": report.is_demo,
         "wanting": [_verdict(verdict, several=len(report.links) > 1) for verdict in wanting(report)],
         "form": [
             [label, f"{value} (discovered, not confirmed)" if found else value]

@@ -73,9 +73,12 @@ def _metrics(report: Report, last_success: datetime | None) -> list[Metric]:
     last_run = GaugeMetricFamily("gosip_check_last_run_timestamp_seconds", "When the last run began.")
     last_run.add_metric([], report.started.timestamp())
     about = GaugeMetricFamily(
-        "gosip_check_info", "Which tool and checklist this is.", labels=["version", "checklist", "checklist_version"]
+        "gosip_check_info",
+        "Which tool and checklist this is; a command that ends in --demo has looked at no site.",
+        labels=["version", "checklist", "checklist_version", "command"],
     )
-    about.add_metric([report.tool_version, _plain(report.checklist.id), _plain(report.checklist.version)], 1)
+    checklist = report.checklist
+    about.add_metric([report.tool_version, *map(_plain, (checklist.id, checklist.version, report.command))], 1)
     metrics: list[Metric] = [state, outcome, duration, last_run, about]
     if last_success is not None:
         success = GaugeMetricFamily(

@@ -73,8 +73,10 @@ def closing_line(report: Report) -> Text:
 
 
 def _outcome(report: Report) -> str:
-    scope = "" if report.command in ("run", "demo") else f" ({report.command} only)"
-    return f"{_CLOSING[report.outcome][0]}{scope}: {_MEANING[report.outcome]}"
+    scope = [f"{report.part} only"] if report.part else []
+    scope += ["a demo, no site"] if report.is_demo else []
+    told = f" ({'; '.join(scope)})" if scope else ""
+    return f"{_CLOSING[report.outcome][0]}{told}: {_MEANING[report.outcome]}"
 
 
 def _counts(report: Report) -> str:

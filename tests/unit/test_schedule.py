@@ -18,7 +18,6 @@ from gosip_check.schedule import (
     task_xml,
     without_cron_line,
 )
-from tests.saved import TOOL
 
 AWKWARD = [sys.executable, "-c", "pass", "a b", 'q"q', "back\\slash", "100%d", "$HOME", "it's", "ħ", "; rm -x", "<&>"]
 ANALYZE = shutil.which("systemd-analyze")
@@ -27,7 +26,7 @@ ANALYZE = shutil.which("systemd-analyze")
 @pytest.mark.skipif(ANALYZE is None, reason="needs systemd-analyze (Debian package systemd)")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert ANALYZE is not None
-    (tmp_path / "gosip-check.service").write_text(systemd_service(AWKWARD, str(tmp_path)))
+    (tmp_path / "gosip-check.service").write_text(systemd_service(AWKWARD, str(tmp_path), system=True))
     (tmp_path / "gosip-check.timer").write_text(systemd_timer(900))
     units = [str(path) for path in sorted(tmp_path.iterdir())]
     done = subprocess.run([ANALYZE, "verify", *units], capture_output=True, text=True, timeout=60)
@@ -66,6 +65,15 @@ def test_other_lines_of_a_crontab_stay() -> None:
     assert MARK in table
 
 
+@pytest.mark.parametrize("character", ["\x0c", "\x0b", "\x85", "\u2028", "\r"])
+def test_a_foreign_line_stays_whole_whatever_it_holds(character: str) -> None:
+    foreign = f"0 1 * * * echo 'a{character}b'\n"
+    assert without_cron_line(f"{foreign}{cron_line(['x'], '/', 300)}\n") == foreign
+    assert without_cron_line("last line\n\n") == "last line\n\n"
+    assert without_cron_line("no line end") == "no line end\n"  # so that ours is a line of its own
+    assert without_cron_line("") == ""
+
+
 def test_the_task_is_xml_with_the_words_in_it() -> None:
     root = ElementTree.fromstring(task_xml(AWKWARD, "C:\\a & b", 900).encode("utf-16"))
     space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
@@ -89,15 +97,21 @@ def test_what_cannot_be_quoted_is_refused(word: str) -> None:
         task_xml(["x"], word, 300)
 
 
-def run(*arguments: str, path: Path, config: Path) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, path: Path, config: Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(config)}
+    # The units of the machine that the tests run on are not to be touched.
+    moved = (
+        "import sys; from pathlib import Path; from gosip_check.cli import schedule; "
+        f"schedule.SYSTEM_UNITS = Path({str(config / 'system')!r}); from gosip_check.__main__ import main; main()"
+    )
     return subprocess.run(
-        [*TOOL, "schedule", *arguments],
+        [sys.executable, "-c", moved, "schedule", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         env=environment,
         stdin=subprocess.DEVNULL,
+        cwd=cwd,
     )
 
 
@@ -128,6 +142,68 @@ def test_install_show_and_remove_with_systemd(tmp_path: Path) -> None:
     assert run("show", "--kind", "systemd", path=bin_, config=config).returncode == 3
 
 
+def test_a_unit_of_the_machine_says_where_its_history_is(tmp_path: Path) -> None:
+    bin_, config = tmp_path / "bin", tmp_path / "config"
+    program(bin_, "systemctl", f'echo "$@" >>{tmp_path}/log')
+    done = run("install", "--kind", "systemd", "--system", "--yes", path=bin_, config=config)
+    assert done.stdout.endswith(
+        "See what it finds: gosip-check history show --history /var/lib/gosip-check/history.sqlite\n"
+    )
+    text = (config / "system" / "gosip-check.service").read_text()
+    assert "\nStateDirectory=gosip-check\n" in text
+    assert "network-online.target" in text
+    own = systemd_service(["x"], "/")
+    assert "network" not in own  # a user's manager has no such target
+    assert "StateDirectory" not in own
+
+
+def test_a_timer_of_a_user_says_that_it_ends_with_the_session(tmp_path: Path) -> None:
+    program(tmp_path / "bin", "systemctl", "exit 0")
+    done = run("install", "--kind", "systemd", "--yes", path=tmp_path / "bin", config=tmp_path / "config")
+    assert "It stops when you log out. To go on: loginctl enable-linger " in done.stdout
+
+
+def test_show_and_remove_look_everywhere(tmp_path: Path) -> None:
+    bin_, config, table = tmp_path / "bin", tmp_path / "config", tmp_path / "table"
+    program(bin_, "systemctl", f'echo "$@" >>{tmp_path}/log')
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
+    table.write_text("# theirs\n")
+    for kind in (["systemd"], ["systemd", "--system"], ["cron"]):
+        assert run("install", "--yes", "--kind", *kind, path=bin_, config=config).returncode == 0
+    shown = run("show", path=bin_, config=config)
+    assert (shown.stdout.count("[Timer]"), shown.stdout.count("*/15 * * * *"), shown.returncode) == (2, 1, 0)
+    assert run("show", "--system", path=bin_, config=config).stdout.count("[Timer]") == 1
+    (tmp_path / "log").unlink()
+    removed = run("remove", path=bin_, config=config)
+    assert (removed.returncode, removed.stderr) == (0, "")
+    assert removed.stdout.count("gosip-check.timer") == 2
+    assert "crontab of this user" in removed.stdout
+    assert table.read_text() == "# theirs\n"
+    assert (tmp_path / "log").read_text().splitlines() == [
+        "--user disable --now gosip-check.timer",
+        "--user daemon-reload",
+        "disable --now gosip-check.timer",
+        "daemon-reload",
+    ]
+    assert run("show", path=bin_, config=config).returncode == 3
+    assert run("remove", path=bin_, config=config).stdout == "Nothing is scheduled.\n"
+
+
+def test_a_timer_that_systemd_does_not_let_go_is_said(tmp_path: Path) -> None:
+    bin_, config, table = tmp_path / "bin", tmp_path / "config", tmp_path / "table"
+    program(bin_, "systemctl", "exit 0")
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
+    table.touch()
+    for kind in ("systemd", "cron"):
+        assert run("install", "--yes", "--kind", kind, path=bin_, config=config).returncode == 0
+    program(bin_, "systemctl", 'echo "Failed to connect to bus" >&2; exit 1')
+    done = run("remove", path=bin_, config=config)
+    assert done.returncode == 4
+    assert done.stdout == "Removed: crontab of this user.\n"
+    assert "removed, but systemd may run it until the next start: Failed to connect to bus. Run: " in done.stderr
+    assert list((config / "systemd" / "user").iterdir()) == []
+
+
 def test_install_show_and_remove_with_cron(tmp_path: Path) -> None:
     bin_, table = tmp_path / "bin", tmp_path / "table"
     program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
@@ -143,11 +219,66 @@ def test_install_show_and_remove_with_cron(tmp_path: Path) -> None:
     assert table.read_text() == "*/5 * * * * theirs\n"
 
 
+def test_a_crontab_that_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:
+    bin_, table = tmp_path / "bin", tmp_path / "table"
+    table.write_bytes(b"0 1 * * * theirs \xff\r\n")
+    refused = "You (x) are not allowed to use this program (crontab)"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "{refused}" >&2; exit 1; else cat >{table}; fi')
+    for command in (["install", "--yes"], ["show"], ["remove"]):
+        done = run(*command, "--kind", "cron", path=bin_, config=tmp_path)
+        assert (done.returncode, refused in done.stderr) == (4, True)
+    assert table.read_bytes() == b"0 1 * * * theirs \xff\r\n"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "no crontab for x" >&2; exit 1; else cat >{table}; fi')
+    assert run("install", "--yes", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert table.read_text().startswith("*/15 ")
+    table.write_bytes(b"0 1 * * * theirs \xff\r\n")
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then cat {table}; else cat >{table}; fi')
+    assert run("install", "--yes", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert run("remove", "--kind", "cron", path=bin_, config=tmp_path).returncode == 0
+    assert table.read_bytes() == b"0 1 * * * theirs \xff\r\n"
+
+
+def test_what_lies_in_the_folder_is_not_run(tmp_path: Path) -> None:
+    """The check runs where it was installed, as root perhaps, and somebody has put a click.py there."""
+    bin_, table, folder = tmp_path / "bin", tmp_path / "table", tmp_path / "folder"
+    program(bin_, "crontab", f'if [ "$1" = -l ]; then echo "no crontab for x" >&2; exit 1; else cat >{table}; fi')
+    folder.mkdir()
+    options = ["--", "--demo", "nxdomain", "--no-history", "--json", "report.json"]
+    done = run("install", "--kind", "cron", "--yes", *options, path=bin_, config=tmp_path, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for name in ("click", "gosip_check", "json"):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w')")
+    line = table.read_text().removeprefix("*/15 * * * * ")
+    assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 1
+    assert (folder / "report.json").exists()  # a relative name leads there all the same
+    assert not (tmp_path / "planted").exists()
+
+
 def test_units_that_systemd_does_not_take_are_no_success(tmp_path: Path) -> None:
     program(tmp_path / "bin", "systemctl", "exit 1")
     done = run("install", "--kind", "systemd", "--yes", path=tmp_path / "bin", config=tmp_path / "config")
     assert done.returncode == 4
     assert "systemctl --user enable --now gosip-check.timer" in done.stderr
+    assert "systemd did not take them: systemctl ended with 1." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--checklist", "nothere"], "There is no checklist 'nothere'"),
+        (["--checklist", "./none.toml"], "none.toml"),
+        (["--skip", "nosuch*"], "--skip 'nosuch*' matches nothing; there are dns.srv-answers,"),
+        (["--dns-server", "x"], "--dns-server"),
+        (["--demo", "nosuch"], "there is no such fault"),
+        (["--json", "/nowhere/report.json"], "--json /nowhere/report.json"),
+        (["--prometheus", "/nowhere/x.prom"], "--prometheus /nowhere/x.prom"),
+        (["--link", "x"], "--link 'x'"),
+        (["--history", "/dev/null"], "/dev/null: is no history"),
+    ],
+)
+def test_what_can_only_fail_is_not_scheduled(options: list[str], words: str, tmp_path: Path) -> None:
+    done = run("install", "--kind", "cron", "--yes", "--", *options, path=tmp_path, config=tmp_path)
+    assert (done.returncode, words in done.stderr, done.stdout) == (2, True, "")
 
 
 def test_wrong_options_are_told_at_once(tmp_path: Path) -> None:

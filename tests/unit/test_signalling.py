@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
 import pytest
 
+from gosip_check.checklist import load
+from gosip_check.judge import judge
 from gosip_check.probes import net, signalling
 from gosip_check.probes.dns_query import DnsStatus
 from gosip_check.probes.probe import Context, Facts, ProbeFailed
@@ -16,11 +19,12 @@ from gosip_check.probes.signalling import Options, Server, measure
 from gosip_check.probes.sip_exchange import Exchange, Result
 from gosip_check.probes.srv import Facts as SrvFacts
 from gosip_check.probes.srv import Target
-from gosip_check.records import FailureKind, Link
+from gosip_check.records import FailureKind, Link, Outcome
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
 from gosip_check.wire import sip
 
 from .far_ends import reply, sip_server
+from .records import measurement
 
 CONTEXT = Context(Link("Internet-1"))
 DOMAIN = "trunk.example"
@@ -161,6 +165,55 @@ def test_what_the_servers_add_up_to(
         assert f"was {result}" in facts.evidence["every_server_answers"]
 
 
+SLOW = (
+    "The slowest server that answers, 127.0.0.1:2 (site-a.trunk.example), took 250.0 ms",
+    "answered repeated requests",
+)
+
+
+@pytest.mark.parametrize(
+    ("rtts_ms", "slowest_ms", "outcome", "words"),
+    [
+        ([[20.0], [350.0, 30.0]], 30.0, Outcome.PASS, "took 30.0 ms"),
+        ([[20.0], [900.0, 250.0]], 250.0, Outcome.WARN, SLOW[0]),
+        ([[20.0], [301.0]], 301.0, Outcome.WARN, "took 301.0 ms"),
+        ([[20.0], [None, None, 40.0]], 40.0, Outcome.PASS, "took 40.0 ms"),
+        ([[20.0], [None, None]], None, Outcome.UNKNOWN, SLOW[1]),
+        ([[None, None], [250.0]], None, Outcome.UNKNOWN, SLOW[1]),
+        ([[None, None], [350.0]], None, Outcome.WARN, "took 350.0 ms"),
+        ([], None, Outcome.UNKNOWN, "No server answered, so nothing was timed."),
+    ],
+)
+def test_the_slowest_server_is_judged_by_its_fastest_answer(
+    monkeypatch: pytest.MonkeyPatch,
+    rtts_ms: list[list[float | None]],
+    slowest_ms: float | None,
+    outcome: Outcome,
+    words: str,
+) -> None:
+    """Two OPTIONS each; the last number goes on. None: it came after a retransmission. Port 9 is silent: no matter."""
+    left = {port: list(times) for port, times in enumerate(rtts_ms, 1)}
+
+    def ask_it(context: Context, domain: str, address: str, port: int) -> Exchange:
+        del context, domain, address
+        if port == 9:
+            return Exchange("silent", "no answer", sent=3)
+        rtt_ms = left[port].pop(0) if len(left[port]) > 1 else left[port][0]
+        return Exchange("answered", "200 OK", status=200, rtt_ms=rtt_ms, sent=2 if rtt_ms is None else 1)
+
+    monkeypatch.setattr(signalling, "ask_over_udp", ask_it)
+    monkeypatch.setattr(signalling, "_PAUSE_S", 0.0)
+    facts = measure(options(requests=2), context_with(*(target("127.0.0.1", port) for port in [*left, 9])))
+    assert facts.slowest_server_rtt_ms == slowest_ms
+    for name in ("go-native", "go-gateway"):
+        (asked,) = [one for one in load(name).requirements if one.id == "health.latency"]
+        said = judge(asked, measurement(msgspec.to_builtins(facts)))
+        assert (said.outcome, words in said.reason) == (outcome, True), said.reason
+        assert (
+            judge(asked, measurement({"servers": []})).outcome is Outcome.UNKNOWN
+        )  # a report that is older than the fact
+
+
 def test_an_address_out_of_reach_does_not_keep_others_from_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = net.udp_socket
 
@@ -247,7 +300,7 @@ def test_retransmissions_are_counted() -> None:
         facts = measure(options(), context_with(target(server.address, server.port)))
     (only,) = facts.servers
     assert isinstance(only, Server)
-    assert (only.retransmissions, only.rtts_ms) == (1, [])
+    assert (only.retransmissions, len(only.rtts_ms)) == (1, 1)  # the second OPTIONS, which could be timed
 
 
 def test_stop_between_two_requests() -> None:
