@@ -30,6 +30,9 @@ _CLOSING = {
     Readiness.NOT_READY: ("NOT READY", "bold white on dark_red"),
     Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
 }
+_SPREAD_OUT = 4
+"A list of more records than this gets a line each instead of a line for each of their facts."
+_MOST_ITEMS = 20
 _MEANING = {
     Readiness.READY: "everything that must be so is so",
     Readiness.NOT_READY: "mend what failed, then run this again",
@@ -166,15 +169,27 @@ def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
     for name, value in facts.items():
         if name in ("evidence", "changes", "series", "rtt_histogram"):
             continue
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield f"{indent}{visible(name)}:"
             yield from _facts(value, depth + 1)
         elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            for number, item in enumerate(value, 1):
-                yield f"{indent}{visible(name)} {number}:"
-                yield from _facts(item, depth + 1)
+            for number, item in enumerate(value[:_MOST_ITEMS], 1):
+                if isinstance(item, Mapping) and len(value) <= _SPREAD_OUT:
+                    yield f"{indent}{visible(name)} {number}:"
+                    yield from _facts(item, depth + 1)
+                else:
+                    words = _in_a_line(item) if isinstance(item, Mapping) else _value(item)
+                    yield f"{indent}{visible(name)} {number}: {words}"
+            if len(value) > _MOST_ITEMS:
+                yield f"{indent}{visible(name)}: {len(value) - _MOST_ITEMS} more, see --json"
         else:
             yield f"{indent}{visible(name)}: {_value(value)}"
+
+
+def _in_a_line(facts: Mapping[str, Any]) -> str:
+    """One of many records, as of the channels: all of it, but not a screenful each."""
+    words = (f"{visible(name)} {_value(value)}" for name, value in facts.items() if value is not None)
+    return ", ".join(words)
 
 
 def _value(value: Any) -> str:
@@ -187,5 +202,7 @@ def _value(value: Any) -> str:
             return f"{value:.4g}"
         case list():
             return ", ".join(_value(item) for item in value) or "none"
+        case Mapping():
+            return f"({_in_a_line(value)})" if value else "none"
         case _:
             return visible(str(value))

@@ -14,7 +14,7 @@ from gosip_check.records import Equipment, Form, Readiness, Report
 from gosip_check.report import FORMATS
 from gosip_check.report.output import Output, OutputError
 from gosip_check.report.text import visible
-from gosip_check.report.to_terminal import print_summary
+from gosip_check.report.to_terminal import _facts, print_summary
 from tests.unit.records import measurement, report, verdict
 
 HOSTILE = {
@@ -174,3 +174,11 @@ def test_what_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
 def test_a_full_disk_is_a_sentence_and_loses_no_older_file() -> None:
     with pytest.raises(OutputError, match=r"/dev/full: cannot be written: No space left on device\.$"):
         Output("/dev/full").write("x" * 10)
+
+
+def test_many_channels_take_a_line_each_and_not_a_screenful() -> None:
+    channels = [{"sent": 100, "rtt_ms": {"p50": 1.5, "p99": None}} for _ in range(30)]
+    lines = list(_facts({"per_channel": channels, "few": [{"a": 1}, "no record"], "between": {}}))
+    assert lines[0] == "  per_channel 1: sent 100, rtt_ms (p50 1.5)"
+    assert lines[20] == "  per_channel: 10 more, see --json"
+    assert lines[21:] == ["  few 1:", "    a: 1", "  few 2: no record", "  between: none"]
