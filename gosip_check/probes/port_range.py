@@ -79,10 +79,12 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed without a reflector, when this machine cannot send, or was stopped."""
+    """Raises ProbeFailed without a reflector elsewhere, when this machine cannot send, or was stopped."""
     if options.reflector is None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "There is no reflector to ask.")
     place = far_end.place_of(context, options.reflector, options.reflector_key_file)
+    if ip_address(place.address).is_loopback:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{place.address} is this machine itself: no port can be blocked.")
     first, last = options.rtp_ports
     inside = any(ip_address(place.address) in ip_network(network) for network in options.networks)
     return _facts(place.address, inside, reach(context, place, range(first, last + 1)))
