@@ -17,8 +17,10 @@ _DELIVERED_PCT = 99.0
 _LOSS_PCT = 1.0
 _FINE = 20
 "The answer is exact to one part in so many."
-_AGAIN = 2
-"A try that failed is made so often before it counts: something else on the line for a moment is not the line."
+_FAILURES = 2
+"So many tries must fail: something else on the line for a moment is not the line."
+_TRIES = 4
+"A try that our own machines spoilt is made again, up to so many in all."
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,15 @@ def search(tried: int, went: bool | None, attempt: Callable[[int], bool | None])
         bad = tried
 
     def settled(channels: int) -> bool | None:
-        found: bool | None = None
-        for _ in range(_AGAIN):
+        failures = 0
+        for _ in range(_TRIES):
             found = attempt(channels)
             if found:
                 return True
-        return found
+            failures += found is False
+            if failures == _FAILURES:
+                return False
+        return None
 
     while good < MOST_CHANNELS and (bad is None or bad - good > max(1, good // _FINE)):
         channels = min(MOST_CHANNELS, max(1, good * 2)) if bad is None else (good + bad) // 2

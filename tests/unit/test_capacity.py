@@ -49,6 +49,18 @@ def test_one_bad_moment_is_not_the_line() -> None:
     assert search(10, True, attempt).channels == 40
 
 
+def test_one_moment_of_our_own_does_not_end_the_search() -> None:
+    tries: list[int] = []
+
+    def attempt(channels: int) -> bool | None:
+        tries.append(channels)
+        return None if tries.count(channels) < 3 and channels == 80 else channels <= 100
+
+    found = search(10, True, attempt)
+    assert 95 <= found.channels <= 100
+    assert found.failed_at is not None
+
+
 @pytest.mark.parametrize(
     ("delivered", "loss", "went"),
     [
