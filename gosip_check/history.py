@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes, news, words
+from gosip_check.report.changes import VerdictChange, changes, news, stopped_as_skipped, words
 from gosip_check.report.figures import figures
 
 VERSION = 1
@@ -205,7 +205,8 @@ class History:
                     "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
                 )
             found = news(self._as_looked_at(last), report) if last else []
-            left_out = [c for c in changes(last, report).verdicts if c.after is Outcome.SKIPPED] if last else []
+            cut = stopped_as_skipped(report)
+            left_out = [c for c in changes(last, cut).verdicts if c.after is Outcome.SKIPPED] if last else []
             for change in [*found, *left_out]:
                 self._db.execute(
                     "INSERT INTO change VALUES (?, ?, ?, ?)",
@@ -226,7 +227,7 @@ class History:
     def _as_looked_at(self, last: Report) -> Report:
         """The last run, with what it skipped as it was before that: `change` holds since when it is skipped."""
         verdicts = []
-        for verdict in last.verdicts:
+        for verdict in stopped_as_skipped(last).verdicts:
             if verdict.outcome is Outcome.SKIPPED:
                 for _, change in self._changes_of(verdict.id, verdict.link, site_of(last)):
                     if change.after is Outcome.SKIPPED and change.before is not None:
@@ -242,8 +243,9 @@ class History:
             return self._since(row[0], found) if row else []
 
     def _last(self, site: str) -> Report | None:
-        row = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 1", (site,)).fetchone()
-        return _report(row[0]) if row else None
+        """The last run that can still be read."""
+        rows = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
+        return next((report for (document,) in rows if (report := _report(document)) is not None), None)
 
     def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
         (run,) = self._runs("WHERE number = ?", (number,))
@@ -333,7 +335,7 @@ class History:
             )
             found: dict[str, list[float]] = {}
             for name, value in rows:
-                found.setdefault(name, []).append(value)
+                found.setdefault(name, []).append(float(value))
             return found
 
     def last_ready(self, site: str) -> datetime | None:
@@ -392,8 +394,8 @@ def _report(document: bytes) -> Report | None:
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """SQLite's own errors as a sentence."""
+    """SQLite's own errors as a sentence, and rows that hold what no run of ours has written."""
     try:
         yield
-    except (sqlite3.Error, zlib.error) as error:
+    except (sqlite3.Error, zlib.error, msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
         raise HistoryError(f"{path}: the history cannot be used: {error}.") from error

@@ -76,6 +76,11 @@ def reason_to_skip(
     return None
 
 
+def needs_what_was_stopped(requirement: Requirement, verdicts: Mapping[str, Verdict]) -> bool:
+    """The run was stopped before what it needs was known, so it is as unknown, measured or not."""
+    return any(verdicts[need].reason == STOPPED for need in requirement.needs)
+
+
 def verdict(
     requirement: Requirement,
     link: str,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from gosip_check import __version__, lines
-from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
+from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import (
@@ -90,7 +90,7 @@ def _on_link(
         measurement = _measurement(report, link.name, checklist, requirement)
         if reason is not None:
             found = skipped(requirement, link.name, reason)
-        elif measurement is not None:
+        elif measurement is not None and not needs_what_was_stopped(requirement, verdicts):
             found = with_remedy(judge(requirement, measurement), measurement, report.form)
         else:
             before = said.get(requirement.id)

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__, lines
-from gosip_check.judge import judge, readiness, reason_to_skip, skipped, verdict
+from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
 from gosip_check.probes import PROBES, net
 from gosip_check.probes.probe import Context, Facts, Line, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
@@ -182,15 +182,16 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
             reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
             if reason:
                 judged(skipped(requirement, link.name, reason))
+                continue
+            ask = _ask(plan, requirement)
+            # What was measured counts, also where the run was stopped meanwhile.
+            if ask.key in measurements and not needs_what_was_stopped(requirement, verdicts):
+                measured = measurements[ask.key]
+                judged(with_remedy(judge(requirement, measured), measured, plan.form))
             elif going.stop.is_set():
                 judged(verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED))
             else:
-                ask = _ask(plan, requirement)
-                if ask.key in measurements:
-                    measured = measurements[ask.key]
-                    judged(with_remedy(judge(requirement, measured), measured, plan.form))
-                else:
-                    asks[ask.key] = ask
+                asks[ask.key] = ask
         _add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
         for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, facts, going):

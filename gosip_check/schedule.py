@@ -26,6 +26,8 @@ def systemd_service(command: Sequence[str], folder: str, *, system: bool = False
 
     system: for the whole machine; a user's manager knows of no network, and its history lies where the user's does.
     """
+    if folder.endswith("\\"):  # systemd would take the next line for a part of this one
+        raise ScheduleError(f"{folder!r} ends in a backslash, which cannot stand in a unit.")
     network = "Wants=network-online.target\nAfter=network-online.target\n" if system else ""
     state = "StateDirectory=gosip-check\n" if system else ""
     return f"""\

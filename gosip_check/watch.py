@@ -32,6 +32,8 @@ SERVER_INTERVAL_S = 1.0
 
 _STOP_AFTER_S = 9.0
 _COMMAND_TIMEOUT_S = 60.0
+_LONGEST_WAIT_S = 3600.0
+"An event is not waited for for ever: the system's clock has a largest time."
 _COMMAND_POLL_S = 0.2
 _COMMAND_GRACE_S = 1.0
 
@@ -99,7 +101,7 @@ def repeat(
     while not stop.is_set():
         due_s = start_s + number * every_s + draw() * jitter_s
         while (left_s := due_s - time.monotonic()) > 0 and not stop.is_set():
-            stop.wait(min(left_s, alive_s))
+            stop.wait(min(left_s, alive_s, _LONGEST_WAIT_S))
             notify("WATCHDOG=1")
         if stop.is_set():
             break

@@ -179,6 +179,8 @@ def watch(
             kept = stack.enter_context(_opened(history))
         except HistoryError as error:
             raise UsageProblem(str(error)) from error
+        with ExitStack() as tried:
+            _outputs(tried, json=None, prometheus=prometheus)
         if listen is not None:
             _serve(stack, listen, lambda: latest[-1] if latest else None)
         stack.enter_context(stopping_on_signals(stop))

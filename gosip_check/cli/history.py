@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 import click
@@ -11,6 +12,8 @@ from gosip_check.cli.health import history_path
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 60
+_NUMBERS = 40
+"Columns that stand beside a sparkline."
 
 _file = click.option("--history", metavar="FILE", help="Another file than the usual one.")
 
@@ -76,9 +79,10 @@ def trend(history: str | None, last: int) -> int:
         if len(sites) > 1:
             click.echo(visible(f"{site}:"))
         width = max((len(name) for name in found), default=0)
+        columns = min(_COLUMNS, max(10, shutil.get_terminal_size().columns - width - _NUMBERS))
         for name, values in found.items():
             low, high, latest = min(values), max(values), values[-1]
-            line = f"{name:{width}}  {sparkline(values):{_COLUMNS}}  now {latest:.4g}, from {low:.4g} to {high:.4g}"
+            line = f"{name:{width}}  {sparkline(values, columns):{columns}}  last {latest:.4g}, {low:.4g} to {high:.4g}"
             click.echo(visible(line))
     return EXIT_READY
 
@@ -121,9 +125,9 @@ def export(history: str | None, figures: bool) -> int:
     return EXIT_READY
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """At most 60 blocks; where there are more values, each block is the largest of its stretch."""
-    columns = min(_COLUMNS, len(values))
+def sparkline(values: Sequence[float], most: int = _COLUMNS) -> str:
+    """At most so many blocks; where there are more values, each block is the largest of its stretch."""
+    columns = min(most, len(values))
     parts = [
         max(values[column * len(values) // columns : (column + 1) * len(values) // columns])
         for column in range(columns)

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
 
@@ -37,6 +37,7 @@ _GRACE_S = 3.0
 _WITNESSES = 2
 "So many waits without answer make an expiry: a single one could be a line that was cut for a moment."
 _SAY_EVERY_S = 10.0
+_GUARD_LOST = 2
 _HELP = "A reflector of our own (--reflector, and --thorough) would tell: it can be asked to answer late."
 
 
@@ -83,10 +84,12 @@ def measure(options: Options, context: Context) -> Facts:
         return _seen_by_the_trunk(options, context, f"The reflector at {place} does not answer. ")
     lifetimes = wait_for_answers(context, place, WAITS_S if options.thorough else PLAIN_WAITS_S)
     if not lifetimes.understood:
-        why = f"The reflector at {place} cannot be asked to answer late; `gosip-check reflector` can. "
+        late = lifetimes.understood is False
+        why = f"The reflector at {place} {'cannot be asked to answer late' if late else 'stopped answering'}. "
         return _seen_by_the_trunk(options, context, why)
     after = far_end.ask(context, place)
     same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
+    same = same and lifetimes.steady
     return facts_of_waits(lifetimes, str(place), options.reregistration_s, thorough=options.thorough, same_line=same)
 
 
@@ -94,17 +97,53 @@ def measure(options: Options, context: Context) -> Facts:
 class Lifetimes:
     """alive, gone: waits after which an answer came, or none did. A wait in neither could not be tried.
 
-    understood: the far end knows how to wait; None without any answer.
+    understood: the far end knows how to wait; None without any answer. steady: a flow beside them that was never silent
+    for long kept its binding and its session; where not, the line or the far end was away for a while.
     """
 
     alive: list[float]
     gone: list[float]
     understood: bool | None
+    steady: bool = True
+
+
+@dataclass
+class _Guard:
+    """A flow that speaks every few seconds. The far end counts its packets, anew for a new mapping or session."""
+
+    context: Context
+    sock: socket.socket
+    key: bytes | None
+    ssid: int = field(default_factory=lambda: secrets.randbelow(65535) + 1)
+    sent: int = 0
+    counted: int = 0
+    answered: int = 0
+
+    def speak(self) -> None:
+        """One packet, and the answers that have come so far."""
+        octets = stamp.AUTHENTICATED_OCTETS if self.key else 52
+        _send(self.sock, self.ssid, octets, [], self.key, self.sent)
+        self.sent += 1
+        self.hear(time.monotonic())
+
+    def hear(self, until_s: float) -> None:
+        """Answers until then, or until all have come."""
+        while self.answered < self.sent and (
+            replies := _answers(self.context, self.sock, self.ssid, self.key, until_s)
+        ):
+            self.answered += len(replies)
+            self.counted = replies[-1].sequence + 1
+
+    @property
+    def is_steady(self) -> bool:
+        """Hardly a packet is missing, here or in the far end's count."""
+        return min(self.answered, self.counted) >= self.sent - _GUARD_LOST
 
 
 def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -> Lifetimes:
     """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
     ssid, key = secrets.randbelow(65535) + 1, place.key
+    steady = True
     octets = stamp.AUTHENTICATED_OCTETS + 28 if key else 52
     answered: dict[float, bool] = {}
     understood: bool | None = None
@@ -129,22 +168,28 @@ def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -
                 context.wait(_APART_S)
             asked_s[wait] = time.monotonic()
         longest_s = max(answered, default=0.0)
+        guard = _Guard(
+            context, stack.enter_context(net_flow.open_flow(context.link, place.address, place.port, 0)), key
+        )
         for wait in sorted(answered):
             until_s = asked_s[wait] + wait + _GRACE_S
             replies: list[Reply] = []
             while not replies and time.monotonic() < until_s:
+                guard.speak()
                 left_s = max(0.0, asked_s[longest_s] + longest_s - time.monotonic())
                 context.say(f"NAT: waiting for answers that were asked to come late, {left_s:.0f} s to go")
                 replies = _answers(context, socks[wait], ssid, key, min(until_s, time.monotonic() + _SAY_EVERY_S))
             late = [reply for reply in replies if reply.sender_sequence]
             answered[wait] = any((reply.sent_ns - reply.received_ns) / 1e9 >= wait * 0.99 for reply in late)
+        guard.hear(time.monotonic() + _PROMPT_WITHIN_S)
+        steady = guard.is_steady
     alive = [wait for wait, came in answered.items() if came]
     gone = [wait for wait, came in answered.items() if not came]
-    return Lifetimes(sorted(alive), sorted(gone), understood)
+    return Lifetimes(sorted(alive), sorted(gone), understood, steady)
 
 
 def facts_of_waits(found: Lifetimes, place: str, reregistration_s: int, *, thorough: bool, same_line: bool) -> Facts:
-    """What the waits say. same_line: the far end answered afterwards, too, and saw the same address."""
+    """What the waits say. same_line: the far end answered all the time, and saw the same address."""
     longest = max(found.alive, default=0.0)
     gone = [wait for wait in found.gone if wait > longest]
     left = [] if thorough else [wait for wait in WAITS_S if wait > longest]
@@ -156,15 +201,16 @@ def facts_of_waits(found: Lifetimes, place: str, reregistration_s: int, *, thoro
         words = f"{alive_words}."
     elif gone and not same_line:
         words = (
-            f"{alive_words}, later no answer came, but the reflector is out of reach now, or sees this line at another "
-            "address: the line itself was cut meanwhile. Run it again."
+            f"{alive_words}, later no answer came, but the line was cut or the reflector away for a while, as a flow "
+            "beside it shows that was never silent for long. Run it again."
         )
     elif len(gone) >= _WITNESSES:
         outlives, expired = (False if gone[0] <= reregistration_s else None), gone[0]
         words = f"{alive_words}{',' if longest else ''} it was gone after {gone[0]:g} s (and after {_list(gone[1:])})."
-        words += (
-            f" The re-registration every {reregistration_s} s {'needs' if outlives is False else 'just needs'} more."
-        )
+        if outlives is False:
+            words += f" The re-registration every {reregistration_s} s needs more."
+        else:
+            words += f" Whether it lasts the {reregistration_s} s between two re-registrations was not looked at."
     elif gone:
         words = f"{alive_words}, but no answer came after {_list(gone)}, which one loss may do. Run it again."
     else:

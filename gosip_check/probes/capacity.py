@@ -36,22 +36,22 @@ class Capacity:
         if self.failed_at is None and self.channels < MOST_CHANNELS:
             return (
                 f"The line carries at least {self.channels} channels; with more of them this machine or the "
-                "reflector's was the bottleneck."
+                "reflector's was too slow to tell."
             )
         if self.failed_at is None:
             return f"The line carries {self.channels} channels, and more were not tried."
         return f"The line carries {self.channels} channels; {self.failed_at} were too many."
 
 
-def carries(delivered_pct: Range, loss_pct: Range) -> bool | None:
-    """Whether a try went through; None where our own machines may have spoilt it."""
+def carries(delivered_pct: Range, loss_pct: Range, *, is_ours: bool) -> bool | None:
+    """Whether a try went through; None where our own machines may have spoilt it. is_ours: they did something wrong."""
     delivered_low, delivered_high = delivered_pct
     loss_low, loss_high = loss_pct
     too_little = delivered_high is not None and delivered_high < _DELIVERED_PCT
     if too_little or (loss_low is not None and loss_low > _LOSS_PCT):
         return False
     if delivered_low is None or loss_high is None or delivered_low < _DELIVERED_PCT or loss_high > _LOSS_PCT:
-        return None
+        return None if is_ours else False
     return True
 
 

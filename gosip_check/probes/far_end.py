@@ -91,9 +91,14 @@ def resolve(host: str, source: str | None) -> str:
     """
     family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
     try:
-        return str(ip_address(host))
+        address = str(ip_address(host))
     except ValueError:
-        pass
+        address = ""
+    if address and source is not None and (":" in address) != (":" in source):
+        words = f"The reflector {address} cannot be reached from {source}: one is IPv4, the other IPv6."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words)
+    if address:
+        return address
     try:
         found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
     except OSError as error:

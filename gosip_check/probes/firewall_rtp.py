@@ -265,25 +265,25 @@ def _facts(
 
 
 def _with_far_end(leaves: bool | None, reached: port_range.Facts) -> bool | None:
-    """leaves: what was seen towards the provider. A far end elsewhere can prove ports open, but no port blocked."""
+    """leaves: what was seen towards the provider, for whose networks a firewall may have rules of their own."""
     if leaves is False:
         return False
     if reached.in_networks and reached.every_port_answers is False:
         return False
-    return True if reached.every_port_answers else leaves
+    return True if reached.in_networks and reached.every_port_answers else leaves
 
 
 def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
     """What its silence on some ports means for the provider's networks."""
-    if not reached.blocked or reached.in_networks:
+    if reached.in_networks:
         by = f"ICMP errors came from {', '.join(reached.rejected_by)}. " if reached.rejected_by else ""
         return by if reached.blocked else ""
     if leaves is None:
         return (
-            "A firewall may let them out to the provider's networks all the same, which could not be seen: allow them "
-            "towards the reflector as well, and run this again. "
+            "A firewall may have other rules for the provider's networks, and what it does there could not be seen; a "
+            "reflector in these networks would tell: ask the provider for one. "
         )
-    return "Towards the provider's networks the ends of these ranges were tried, too: "
+    return f"Towards the provider's networks {'the ends of these ranges were tried, too: ' if reached.blocked else ''}"
 
 
 def _words_of_quotes(

@@ -160,7 +160,7 @@ def _with_reflector(options: Options, context: Context, reflector: str) -> Facts
     if after is not None and most is not None and most < _DELIVERED_PCT:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, *ended(after, far_end.ask(context, place)))["delivered_pct"]
-    carried = _capacity(context, target, options.channels, ranges) if options.find_capacity else None
+    carried = _capacity(context, target, stream, end) if options.find_capacity else None
     return facts_of_stream(str(place), before, stream, end, ranges, calls, carried)
 
 
@@ -187,8 +187,13 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
     return run_stream(context, plan)
 
 
-def _capacity(context: Context, target: _Target, tried: int, ranges: dict[str, Range]) -> Capacity:
+def _capacity(context: Context, target: _Target, stream: StreamFacts, end: tuple[FarDrops | None, Ending]) -> Capacity:
     """How many channels the line carries, beginning with what the measurement itself has shown."""
+
+    def went(stream: StreamFacts, end: tuple[FarDrops | None, Ending]) -> bool | None:
+        found = bounds_of(stream, *end)
+        is_ours = bool(own_trouble(stream, *end))
+        return capacity.carries(found["delivered_pct"], found["window15_loss_pct"], is_ours=is_ours)
 
     def attempt(channels: int) -> bool | None:
         context.say(f"media: does the line carry {channels} channels?")
@@ -202,11 +207,9 @@ def _capacity(context: Context, target: _Target, tried: int, ranges: dict[str, R
         after = far_end.ask(context, target.place)
         if before is None or after is None:
             return None
-        found = bounds_of(stream, *ended(before, after))
-        return capacity.carries(found["delivered_pct"], found["window15_loss_pct"])
+        return went(stream, ended(before, after))
 
-    went = capacity.carries(ranges["delivered_pct"], ranges["window15_loss_pct"])
-    return capacity.search(tried, went, attempt)
+    return capacity.search(stream.channels, went(stream, end), attempt)
 
 
 def facts_of_stream(

@@ -27,6 +27,8 @@ _MEDIAN_HOLDS = 0.05
 "Up to this share of spoilt packets, the median of the jitter still tells about the path."
 _GROWTH_OVER = 0.8
 "The fastest packets of the first and of the last fifth are this share of the stream apart."
+_NEARLY_PCT = 1.0
+"The way down gets only what came up. With less than this share missing it is judged by what it got."
 _STEADY_PCT = 99.5
 "Growth that would leave more than this cannot be told from a delay that varies."
 
@@ -161,9 +163,10 @@ def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
         arrived = 100 - stream.round_trip_loss_pct
         low, high = arrived, (100 + arrived) / 2
     else:
-        low, high = up * down / 100, min(up, down)
-    # What was lost on a way that nobody can tell counts for neither, but it did not arrive.
-    low = min(low, 100 - stream.round_trip_loss_pct)
+        nearly_all = 100 - up < _NEARLY_PCT  # what is missing of the load on the way down would not have changed it
+        low, high = min(up, down) if nearly_all else up * down / 100, min(up, down)
+        # What was lost on a way that nobody can tell counts for neither, but it did not arrive.
+        low = max(0.0, low - 100 * stream.lost_undecided / stream.sent)
     late = max(stream.up.late, stream.down.late) if clock_moved else 0
     high = min(100.0, high + 100 * (spoilt + late) / stream.sent)
     # A TWAMP reflector may answer with less than it was sent; the way down was then not loaded.

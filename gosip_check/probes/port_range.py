@@ -30,7 +30,8 @@ _SLOWEST_PER_S = 300
 _LONGEST_S = 90.0
 _FIRST_LOOK = 64
 _FIRST_LOOKS = 3
-"Ports to try before all of them, and how often: a reflector without --all-ports answers on none."
+_FEWEST_FOUND = 2
+"Ports to try before all of them, how often, and how many must answer: one may be open there for a reason of its own."
 _ROUNDS = 12
 _SILENT_ROUNDS = 3
 "No port is called blocked before it was silent so often: losses of one round need not be independent."
@@ -41,7 +42,7 @@ _CONTROLS_AT_ONCE = 20
 _CONTROLS_LOST = 0.1
 "With a larger share of so many controls lost, or late, the line is too narrow for this pace."
 _DOUBT = 0.001
-"How likely it may be that of all ports that are called blocked a single one had bad luck only."
+"How likely it may be that a single one of all ports that were asked is called blocked for bad luck only."
 _ANSWERS_WITHIN_S = 1.0
 _BATCH_S = 0.005
 _OCTETS = 52
@@ -114,14 +115,17 @@ def reach(context: Context, place: Place, ports: Sequence[int]) -> Reached:
     started_s = time.monotonic()
     until_s = started_s + _LONGEST_S
     chance = 1.0
-    some = random.sample(ports, min(_FIRST_LOOK, len(ports)))
+    others = [port for port in ports if port != place.port]
+    some = random.sample(others, min(_FIRST_LOOK, len(others)))
     for _ in range(_FIRST_LOOKS):
-        if not asking.found and place.address not in asking.rejected:
+        if len(asking.found) < _FEWEST_FOUND and place.address not in asking.rejected:
             asking.ask_all(some)
+    if len(asking.found) < _FEWEST_FOUND:
+        asking.found.clear()
     silent = [port for port in ports if port not in asking.found] if asking.found else []
     is_sure = False
     for number in range(_ROUNDS):
-        is_sure = number >= _SILENT_ROUNDS and chance * len(silent) < _DOUBT
+        is_sure = number >= _SILENT_ROUNDS and chance * len(ports) < _DOUBT
         if not silent or is_sure:
             break
         context.say(f"RTP ports: asking {len(silent)}, round {number + 1}")
@@ -266,7 +270,8 @@ def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
     share = f"{len(reached.proven)} of {reached.asked} UDP ports"
     every: bool | None = None
     if not reached.proven:
-        words = f"No UDP port that was tried answers at {where}. With `--all-ports` there, every port could be proven."
+        words = f"None of the UDP ports that were tried answers at {where}"
+        words += ": it does not serve them (--all-ports), or none gets through."
     elif blocked or elsewhere:
         every = False
         words = f"{share} were reached and answered, there and back, at {where}."

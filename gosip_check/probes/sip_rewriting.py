@@ -74,8 +74,7 @@ def measure(options: Options, context: Context) -> Facts:
         mirroring = pool.submit(_mirrored, options, context)
         answering = pool.submit(_answers, options, context, servers)
         walking = pool.submit(_walk, options, context, ways)
-        answers, walked, mirrored = answering.result(), walking.result(), mirroring.result()
-    findings = mirrored
+        answers, walked, findings = answering.result(), walking.result(), mirroring.result()
     if options.transport == "udp":
         known = ways if isinstance(ways, path.Facts) else None
         findings += alg_findings.from_quotes(walked, known)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
+from gosip_check.records import STOPPED, Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import Place, figures, statements, unit_of
 from gosip_check.report.text import brief
 
@@ -103,8 +103,10 @@ def changes(before: Report, after: Report) -> Changes:
 
 def news(before: Report, after: Report) -> list[VerdictChange]:
     """What to tell somebody who watches: the network of a line, then requirements that both reports looked at, and what
-    is new and does not pass. What is not looked at any more, on request or because something before it failed, is none.
+    is new and does not pass. What is not looked at any more, on request or because something before it failed or took
+    all the time, is none.
     """
+    before, after = stopped_as_skipped(before), stopped_as_skipped(after)
     found = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
     seen = [
         replace(change, before=None) if change.before is Outcome.SKIPPED else change
@@ -116,10 +118,18 @@ def news(before: Report, after: Report) -> list[VerdictChange]:
 
 def as_looked_at(before: Report, after: Report) -> Report:
     """The later report, with what it skipped as it was before: what the one after it is to be compared with."""
+    after = stopped_as_skipped(after)
     was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
     return replace(
         after,
         verdicts=[was.get((v.id, v.link), v) if v.outcome is Outcome.SKIPPED else v for v in after.verdicts],
+    )
+
+
+def stopped_as_skipped(report: Report) -> Report:
+    """What a run that was cut short did not get to, it did not look at."""
+    return replace(
+        report, verdicts=[replace(v, outcome=Outcome.SKIPPED) if v.reason == STOPPED else v for v in report.verdicts]
     )
 
 

@@ -6,6 +6,7 @@ import re
 from rich.console import Console
 
 from gosip_check.records import Report
+from gosip_check.report.text import visible
 from gosip_check.report.to_terminal import print_summary
 
 _WIDTH = 110
@@ -17,5 +18,5 @@ def to_svg(report: Report) -> str:
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, markup=False, emoji=False, highlight=False
     )
     print_summary(console, report)
-    picture = console.export_svg(title=f"gosip-check {report.command}", unique_id="gosip-check")
+    picture = console.export_svg(title=f"gosip-check {visible(report.command)}", unique_id="gosip-check")
     return re.sub(r"@font-face \{[^}]*\}\s*", "", picture)

@@ -76,7 +76,7 @@ def closing_line(report: Report) -> Text:
 
 
 def _outcome(report: Report) -> str:
-    scope = [f"{report.part} only"] if report.part else []
+    scope = [f"{visible(report.part)} only"] if report.part else []
     scope += ["a demo, no site"] if report.is_demo else []
     told = f" ({'; '.join(scope)})" if scope else ""
     return f"{_CLOSING[report.outcome][0]}{told}: {_MEANING[report.outcome]}"
@@ -119,12 +119,12 @@ def _table(verdicts: list[Verdict]) -> Table:
             if group is not None:
                 table.add_section()
             group = verdict.group
-            table.add_row(Text(), Text(heading(group), "bold"))
+            table.add_row(Text(), Text(visible(heading(group)), "bold"))
         missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN)
         weighs = missed or verdict.outcome is Outcome.UNKNOWN
         words = Text.assemble(
             (visible(verdict.title), "bold" if weighs else ""),
-            (f"  {verdict.id}", "dim"),
+            (f"  {visible(verdict.id)}", "dim"),
             (f"\n{visible(verdict.reason)}", "" if weighs else "dim"),
         )
         if missed:  # what is unknown says itself what would help

@@ -37,6 +37,7 @@ _REFLECTOR_AUTHENTICATED = struct.Struct("!I12xQHH4xQ8xI12xQH6xB15x")
 _TWAMP_REFLECTOR = struct.Struct("!IQHHQIQHHB")
 _MBZ = bytes(28)
 _MBZ_AUTHENTICATED = bytes(68)
+_LONGEST_KEPT_S = 3600
 _SIGNED_OCTETS = AUTHENTICATED_OCTETS - HMAC_OCTETS
 SEQUENCE_OCTETS = 4
 "The Sequence Number that opens every packet; the HMAC TLV covers it too."
@@ -177,8 +178,9 @@ def parse_request(data: bytes, key: bytes | None = None) -> Request:
             raise StampError(f"{len(data)} octets are too few for a STAMP packet")
         sequence, timestamp, estimate, ssid = _SENDER.unpack_from(data)
         strict = data[16:UNAUTHENTICATED_OCTETS] == _MBZ
-        # A time of arrival and two MBZ fields; random padding looks so once in 2^40, and zeros never do.
-        is_answer = not strict and data[38:40] == b"\0\0" and data[41:44] == b"\0\0\0" and any(data[16:24])
+        # A time of arrival not long before the time that it was sent, and two MBZ fields: no padding looks like that.
+        kept_s = int.from_bytes(data[4:8], "big") - int.from_bytes(data[16:20], "big")
+        is_answer = not strict and 0 <= kept_s <= _LONGEST_KEPT_S and data[38:40] + data[41:44] == bytes(5)
         return Request(sequence, timestamp, estimate, ssid, strict, is_answer, data[UNAUTHENTICATED_OCTETS:])
     _verify(data, key)
     sequence, timestamp, estimate, ssid = _SENDER_AUTHENTICATED.unpack_from(data)

@@ -1,6 +1,8 @@
 """What waits and mappings say of a binding: nothing is claimed that was not waited for, or that one loss may do."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -18,6 +20,7 @@ from gosip_check.probes.far_end import Place
 from gosip_check.probes.mapping import SeenBy
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
+from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
 LOCAL = "192.168.1.10"
 
@@ -94,3 +97,39 @@ def test_a_far_end_that_is_silent_says_nothing() -> None:
 def test_a_far_end_on_this_machine_needs_no_waiting() -> None:
     options = Options(domain="x", transport="udp", networks=[], reregistration_s=295, reflector="127.0.0.1:9")
     assert measure(options, Context(Link(name="l"))).outlives_reregistration is True
+
+
+@contextmanager
+def reflecting(port: int = 0) -> Iterator[int]:
+    stop = threading.Event()
+    with Reflector.open(ReflectorOptions(addresses=("127.0.0.1",), ports=(port,))) as reflector:
+        thread = threading.Thread(target=reflector.serve, args=(stop,))
+        thread.start()
+        try:
+            yield reflector.stamp_ports[0]
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> None:
+    """It forgets who waits for an answer, which looks like a binding that is gone."""
+    waits = (0.3, 0.6, 0.9, 1.2, 3.0, 3.5)
+    found: list[Lifetimes] = []
+    with ExitStack() as first:
+        port = first.enter_context(reflecting())
+        context = Context(Link(name="l"))
+        asking = threading.Thread(
+            target=lambda: found.append(wait_for_answers(context, Place("127.0.0.1", port), waits))
+        )
+        asking.start()
+        if restarts:
+            asking.join(3.2)  # six sockets have asked by then, 0.3 s each, and the first waits are over
+            first.close()
+            first.enter_context(reflecting(port))
+        asking.join(30)
+    (told,) = found
+    assert told.steady is not restarts
+    facts = facts_of_waits(told, "x", 3, thorough=True, same_line=told.steady)
+    assert facts.outlives_reregistration is (None if restarts else True)

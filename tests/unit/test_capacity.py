@@ -62,17 +62,21 @@ def test_one_moment_of_our_own_does_not_end_the_search() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delivered", "loss", "went"),
+    ("delivered", "loss", "is_ours", "went"),
     [
-        ((99.5, 99.5), (0.2, 0.2), True),
-        ((90.0, 95.0), (0.0, 1.0), False),
-        ((99.9, 99.9), (2.0, 2.0), False),
-        ((98.0, 100.0), (0.0, 0.5), None),
-        ((None, None), (0.0, 0.0), None),
-        ((99.5, 99.5), (None, None), None),
+        ((99.5, 99.5), (0.2, 0.2), True, True),
+        ((90.0, 95.0), (0.0, 1.0), True, False),
+        ((99.9, 99.9), (2.0, 2.0), True, False),
+        ((98.0, 100.0), (0.0, 0.5), True, None),
+        ((98.0, 100.0), (0.0, 0.5), False, False),
+        ((None, None), (0.0, 0.0), True, None),
+        ((99.5, 99.5), (None, None), True, None),
     ],
 )
 def test_a_try_counts_only_as_far_as_it_proves_something(
-    delivered: tuple[float | None, float | None], loss: tuple[float | None, float | None], went: bool | None
+    delivered: tuple[float | None, float | None],
+    loss: tuple[float | None, float | None],
+    is_ours: bool,
+    went: bool | None,
 ) -> None:
-    assert carries(delivered, loss) is went
+    assert carries(delivered, loss, is_ours=is_ours) is went

@@ -16,7 +16,7 @@ import pytest
 
 from gosip_check.cli.history import sparkline
 from gosip_check.history import VERSION, History, HistoryError, default_path, sentence
-from gosip_check.records import Outcome, Readiness, Report
+from gosip_check.records import STOPPED, Outcome, Readiness, Report
 from gosip_check.report.changes import VerdictChange, as_looked_at, news, words
 from gosip_check.run import report_id
 from gosip_check.watch import keep_watched
@@ -88,10 +88,13 @@ def of_line(report: Report, name: str) -> Report:
 
 
 def outcomes(minute: int, trouble: str | None = None, **by_id: str) -> Report:
-    """A report in which a requirement, with _ for its dot, has an outcome."""
+    """A report in which a requirement, with _ for its dot, has an outcome; `stopped` for one that was not got to."""
     kept = one(minute)
     verdicts = [
-        verdict(outcome, id=id_.replace("_", "."), reason=f"{id_} is {outcome}.") for id_, outcome in by_id.items()
+        verdict("unknown", id=id_.replace("_", "."), reason=STOPPED)
+        if outcome == "stopped"
+        else verdict(outcome, id=id_.replace("_", "."), reason=f"{id_} is {outcome}.")
+        for id_, outcome in by_id.items()
     ]
     links = [msgspec.structs.replace(kept.links[0], trouble=trouble)]
     return msgspec.structs.replace(kept, verdicts=verdicts, links=links)
@@ -115,6 +118,12 @@ def outcomes(minute: int, trouble: str | None = None, **by_id: str) -> Report:
             [{"a_a": "fail"}, {"a_a": "skipped"}, {"a_a": "fail"}, {"a_a": "skipped"}, {"a_a": "pass"}],
             ["4: a.a on Internet-1 changed from fail to pass"],
         ),
+        # what a run that was cut short did not get to is none either
+        (
+            [{"d_d": "pass", "a_a": "pass"}, {"d_d": "fail", "a_a": "stopped"}, {"d_d": "fail", "a_a": "pass"}],
+            ["1: d.d on Internet-1 changed from pass to fail"],
+        ),
+        ([{"a_a": "pass"}, {"a_a": "stopped"}, {"a_a": "fail"}], ["2: a.a on Internet-1 changed from pass to fail"]),
         # the network is the one cause where everything is left out
         (
             [{"a_a": "pass"}, {"a_a": "skipped", "trouble": "No way."}, {"a_a": "pass"}],
@@ -182,6 +191,34 @@ def test_a_watch_names_a_change_though_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_long_reason_is_cut() -> None:
     verdict_change = VerdictChange("a.b", "x", "t", Outcome.PASS, Outcome.FAIL, "", "word " * 200)
     assert len(words(verdict_change)) < 300
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE run SET counts = 'x'", "UPDATE run SET outcome = 'x'", "UPDATE run SET started_s = 'x'",
+        "UPDATE run SET started_s = 1e300", "UPDATE change SET change = 'x'", "UPDATE figure SET value = 'x'",
+        "UPDATE run SET report = x'00'",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["show", "trend", "export"])
+def test_rows_that_nobody_wrote_are_a_sentence(damage: str, command: str, tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    with History(path) as history:
+        history.keep(one(0))
+        history.keep(one(1, "fail"))
+        history._db.execute(damage)
+    code, printed = here("history", command, "--history", path)
+    assert code in (0, 2)
+    assert code == 0 or "the history cannot be used" in printed
+
+
+def test_a_run_that_cannot_be_read_hides_no_change(tmp_path: Path) -> None:
+    with History(tmp_path / "h.sqlite") as history:
+        history.keep(one(0))
+        history.keep(one(1))
+        history._db.execute("UPDATE run SET report = x'00' WHERE number = 2")
+        assert [change.verdict.after for change in history.keep(one(2, "fail"))] == ["fail"]
 
 
 def test_a_newer_or_foreign_file_is_refused(tmp_path: Path) -> None:
@@ -310,7 +347,8 @@ def test_killed_while_writing_no_finished_run_is_lost(tmp_path: Path) -> None:
     assert told >= 36
 
 
-def test_the_commands(tmp_path: Path) -> None:
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     path = tmp_path / "h.sqlite"
     with History(path) as history:
         for minute in range(30):
@@ -323,7 +361,7 @@ def test_the_commands(tmp_path: Path) -> None:
     )
     code, printed = here("history", "trend", "--history", path)
     assert printed.startswith("Internet-1 p.rtt_ms  ▁▁▁▁▂▂▂▂")
-    assert "now 29, from 0 to 29" in printed
+    assert "last 29, 0 to 29" in printed
     code, printed = here("history", "export", "--history", path)
     documents = [json.loads(line) for line in printed.splitlines()]
     assert len(documents) == 30

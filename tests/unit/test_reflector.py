@@ -182,7 +182,7 @@ def test_two_reflectors_do_not_keep_each_other_busy(key: bytes | None, tlvs: lis
     assert other.counters.bad_source == 1
 
 
-@pytest.mark.parametrize("padding", [b"\0" * 28, b"\xff" * 28, bytes(range(28))])
+@pytest.mark.parametrize("padding", [b"\0" * 28, b"\xff" * 28, bytes(range(28)), b"perfSONAR".ljust(28, b"\0")])
 def test_a_twamp_sender_may_pad_as_it_likes(padding: bytes) -> None:
     """RFC 5357 4.1.2: random padding, or zeros, where STAMP has MBZ."""
     packet = bytes(sender().fill(0, time.time_ns()))[:16] + padding

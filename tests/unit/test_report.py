@@ -5,8 +5,11 @@ import json
 import os
 import re
 import stat
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -14,6 +17,7 @@ from gosip_check.records import Equipment, Form, Readiness, Report
 from gosip_check.report import FORMATS
 from gosip_check.report.output import Output, OutputError
 from gosip_check.report.text import visible
+from gosip_check.report.to_nagios import to_nagios
 from gosip_check.report.to_terminal import _facts, print_summary
 from tests.unit.records import measurement, report, verdict
 
@@ -68,6 +72,33 @@ def test_hostile_text_stays_text_on_the_terminal(text: str, width: int) -> None:
     assert all(len(line) <= width for line in shown.splitlines())
     if text.isprintable() and len(text) < 40:
         assert text in shown
+
+
+def planted(value: Any, text: str) -> Any:
+    """The report with `text` in every string that may hold any."""
+    if isinstance(value, msgspec.Struct):
+        names = [f.name for f in msgspec.structs.fields(value) if f.name != "schema"]
+        return msgspec.structs.replace(value, **{name: planted(getattr(value, name), text) for name in names})
+    if isinstance(value, StrEnum):  # of a closed set: a file with another word is refused
+        return value
+    if isinstance(value, str):
+        return text + value
+    if isinstance(value, list):
+        return [planted(item, text) for item in value]
+    if isinstance(value, dict):
+        return {planted(name, text): planted(item, text) for name, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;x\x07\x1b[31m\u202e", "\x00\x9b2J\x85"])
+def test_no_string_of_a_report_reaches_an_output_as_it_is(text: str) -> None:
+    whole = planted(hostile_report("x"), text)
+    file = io.StringIO()
+    console = Console(file=file, width=100, markup=False, emoji=False, highlight=False, color_system=None)
+    print_summary(console, whole, details=True)
+    outputs = [file.getvalue(), *(FORMATS[name](whole) for name in ("json", "svg", "html")), to_nagios(whole)]
+    for output in outputs:
+        assert not OBEYED & set(output) - {"\n"}
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

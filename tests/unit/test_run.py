@@ -145,6 +145,21 @@ def test_a_failure_is_recorded_and_judged(probes: Put, kind: FailureKind) -> Non
     assert (report.verdicts[0].outcome, report.verdicts[0].reason) == (expected, "It did not work.")
 
 
+def test_what_was_measured_before_the_stop_counts(probes: Put) -> None:
+    """Beside one that takes minutes, in the same round."""
+    stop = threading.Event()
+
+    def waiting(options: Options, context: Context) -> Facts:
+        del options
+        stop.set()
+        context.wait(600)
+        raise AssertionError("was not woken")
+
+    probes(make("a"), make("b", waiting))
+    report = go(plan(asks("a"), asks("b")), stop)
+    assert outcomes(report) == {"a": Outcome.PASS, "b": Outcome.UNKNOWN}
+
+
 def test_a_stopped_run_still_reports_what_it_measured(probes: Put) -> None:
     stop = threading.Event()
 

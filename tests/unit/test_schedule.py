@@ -97,6 +97,11 @@ def test_what_cannot_be_quoted_is_refused(word: str) -> None:
         task_xml(["x"], word, 300)
 
 
+def test_a_folder_that_would_swallow_the_next_line_of_a_unit_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="cannot stand in a unit"):
+        systemd_service(["x"], "/a\\")
+
+
 def run(*arguments: str, path: Path, config: Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(config)}
     # The units of the machine that the tests run on are not to be touched.

@@ -42,6 +42,19 @@ def test_jitter_is_added_to_an_even_time() -> None:
     assert all(at >= due for at, due in zip(begun, (0.09, 0.2, 0.45, 0.6), strict=True))
 
 
+def test_an_interval_longer_than_any_clock_can_wait_is_waited_for_in_parts() -> None:
+    stop, begun = threading.Event(), threading.Event()
+    draws = iter([0.0, 0.0])
+    thread = threading.Thread(target=repeat, args=(begun.set, 1e12, 0.0, stop, lambda: next(draws)), daemon=True)
+    thread.start()
+    assert begun.wait(5)
+    thread.join(0.2)
+    assert thread.is_alive()  # it waits, and has not ended with an OverflowError
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -121,6 +134,7 @@ def test_a_command_that_hangs_ends_with_the_watch(tmp_path: Path, monkeypatch: p
         (["--every", "1s", "--jitter", "2s"], "must be shorter than --every"),
         (["--listen", "x"], "PORT or ADDRESS:PORT would be right"),
         (["--exec", "'"], "--exec: No closing quotation."),
+        (["--prometheus", "/"], "--prometheus /: is a folder; name a file."),
         (["--skip", "nosuch*"], "--skip 'nosuch*' matches nothing; there are dns.srv-answers, "),
     ],
 )
