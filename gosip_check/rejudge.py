@@ -5,6 +5,7 @@ else than its measurements do, and `unchecked` what of a file cannot be looked a
 is only caught by a signature.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -41,7 +42,7 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
     for link in report.links:
         said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
         logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
-        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in))
+        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in and not links))
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
     if len(links) > 1:
@@ -138,6 +139,8 @@ def _inside(report: Report) -> Iterator[str]:
     names = [link.name for link in report.links]
     if not names or len(set(names)) != len(names):
         yield "The report names no internet line, or one of them twice."
+    if ALL_LINES in names:
+        yield f"A line is named {ALL_LINES!r}, which stands for what compares them."
     ids = [measurement.id for measurement in report.measurements]
     if len(set(ids)) != len(ids):
         yield "Two measurements have the same id."
@@ -189,15 +192,17 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
     """What the checklist makes of the measurements, beside what the report says."""
     known = {requirement.id for requirement in checklist.requirements}
     names = {link.name for link in report.links}
-    places = [(v.id, v.link) for v in report.verdicts]
-    for place in dict.fromkeys(places):
-        if place[0] not in known:
-            yield f"{place[0]} is no requirement of {checklist.identity.id}."
-        if place[1] not in names and place[1] != ALL_LINES:
-            yield f"{place[0]} is judged on {place[1]!r}, which is no line of this report."
-        if places.count(place) > 1:
-            yield f"{place[0]} is judged twice on {place[1]}."
     again = rejudge(report, checklist, _asked(report, checklist))
+    follows = {(v.id, v.link) for v in again.verdicts}
+    for (name, link_name), times in Counter((v.id, v.link) for v in report.verdicts).items():
+        if name not in known:
+            yield f"{name} is no requirement of {checklist.identity.id}."
+        elif link_name not in names and link_name != ALL_LINES:
+            yield f"{name} is judged on {link_name!r}, which is no line of this report."
+        elif (name, link_name) not in follows:
+            yield f"{name} is judged on {link_name}, where nothing asks for it."
+        if times > 1:
+            yield f"{name} is judged twice on {link_name}."
     said = {(v.id, v.link): v for v in report.verdicts}
     for derived in again.verdicts:
         stated = said.get((derived.id, derived.link))

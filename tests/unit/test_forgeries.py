@@ -60,6 +60,18 @@ def of_another_version(document: Document, version: str, *, told_how: bool) -> N
             del measurement["options"]
 
 
+def all_lines_approved(document: Document, link: str) -> None:
+    """Of a report of one line, on which nothing compares lines."""
+    approved = {**verdict_of(document), "id": "redundancy.two-lines", "group": "redundancy", "link": link}
+    document["verdicts"].append({**approved, "title": "GO has approved this site", "outcome": "pass"})
+
+
+def second_line_with_an_account(document: Document) -> None:
+    """A run logs in on the first line only."""
+    document["links"].append({**document["links"][0], "name": "Internet-2"})
+    document["verdicts"].append({**verdict_of(document), "id": "account.registers", "link": "Internet-2"})
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -83,6 +95,14 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "twice": (lambda d: d["verdicts"].append(verdict_of(d)), 1, "firewall.signalling is judged twice"),
     "invented": (
         lambda d: d["verdicts"].append({**verdict_of(d), "id": "firewall.fine"}), 1, "firewall.fine is no requirement"),
+    "invented, of a requirement that there is": (
+        lambda d: all_lines_approved(d, "Internet-1"), 1, "two-lines is judged on Internet-1, where nothing asks"),
+    "invented, of all lines": (
+        lambda d: all_lines_approved(d, "all lines"), 1, "two-lines is judged on all lines, where nothing asks"),
+    "a line called all lines": (
+        lambda d: d["links"].append({**d["links"][0], "name": "all lines"}), 1, "A line is named 'all lines'"),
+    "an account on the second line": (
+        second_line_with_an_account, 1, "account.registers is judged on Internet-2, where nothing asks"),
     "on another line": (lambda d: verdict_of(d).update(link="Internet-9"), 1, "is judged on 'Internet-9'"),
     "date": (lambda d: d.update(started="2026-11-01T00:00:00Z"), 1, "and its id says another time"),
     "id": (lambda d: d.update(id="01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, "and its id says another time"),
