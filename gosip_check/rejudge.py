@@ -70,7 +70,8 @@ def unchecked(report: Report) -> list[str]:
         return []
     found = [
         f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}: whether its facts and "
-        "options are such as a probe brings, and its reasons those that follow from them, was not checked."
+        "options are such as a probe brings, its reasons those that follow from them, and whether each measurement was "
+        "asked for, was not checked."
     ]
     if any(measurement.options is None for measurement in report.measurements):
         found.append(
@@ -218,6 +219,7 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
             yield f"{derived.id} on {derived.link} does not follow from its measurements: {', '.join(fields)}."
         elif stated.reason != derived.reason and report.tool_version == __version__:
             yield f"{derived.id} on {derived.link} gives a reason that its measurements do not: {derived.reason}"
+    yield from _unasked(report, again, checklist)
     if again.outcome is not report.outcome:
         yield f"The report says {report.outcome}; what follows from its measurements is {again.outcome}."
     for link, derived_link in zip(report.links, again.links, strict=True):
@@ -225,6 +227,28 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
             yield f"{link.name} says {link.outcome}; what follows from its measurements is {derived_link.outcome}."
     if {k: n for k, n in report.counts.items() if n} != {k: n for k, n in again.counts.items() if n}:
         yield "The numbers of verdicts are not those that follow from the measurements."
+
+
+def _unasked(report: Report, again: Report, checklist: Checklist) -> Iterator[str]:
+    """Measurements that no run makes beside these verdicts: what failed may not be called skipped, and stay."""
+    without_network = {link.name for link in report.links if link.trouble is not None}
+    probe_of = {requirement.id: requirement.probe for requirement in checklist.requirements}
+    asked = {(probe_of[v.id], v.link) for v in again.verdicts if v.outcome is not Outcome.SKIPPED}
+    waiting = list(asked)
+    while waiting:
+        name, link = waiting.pop()
+        come_after = {(before, link) for before in PROBES[name].after} - asked
+        asked |= come_after
+        waiting += come_after
+    for measurement in report.measurements:
+        probe = PROBES.get(measurement.probe)
+        if probe is None:
+            continue  # `_shapes` says so
+        what = f"Measurement {measurement.id} ({probe.name}) was made on {measurement.link}"
+        if measurement.link in without_network and not probe.local:
+            yield f"{what}, which had no network."
+        elif report.tool_version == __version__ and (probe.name, measurement.link) not in asked:
+            yield f"{what}, where nothing that was looked at asks for it."
 
 
 def _asked(report: Report, checklist: Checklist) -> list[Requirement]:

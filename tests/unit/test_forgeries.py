@@ -72,6 +72,43 @@ def second_line_with_an_account(document: Document) -> None:
     document["verdicts"].append({**verdict_of(document), "id": "account.registers", "link": "Internet-2"})
 
 
+def skipped_by_hand(document: Document, reason: str, chosen: Callable[[Document], bool]) -> None:
+    """The verdicts as they would be if they had not been looked at; the measurements stay."""
+    for verdict in filter(chosen, document["verdicts"]):
+        words = reason.format(verdict["id"])
+        verdict.update(outcome="skipped", reason=words, facts={}, measurement=None)
+    outcomes = [verdict["outcome"] for verdict in document["verdicts"]]
+    document["counts"] = {name: outcomes.count(name) for name in ("pass", "warn", "fail", "unknown", "skipped")}
+
+
+def loss_left_out(document: Document) -> None:
+    document.clear()
+    document.update(demo("loss"))
+    document["skip"].append("media.*")
+    skipped_by_hand(document, "Skipped on request (--skip media.*).", lambda verdict: verdict["group"] == "media")
+    document["outcome"] = document["links"][0]["outcome"] = "inconclusive"
+
+
+def no_network_and_skipped(document: Document, **more: str) -> None:
+    document["links"][0].update(trouble="No route.", outcome="inconclusive")
+    document.update(outcome="inconclusive", **more)
+    reason = "There is no network towards the provider."
+    skipped_by_hand(document, reason, lambda verdict: verdict["group"] != "host")
+
+
+def every_should_left_out(document: Document, *, unmeasured: bool) -> None:
+    """A ready report, whose warnings are gone; `unmeasured`: with what was measured for nothing else."""
+    document.clear()
+    document.update(demo())
+    shoulds = [v["id"] for v in document["verdicts"] if v["level"] == "should" and v["group"] != "host"]
+    document["skip"] += shoulds
+    skipped_by_hand(document, "Skipped on request (--skip {}).", lambda verdict: verdict["id"] in shoulds)
+    if unmeasured:
+        for probe in ("interface", "nat", "binding_lifetime"):
+            document["measurements"].remove(measurement_of(document, probe))
+        document["links"][0]["interface"] = None
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -123,6 +160,16 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "a demo sold as a site": (lambda d: d.update(command="run"), 1, "but its measurements say unknown"),
     "no network, it says": (lambda d: d["links"][0].update(trouble="No way."), 1, "but its measurements say skipped"),
     "left out, it says": (lambda d: d.update(skip=["*"]), 1, "but its measurements say skipped"),
+    "loss, and media left out, it says": (loss_left_out, 1, "(media) was made on Internet-1, where nothing that was"),
+    "no network, it says, and nothing looked at": (
+        no_network_and_skipped, 1, "(signalling) was made on Internet-1, which had no network"),
+    "no network, it says, and an older version": (
+        lambda d: no_network_and_skipped(d, tool_version="0.0.9"), 1, "was made on Internet-1, which had no network"),
+    "every should left out, it says": (
+        lambda d: every_should_left_out(d, unmeasured=False), 1, "(interface) was made on Internet-1, where nothing"),
+    "every should left out": (
+        lambda d: every_should_left_out(d, unmeasured=True), 3, "Left out on request: host.*, dns.ports, dns"),
+    "left out": (lambda d: None, 3, "Left out on request: host.*."),
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
     "by an older version that told nothing": (
