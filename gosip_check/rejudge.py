@@ -28,6 +28,9 @@ from gosip_check.records import (
 )
 from gosip_check.remedies import with_remedy
 
+_CLOCK_SET_S = 3600.0
+"By how much a machine's clock may be set while it measures: a wrong time zone, put right, is an hour."
+
 WHOLE = ("run", "demo")
 "Commands whose reports must hold every requirement of their checklist."
 
@@ -152,6 +155,10 @@ def _inside(report: Report) -> Iterator[str]:
             yield f"Measurement {measurement.id} must hold either facts or a failure."
     if report.elapsed_s < 0 or any(measurement.elapsed_s < 0 for measurement in report.measurements):
         yield "Something took less than no time."
+    for measurement in report.measurements:
+        after_s = measurement.started.timestamp() - report.started.timestamp()
+        if not -_CLOCK_SET_S <= after_s <= report.elapsed_s + _CLOCK_SET_S:
+            yield f"Measurement {measurement.id} was made at {measurement.started.isoformat()}, not during this check."
 
 
 def _id_fits(report: Report) -> bool:

@@ -3,11 +3,13 @@
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gosip_check.run import report_id
 from tests.saved import demo, here, save, tool
 
 Document = dict[str, Any]
@@ -109,6 +111,12 @@ def every_should_left_out(document: Document, *, unmeasured: bool) -> None:
         document["links"][0]["interface"] = None
 
 
+def dated_anew(document: Document, day: str) -> None:
+    """An old report, or one of tomorrow: its start and its id say so, its measurements do not."""
+    started = datetime.fromisoformat(f"{day}T00:00:00Z")
+    document.update(id=report_id(started), started=started.isoformat())
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -142,6 +150,8 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
         second_line_with_an_account, 1, "account.registers is judged on Internet-2, where nothing asks"),
     "on another line": (lambda d: verdict_of(d).update(link="Internet-9"), 1, "is judged on 'Internet-9'"),
     "date": (lambda d: d.update(started="2026-11-01T00:00:00Z"), 1, "and its id says another time"),
+    "date, and the id with it": (lambda d: dated_anew(d, "2038-01-01"), 1, "not during this check"),
+    "an earlier date, and the id with it": (lambda d: dated_anew(d, "2020-01-01"), 1, "not during this check"),
     "id": (lambda d: d.update(id="01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, "and its id says another time"),
     "measurement gone": (
         lambda d: d["measurements"].remove(measurement_of(d, "signalling")), 1, "but its measurements say unknown"),
@@ -207,6 +217,14 @@ def test_what_was_not_touched_holds_together(fault: str, tmp_path: Path) -> None
     assert "undecided" in printed
     assert printed.splitlines()[0] == "It was made by the demo: an emulated trunk, not a site."
     assert code == 3
+
+
+def test_a_clock_that_is_set_while_it_measures_is_no_contradiction(tmp_path: Path) -> None:
+    document = demo()
+    started = datetime.fromisoformat(document["started"]) + timedelta(minutes=59)
+    document.update(id=report_id(started), started=started.isoformat())
+    code, printed = here("report", "check", save(document, tmp_path))
+    assert (code, "NOT RIGHT" in printed) == (3, False)
 
 
 def ed25519(folder: Path) -> tuple[Path, Path]:
