@@ -5,7 +5,7 @@ else than its measurements do, and `unchecked` what of a file cannot be looked a
 is only caught by a signature.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -64,7 +64,7 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
 
 def contradictions(report: Report, checklist: Checklist) -> list[str]:
     """What in a report does not follow from its measurements under the checklist that it names; a sentence each."""
-    return [*_inside(report), *_shapes(report), *_against(report, checklist)]
+    return [*_inside(report), *_on_lines(report), *_shapes(report), *_against(report, checklist)]
 
 
 def unchecked(report: Report) -> list[str]:
@@ -140,17 +140,10 @@ def _inside(report: Report) -> Iterator[str]:
     """What contradicts itself without any checklist."""
     if not _id_fits(report):
         yield f"The report says that it was started at {report.started.isoformat()}, and its id says another time."
-    names = [link.name for link in report.links]
-    if not names or len(set(names)) != len(names):
-        yield "The report names no internet line, or one of them twice."
-    if ALL_LINES in names:
-        yield f"A line is named {ALL_LINES!r}, which stands for what compares them."
     ids = [measurement.id for measurement in report.measurements]
     if len(set(ids)) != len(ids):
         yield "Two measurements have the same id."
     for measurement in report.measurements:
-        if measurement.link not in names and measurement.link != ALL_LINES:
-            yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
         if (measurement.facts is None) == (measurement.failure is None):
             yield f"Measurement {measurement.id} must hold either facts or a failure."
     if report.elapsed_s < 0 or any(measurement.elapsed_s < 0 for measurement in report.measurements):
@@ -159,6 +152,27 @@ def _inside(report: Report) -> Iterator[str]:
         after_s = measurement.started.timestamp() - report.started.timestamp()
         if not -_CLOCK_SET_S <= after_s <= report.elapsed_s + _CLOCK_SET_S:
             yield f"Measurement {measurement.id} was made at {measurement.started.isoformat()}, not during this check."
+
+
+def _on_lines(report: Report) -> Iterator[str]:
+    """What the report says of its lines, beside what was measured on them."""
+    names = {link.name for link in report.links}
+    if not names or len(names) != len(report.links):
+        yield "The report names no internet line, or one of them twice."
+    if ALL_LINES in names:
+        yield f"A line is named {ALL_LINES!r}, which stands for what compares them."
+    measured: defaultdict[str, list[Measurement]] = defaultdict(list)
+    for measurement in report.measurements:
+        measured[measurement.link].append(measurement)
+        if measurement.link not in names and (measurement.link != ALL_LINES or len(names) < 2):
+            yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
+    for link in report.links:
+        public = lines.first_found(measured[link.name], "public_address")
+        if link.public_address != public:
+            yield f"{link.name} says that its public address is {link.public_address}; {public or 'none'} was measured."
+        interface = lines.first_found(measured[link.name], "interface")
+        if interface is not None and link.interface != interface:  # one that was named stands there unmeasured, too
+            yield f"{link.name} says that it is {link.interface}; {interface} was measured."
 
 
 def _id_fits(report: Report) -> bool:
