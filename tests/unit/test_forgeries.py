@@ -1,5 +1,6 @@
 """`report check` catches a report that says what was not measured: a table of forgeries, and signatures."""
 
+import base64
 import json
 import subprocess
 from collections.abc import Callable
@@ -343,8 +344,8 @@ def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words
     assert "READY" not in printed
 
 
-def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path) -> None:
-    """Whoever knows the public key could sign with it, if it were."""
+def test_what_shows_itself_as_a_public_key_is_not_taken_for_a_shared_secret(tmp_path: Path) -> None:
+    """Whoever knows the public key could sign with it, if it were. Its bare 32 octets in hexadecimal cannot be told."""
     pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -354,8 +355,16 @@ def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path
     pem = path.read_bytes()
     public = load_pem_public_key(pem)
     ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     spellings = {
-        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "DER": der,
+        "DER in hexadecimal": der.hex().encode(),
+        "DER in capitals": der.hex().upper().encode(),
+        "DER with colons": der.hex(":").encode(),
+        "DER as an array": b", ".join(b"0x%02x" % octet for octet in der),
+        "base 64 without its end": base64.b64encode(der).rstrip(b"="),
+        "base 64 for addresses": base64.urlsafe_b64encode(der).rstrip(b"="),
+        "base 64 with a name before it": b"key=" + base64.b64encode(der),
         "raw": public.public_bytes(Encoding.Raw, PublicFormat.Raw),
         "OpenSSH": ssh,
         "authorized_keys": b'from="192.0.2.1" ' + ssh + b" somebody@example.net",
@@ -382,6 +391,7 @@ def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path
         b"0123456789abcdef" * 4,
         b"MDEyMzQ1Njc4OWFiY2RlZg==",
         "schlüssel-für-uns".encode(),
+        public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex().encode(),
     ):
         path.write_bytes(shared)
         assert Key(path, signs=True).name == ""
