@@ -21,6 +21,11 @@ def of_all_lines(requirements: Iterable[Requirement], probes: Mapping[str, Probe
     return [requirement for requirement in requirements if probes[requirement.probe].across]
 
 
+def first_found(measurements: Iterable[Measurement], name: str) -> str | None:
+    """What the first measurement that tells it says, such as the `public_address` of a line."""
+    return next((m.facts[name] for m in measurements if m.facts and m.facts.get(name)), None)
+
+
 def looked_at(
     links: Sequence[Link], reports: Sequence[LinkReport], measurements: Sequence[Measurement], form: Form | None
 ) -> list[Line]:

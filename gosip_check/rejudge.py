@@ -5,6 +5,7 @@ else than its measurements do, and `unchecked` what of a file cannot be looked a
 is only caught by a signature.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -27,6 +28,9 @@ from gosip_check.records import (
 )
 from gosip_check.remedies import with_remedy
 
+_CLOCK_SET_S = 3600.0
+"By how much a machine's clock may be set while it measures: a wrong time zone, put right, is an hour."
+
 WHOLE = ("run", "demo")
 "Commands whose reports must hold every requirement of their checklist."
 
@@ -41,7 +45,7 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
     for link in report.links:
         said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
         logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
-        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in))
+        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in and not links))
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
     if len(links) > 1:
@@ -60,7 +64,7 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
 
 def contradictions(report: Report, checklist: Checklist) -> list[str]:
     """What in a report does not follow from its measurements under the checklist that it names; a sentence each."""
-    return [*_inside(report), *_shapes(report), *_against(report, checklist)]
+    return [*_inside(report), *_on_lines(report), *_shapes(report), *_against(report, checklist)]
 
 
 def unchecked(report: Report) -> list[str]:
@@ -69,7 +73,8 @@ def unchecked(report: Report) -> list[str]:
         return []
     found = [
         f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}: whether its facts and "
-        "options are such as a probe brings, and its reasons those that follow from them, was not checked."
+        "options are such as a probe brings, its reasons those that follow from them, and whether each measurement was "
+        "asked for, was not checked."
     ]
     if any(measurement.options is None for measurement in report.measurements):
         found.append(
@@ -135,19 +140,39 @@ def _inside(report: Report) -> Iterator[str]:
     """What contradicts itself without any checklist."""
     if not _id_fits(report):
         yield f"The report says that it was started at {report.started.isoformat()}, and its id says another time."
-    names = [link.name for link in report.links]
-    if not names or len(set(names)) != len(names):
-        yield "The report names no internet line, or one of them twice."
     ids = [measurement.id for measurement in report.measurements]
     if len(set(ids)) != len(ids):
         yield "Two measurements have the same id."
     for measurement in report.measurements:
-        if measurement.link not in names and measurement.link != ALL_LINES:
-            yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
         if (measurement.facts is None) == (measurement.failure is None):
             yield f"Measurement {measurement.id} must hold either facts or a failure."
     if report.elapsed_s < 0 or any(measurement.elapsed_s < 0 for measurement in report.measurements):
         yield "Something took less than no time."
+    for measurement in report.measurements:
+        after_s = measurement.started.timestamp() - report.started.timestamp()
+        if not -_CLOCK_SET_S <= after_s <= report.elapsed_s + _CLOCK_SET_S:
+            yield f"Measurement {measurement.id} was made at {measurement.started.isoformat()}, not during this check."
+
+
+def _on_lines(report: Report) -> Iterator[str]:
+    """What the report says of its lines, beside what was measured on them."""
+    names = {link.name for link in report.links}
+    if not names or len(names) != len(report.links):
+        yield "The report names no internet line, or one of them twice."
+    if ALL_LINES in names:
+        yield f"A line is named {ALL_LINES!r}, which stands for what compares them."
+    measured: defaultdict[str, list[Measurement]] = defaultdict(list)
+    for measurement in report.measurements:
+        measured[measurement.link].append(measurement)
+        if measurement.link not in names and (measurement.link != ALL_LINES or len(names) < 2):
+            yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
+    for link in report.links:
+        public = lines.first_found(measured[link.name], "public_address")
+        if link.public_address != public:
+            yield f"{link.name} says that its public address is {link.public_address}; {public or 'none'} was measured."
+        interface = lines.first_found(measured[link.name], "interface")
+        if interface is not None and link.interface != interface:  # one that was named stands there unmeasured, too
+            yield f"{link.name} says that it is {link.interface}; {interface} was measured."
 
 
 def _id_fits(report: Report) -> bool:
@@ -189,15 +214,17 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
     """What the checklist makes of the measurements, beside what the report says."""
     known = {requirement.id for requirement in checklist.requirements}
     names = {link.name for link in report.links}
-    places = [(v.id, v.link) for v in report.verdicts]
-    for place in dict.fromkeys(places):
-        if place[0] not in known:
-            yield f"{place[0]} is no requirement of {checklist.identity.id}."
-        if place[1] not in names and place[1] != ALL_LINES:
-            yield f"{place[0]} is judged on {place[1]!r}, which is no line of this report."
-        if places.count(place) > 1:
-            yield f"{place[0]} is judged twice on {place[1]}."
     again = rejudge(report, checklist, _asked(report, checklist))
+    follows = {(v.id, v.link) for v in again.verdicts}
+    for (name, link_name), times in Counter((v.id, v.link) for v in report.verdicts).items():
+        if name not in known:
+            yield f"{name} is no requirement of {checklist.identity.id}."
+        elif link_name not in names and link_name != ALL_LINES:
+            yield f"{name} is judged on {link_name!r}, which is no line of this report."
+        elif (name, link_name) not in follows:
+            yield f"{name} is judged on {link_name}, where nothing asks for it."
+        if times > 1:
+            yield f"{name} is judged twice on {link_name}."
     said = {(v.id, v.link): v for v in report.verdicts}
     for derived in again.verdicts:
         stated = said.get((derived.id, derived.link))
@@ -213,6 +240,7 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
             yield f"{derived.id} on {derived.link} does not follow from its measurements: {', '.join(fields)}."
         elif stated.reason != derived.reason and report.tool_version == __version__:
             yield f"{derived.id} on {derived.link} gives a reason that its measurements do not: {derived.reason}"
+    yield from _unasked(report, again, checklist)
     if again.outcome is not report.outcome:
         yield f"The report says {report.outcome}; what follows from its measurements is {again.outcome}."
     for link, derived_link in zip(report.links, again.links, strict=True):
@@ -220,6 +248,28 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
             yield f"{link.name} says {link.outcome}; what follows from its measurements is {derived_link.outcome}."
     if {k: n for k, n in report.counts.items() if n} != {k: n for k, n in again.counts.items() if n}:
         yield "The numbers of verdicts are not those that follow from the measurements."
+
+
+def _unasked(report: Report, again: Report, checklist: Checklist) -> Iterator[str]:
+    """Measurements that no run makes beside these verdicts: what failed may not be called skipped, and stay."""
+    without_network = {link.name for link in report.links if link.trouble is not None}
+    probe_of = {requirement.id: requirement.probe for requirement in checklist.requirements}
+    asked = {(probe_of[v.id], v.link) for v in again.verdicts if v.outcome is not Outcome.SKIPPED}
+    waiting = list(asked)
+    while waiting:
+        name, link = waiting.pop()
+        come_after = {(before, link) for before in PROBES[name].after} - asked
+        asked |= come_after
+        waiting += come_after
+    for measurement in report.measurements:
+        probe = PROBES.get(measurement.probe)
+        if probe is None:
+            continue  # `_shapes` says so
+        what = f"Measurement {measurement.id} ({probe.name}) was made on {measurement.link}"
+        if measurement.link in without_network and not probe.local:
+            yield f"{what}, which had no network."
+        elif report.tool_version == __version__ and (probe.name, measurement.link) not in asked:
+            yield f"{what}, where nothing that was looked at asks for it."
 
 
 def _asked(report: Report, checklist: Checklist) -> list[Requirement]:

@@ -346,14 +346,11 @@ def _as_written(facts: Facts) -> dict[str, Any]:
 def _link_report(
     link: Link, source: str | None, trouble: str | None, verdicts: list[Verdict], measurements: list[Measurement]
 ) -> LinkReport:
-    def first(name: str) -> str | None:
-        return next((m.facts[name] for m in measurements if m.facts and m.facts.get(name)), None)
-
     return LinkReport(
         name=link.name,
         source=source,
-        interface=link.interface or first("interface"),
-        public_address=first("public_address"),
+        interface=link.interface or lines.first_found(measurements, "interface"),
+        public_address=lines.first_found(measurements, "public_address"),
         trouble=trouble,
         outcome=readiness(verdicts),
     )

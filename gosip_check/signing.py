@@ -34,7 +34,8 @@ class SigningError(Exception):
 class Key:
     """A key read from a file: an Ed25519 key in PEM, else a line of 16 octets or more shared by both sides (HMAC).
 
-    What may be a public key in another spelling is never taken for a shared one: everybody may know it.
+    What shows itself as a public key in another spelling is never taken for a shared one: everybody may know it. The
+    bare 32 octets of one in hexadecimal or base 64 look like any secret, and are taken for one.
     """
 
     def __init__(self, path: Path, *, signs: bool) -> None:
@@ -55,7 +56,7 @@ class Key:
             raise SigningError(
                 f"{path}: is no Ed25519 key, and too short for a shared one: {SHORTEST_HMAC_KEY} octets or more."
             )
-        elif _may_be_public(content):
+        elif _shows_itself_as_public(content):
             raise SigningError(
                 f"{path}: is no key that can be used here: Ed25519 stands in PEM (openssl pkey), and a shared one is a "
                 "line of text, such as openssl rand -hex 32 gives."
@@ -136,12 +137,19 @@ _OF_A_KEY_PAIR = re.compile(rb"^\{|--|\b(ssh|ecdsa)-", re.IGNORECASE)
 "JSON Web Key, PEM and RFC 4716 however mangled, OpenSSH."
 
 
-def _may_be_public(content: bytes) -> bool:
-    """It is no line of text, or it is spelled like half of a key pair: DER in base 64 too."""
+_ED25519_DER = bytes.fromhex("302a300506032b6570032100")
+"What every public Ed25519 key begins with in DER (RFC 8410 4); 16 digits of base 64, with none left over."
+
+
+def _shows_itself_as_public(content: bytes) -> bool:
+    """It is no line of text, or it is spelled like half of a key pair: DER in hexadecimal or base 64 too."""
     try:
         if not content.decode("utf-8").isprintable() or _OF_A_KEY_PAIR.search(content):
             return True
     except UnicodeDecodeError:
+        return True
+    digits = re.sub(rb"0x|[^0-9A-Za-z]", b"", content)
+    if _ED25519_DER.hex().encode() in digits.lower() or binascii.b2a_base64(_ED25519_DER, newline=False) in digits:
         return True
     try:
         der = binascii.a2b_base64(content, strict_mode=True)

@@ -113,8 +113,8 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
 
     Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
-    wrong as far as can be told, but it is no whole check of a site, its checklist is not at hand, or another version
-    wrote it.
+    wrong as far as can be told, but it is no whole check of a site, something was left out on request, its checklist is
+    not at hand, or another version wrote it.
     """
     from gosip_check.form import faults
     from gosip_check.rejudge import WHOLE, contradictions, unchecked
@@ -149,6 +149,8 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
         open_.append("It was made by the demo: an emulated trunk, not a site.")
     elif loaded.command not in WHOLE:
         open_.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
+    if loaded.skip:
+        open_.append(f"Left out on request: {', '.join(loaded.skip)}.")
     if loaded.signature is not None and key is None:
         open_.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
     for sentence in [*wrong, *open_]:

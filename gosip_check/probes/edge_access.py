@@ -5,6 +5,7 @@ version = "2c"              # or "3", with user and, as the device wants, auth_*
 community = "..."
 """
 
+import re
 import tomllib
 from typing import Literal
 
@@ -35,8 +36,8 @@ def read_access(file: str) -> EdgeAccess:
     content = read_private(file)
     try:
         access = msgspec.convert(tomllib.loads(content.decode("utf-8")), EdgeAccess)
-    except msgspec.ValidationError as error:  # names fields and types, no values
-        words = str(error).replace("`", "").replace(" - at $.", ", at ")
+    except msgspec.ValidationError as error:
+        words = _what_is_wrong(error)
         raise ValueError(f"{words}; host, version and community or user would be right.") from None
     except ValueError:
         raise ValueError('is not TOML with lines such as host = "192.168.1.1".') from None
@@ -47,3 +48,11 @@ def read_access(file: str) -> EdgeAccess:
     if access.privacy_key and not access.auth_key:
         raise ValueError("a privacy_key needs an auth_key beside it.")
     return access
+
+
+def _what_is_wrong(error: msgspec.ValidationError) -> str:
+    """The error's own words may hold a value, or an unknown name, which may be a secret in the wrong place."""
+    at_the_end = re.search(r"`(?:\$\.)?(\w+)`$", str(error))
+    if at_the_end and at_the_end[1] in EdgeAccess.__struct_fields__:
+        return f"{at_the_end[1]} is missing or cannot be that"
+    return "holds a name that means nothing here"

@@ -1,13 +1,16 @@
 """`report check` catches a report that says what was not measured: a table of forgeries, and signatures."""
 
+import base64
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gosip_check.run import report_id
 from tests.saved import demo, here, save, tool
 
 Document = dict[str, Any]
@@ -60,6 +63,67 @@ def of_another_version(document: Document, version: str, *, told_how: bool) -> N
             del measurement["options"]
 
 
+def all_lines_approved(document: Document, link: str) -> None:
+    """Of a report of one line, on which nothing compares lines."""
+    approved = {**verdict_of(document), "id": "redundancy.two-lines", "group": "redundancy", "link": link}
+    document["verdicts"].append({**approved, "title": "GO has approved this site", "outcome": "pass"})
+
+
+def second_line_with_an_account(document: Document) -> None:
+    """A run logs in on the first line only."""
+    document["links"].append({**document["links"][0], "name": "Internet-2"})
+    document["verdicts"].append({**verdict_of(document), "id": "account.registers", "link": "Internet-2"})
+
+
+def skipped_by_hand(document: Document, reason: str, chosen: Callable[[Document], bool]) -> None:
+    """The verdicts as they would be if they had not been looked at; the measurements stay."""
+    for verdict in filter(chosen, document["verdicts"]):
+        words = reason.format(verdict["id"])
+        verdict.update(outcome="skipped", reason=words, facts={}, measurement=None)
+    outcomes = [verdict["outcome"] for verdict in document["verdicts"]]
+    document["counts"] = {name: outcomes.count(name) for name in ("pass", "warn", "fail", "unknown", "skipped")}
+
+
+def loss_left_out(document: Document) -> None:
+    document.clear()
+    document.update(demo("loss"))
+    document["skip"].append("media.*")
+    skipped_by_hand(document, "Skipped on request (--skip media.*).", lambda verdict: verdict["group"] == "media")
+    document["outcome"] = document["links"][0]["outcome"] = "inconclusive"
+
+
+def no_network_and_skipped(document: Document, **more: str) -> None:
+    document["links"][0].update(trouble="No route.", outcome="inconclusive")
+    document.update(outcome="inconclusive", **more)
+    reason = "There is no network towards the provider."
+    skipped_by_hand(document, reason, lambda verdict: verdict["group"] != "host")
+
+
+def every_should_left_out(document: Document, *, unmeasured: bool) -> None:
+    """A ready report, whose warnings are gone; `unmeasured`: with what was measured for nothing else."""
+    document.clear()
+    document.update(demo())
+    shoulds = [v["id"] for v in document["verdicts"] if v["level"] == "should" and v["group"] != "host"]
+    document["skip"] += shoulds
+    skipped_by_hand(document, "Skipped on request (--skip {}).", lambda verdict: verdict["id"] in shoulds)
+    if unmeasured:
+        for probe in ("interface", "nat", "binding_lifetime"):
+            document["measurements"].remove(measurement_of(document, probe))
+        document["links"][0]["interface"] = None
+
+
+def dated_anew(document: Document, day: str) -> None:
+    """An old report, or one of tomorrow: its start and its id say so, its measurements do not."""
+    started = datetime.fromisoformat(f"{day}T00:00:00Z")
+    document.update(id=report_id(started), started=started.isoformat())
+
+
+def no_public_address(document: Document) -> None:
+    document.clear()
+    document.update(demo())
+    document["links"][0]["public_address"] = None
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -83,8 +147,26 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "twice": (lambda d: d["verdicts"].append(verdict_of(d)), 1, "firewall.signalling is judged twice"),
     "invented": (
         lambda d: d["verdicts"].append({**verdict_of(d), "id": "firewall.fine"}), 1, "firewall.fine is no requirement"),
+    "invented, of a requirement that there is": (
+        lambda d: all_lines_approved(d, "Internet-1"), 1, "two-lines is judged on Internet-1, where nothing asks"),
+    "invented, of all lines": (
+        lambda d: all_lines_approved(d, "all lines"), 1, "two-lines is judged on all lines, where nothing asks"),
+    "a line called all lines": (
+        lambda d: d["links"].append({**d["links"][0], "name": "all lines"}), 1, "A line is named 'all lines'"),
+    "another public address": (
+        lambda d: d["links"][0].update(public_address="192.0.2.9"), 1, "address is 192.0.2.9; none was"),
+    "no public address": (no_public_address, 1, "public address is None; 127.0.0.1 was measured"),
+    "another interface": (lambda d: d["links"][0].update(interface="eth7"), 1, "that it is eth7; lo was measured"),
+    "measured on another line": (
+        lambda d: measurement_of(d, "edge").update(link="Internet-9"), 1, "belongs to 'Internet-9', which is no line"),
+    "measured of all lines, where there is one": (
+        lambda d: measurement_of(d, "edge").update(link="all lines"), 1, "belongs to 'all lines', which is no line"),
+    "an account on the second line": (
+        second_line_with_an_account, 1, "account.registers is judged on Internet-2, where nothing asks"),
     "on another line": (lambda d: verdict_of(d).update(link="Internet-9"), 1, "is judged on 'Internet-9'"),
     "date": (lambda d: d.update(started="2026-11-01T00:00:00Z"), 1, "and its id says another time"),
+    "date, and the id with it": (lambda d: dated_anew(d, "2038-01-01"), 1, "not during this check"),
+    "an earlier date, and the id with it": (lambda d: dated_anew(d, "2020-01-01"), 1, "not during this check"),
     "id": (lambda d: d.update(id="01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, "and its id says another time"),
     "measurement gone": (
         lambda d: d["measurements"].remove(measurement_of(d, "signalling")), 1, "but its measurements say unknown"),
@@ -103,6 +185,16 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "a demo sold as a site": (lambda d: d.update(command="run"), 1, "but its measurements say unknown"),
     "no network, it says": (lambda d: d["links"][0].update(trouble="No way."), 1, "but its measurements say skipped"),
     "left out, it says": (lambda d: d.update(skip=["*"]), 1, "but its measurements say skipped"),
+    "loss, and media left out, it says": (loss_left_out, 1, "(media) was made on Internet-1, where nothing that was"),
+    "no network, it says, and nothing looked at": (
+        no_network_and_skipped, 1, "(signalling) was made on Internet-1, which had no network"),
+    "no network, it says, and an older version": (
+        lambda d: no_network_and_skipped(d, tool_version="0.0.9"), 1, "was made on Internet-1, which had no network"),
+    "every should left out, it says": (
+        lambda d: every_should_left_out(d, unmeasured=False), 1, "(interface) was made on Internet-1, where nothing"),
+    "every should left out": (
+        lambda d: every_should_left_out(d, unmeasured=True), 3, "Left out on request: host.*, dns.ports, dns"),
+    "left out": (lambda d: None, 3, "Left out on request: host.*."),
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
     "by an older version that told nothing": (
@@ -140,6 +232,14 @@ def test_what_was_not_touched_holds_together(fault: str, tmp_path: Path) -> None
     assert "undecided" in printed
     assert printed.splitlines()[0] == "It was made by the demo: an emulated trunk, not a site."
     assert code == 3
+
+
+def test_a_clock_that_is_set_while_it_measures_is_no_contradiction(tmp_path: Path) -> None:
+    document = demo()
+    started = datetime.fromisoformat(document["started"]) + timedelta(minutes=59)
+    document.update(id=report_id(started), started=started.isoformat())
+    code, printed = here("report", "check", save(document, tmp_path))
+    assert (code, "NOT RIGHT" in printed) == (3, False)
 
 
 def ed25519(folder: Path) -> tuple[Path, Path]:
@@ -244,8 +344,8 @@ def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words
     assert "READY" not in printed
 
 
-def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path) -> None:
-    """Whoever knows the public key could sign with it, if it were."""
+def test_what_shows_itself_as_a_public_key_is_not_taken_for_a_shared_secret(tmp_path: Path) -> None:
+    """Whoever knows the public key could sign with it, if it were. Its bare 32 octets in hexadecimal cannot be told."""
     pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -255,8 +355,16 @@ def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path
     pem = path.read_bytes()
     public = load_pem_public_key(pem)
     ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     spellings = {
-        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "DER": der,
+        "DER in hexadecimal": der.hex().encode(),
+        "DER in capitals": der.hex().upper().encode(),
+        "DER with colons": der.hex(":").encode(),
+        "DER as an array": b", ".join(b"0x%02x" % octet for octet in der),
+        "base 64 without its end": base64.b64encode(der).rstrip(b"="),
+        "base 64 for addresses": base64.urlsafe_b64encode(der).rstrip(b"="),
+        "base 64 with a name before it": b"key=" + base64.b64encode(der),
         "raw": public.public_bytes(Encoding.Raw, PublicFormat.Raw),
         "OpenSSH": ssh,
         "authorized_keys": b'from="192.0.2.1" ' + ssh + b" somebody@example.net",
@@ -283,6 +391,7 @@ def test_no_spelling_of_a_public_key_is_taken_for_a_shared_secret(tmp_path: Path
         b"0123456789abcdef" * 4,
         b"MDEyMzQ1Njc4OWFiY2RlZg==",
         "schlüssel-für-uns".encode(),
+        public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex().encode(),
     ):
         path.write_bytes(shared)
         assert Key(path, signs=True).name == ""
