@@ -85,8 +85,7 @@ class Change:
 
 def default_path() -> Path:
     """Where the history lies unless another place is named: systemd's state folder of the unit, else the user's."""
-    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if folder:
+    if folder := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(folder) / "history.sqlite"
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
