@@ -56,7 +56,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     files = {"json": chosen.json, "svg": chosen.svg, "html": chosen.html}
     stop = threading.Event()
     with ExitStack() as stack:
-        outputs = _outputs(files, stack)
+        outputs = outputs_of(files, stack)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
             report = run(plan, stop, observer)
@@ -68,7 +68,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
         if plan.command == "run" and not chosen.quiet and not trouble:
             with_form = _offer_the_form(report, chosen.form)
             if with_form is not report:
-                trouble = _write(_signed(with_form, key), _outputs(files, stack))
+                trouble = _write(_signed(with_form, key), outputs_of(files, stack))
     if trouble:
         raise ToolFailed(trouble)
     return exit_code(report.outcome)
@@ -116,7 +116,8 @@ def exit_code(outcome: Readiness) -> int:
     }[outcome]
 
 
-def _outputs(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output]:
+def outputs_of(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output]:
+    """The files that were named, given up with `stack` where nothing is written. Raises UsageProblem for a bad one."""
     from gosip_check.report.output import Output, OutputError
 
     outputs = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.carry_out import check_skip, exit_code, load_checklist, stopping_on_signals
+from gosip_check.cli.carry_out import check_skip, exit_code, load_checklist, outputs_of, stopping_on_signals
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import EXIT_CODES, ToolFailed, UsageProblem
 from gosip_check.cli.options import Chosen, links_of, settings_of, shared, site_options
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from gosip_check.history import History
     from gosip_check.records import Report
-    from gosip_check.report.output import Output
     from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
@@ -93,7 +92,7 @@ def _health(
     stop = threading.Event()
     with ExitStack() as stack:
         plan = _plan(stack, _chosen(options, skip), demo)
-        outputs = _outputs(stack, json=json, prometheus=prometheus)
+        outputs = outputs_of({"json": json, "prometheus": prometheus}, stack)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=quiet or nagios) as observer:
             checked = check_once(plan, stop, observer)
@@ -180,7 +179,7 @@ def watch(
         except HistoryError as error:
             raise UsageProblem(str(error)) from error
         with ExitStack() as tried:
-            _outputs(tried, json=None, prometheus=prometheus)
+            outputs_of({"prometheus": prometheus}, tried)
         if listen is not None:
             _serve(stack, listen, lambda: latest[-1] if latest else None)
         stack.enter_context(stopping_on_signals(stop))
@@ -259,28 +258,13 @@ def check_options(
     options = {name: given[name] for name in ("checklist", "link", "dns_server")}
     with ExitStack() as stack:
         _plan(stack, _chosen(options, skip), demo)
-        _outputs(stack, json=json, prometheus=prometheus)
+        outputs_of({"json": json, "prometheus": prometheus}, stack)
         path = history_path(history)
         try:
             if not given["no_history"] and path.exists():
                 stack.enter_context(History(path, create=False))
         except (OSError, HistoryError) as error:
             raise UsageProblem(str(error)) from error
-
-
-def _outputs(stack: ExitStack, **files: str | None) -> dict[str, Output]:
-    """Raises UsageProblem for a file that cannot be written."""
-    from gosip_check.report.output import Output, OutputError
-
-    outputs = {}
-    for name, file in files.items():
-        if file is not None:
-            try:
-                outputs[name] = Output(file)
-            except OutputError as error:
-                raise UsageProblem(f"--{name} {error}") from error
-            stack.callback(outputs[name].discard)
-    return outputs
 
 
 def _opened(name: str | None) -> History:

@@ -36,7 +36,8 @@ _PROMPT_WITHIN_S = 3.0
 _GRACE_S = 3.0
 _WITNESSES = 2
 "So many waits without answer make an expiry: a single one could be a line that was cut for a moment."
-_SAY_EVERY_S = 10.0
+_SAY_EVERY_S = 3.0
+"How often the guard speaks: no binding is forgotten so soon, so it shows the line and not the binding."
 _GUARD_LOST = 2
 _HELP = "A reflector of our own (--reflector, and --thorough) would tell: it can be asked to answer late."
 

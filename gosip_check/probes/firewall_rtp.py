@@ -283,7 +283,12 @@ def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
             "A firewall may have other rules for the provider's networks, and what it does there could not be seen; a "
             "reflector in these networks would tell: ask the provider for one. "
         )
-    return f"Towards the provider's networks {'the ends of these ranges were tried, too: ' if reached.blocked else ''}"
+    if not reached.blocked:
+        return ""
+    which = (
+        "these ranges" if len(reached.blocked) <= _MOST_SUSPECTED else f"the first {_MOST_SUSPECTED} of these ranges"
+    )
+    return f"Towards the provider's networks the ends of {which} were tried, too. "
 
 
 def _words_of_quotes(
