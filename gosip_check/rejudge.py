@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gosip_check import __version__, lines
+from gosip_check import __version__
 from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
+from gosip_check.links import first_found, of_all_links, of_one_link
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import (
@@ -45,12 +46,12 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
     for link in report.links:
         said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
         logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
-        judged = _on_link(report, link, checklist, lines.of_one_line(asked, PROBES, logs_in=logs_in and not links))
+        judged = _on_link(report, link, checklist, of_one_link(asked, PROBES, logs_in=logs_in and not links))
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
     if len(links) > 1:
         together = msgspec.structs.replace(links[0], name=ALL_LINES, trouble=None)
-        verdicts += _on_link(report, together, checklist, lines.of_all_lines(asked, PROBES))
+        verdicts += _on_link(report, together, checklist, of_all_links(asked, PROBES))
     return msgspec.structs.replace(
         report,
         outcome=readiness(verdicts),
@@ -167,10 +168,10 @@ def _on_lines(report: Report) -> Iterator[str]:
         if measurement.link not in names and (measurement.link != ALL_LINES or len(names) < 2):
             yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
     for link in report.links:
-        public = lines.first_found(measured[link.name], "public_address")
+        public = first_found(measured[link.name], "public_address")
         if link.public_address != public:
             yield f"{link.name} says that its public address is {link.public_address}; {public or 'none'} was measured."
-        interface = lines.first_found(measured[link.name], "interface")
+        interface = first_found(measured[link.name], "interface")
         if interface is not None and link.interface != interface:  # one that was named stands there unmeasured, too
             yield f"{link.name} says that it is {link.interface}; {interface} was measured."
 

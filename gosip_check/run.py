@@ -21,9 +21,11 @@ from typing import Any
 
 import msgspec
 
-from gosip_check import __version__, lines
+from gosip_check import __version__
 from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
-from gosip_check.probes import PROBES, net
+from gosip_check.links import compared_links, first_found, of_all_links, of_one_link
+from gosip_check.probes import PROBES
+from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Facts, Line, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
 from gosip_check.records import (
@@ -101,14 +103,14 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         source, trouble = _route(plan, link)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
-        asked = lines.of_one_line(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
+        asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
         judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
     if len(links) > 1:
-        asked = lines.of_all_lines(plan.requirements, PROBES)
-        going.lines.extend(lines.looked_at(plan.links, links, measurements, plan.form))
+        asked = of_all_links(plan.requirements, PROBES)
+        going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
         judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINES), None, going)
         verdicts += judged
         measurements += measured
@@ -140,7 +142,7 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
     """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
     towards = str(next(iter(ip_network(plan.checklist.trunk.networks[0]).hosts())))
     try:
-        return net.source_address(link, towards), None
+        return sockets.source_address(link, towards), None
     except ProbeFailed as failed:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
@@ -149,13 +151,13 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
 class _Going:
     """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time.
 
-    lines: what was found on each, once all of them have been looked at.
+    compared: what was found on each link, once all of them have been looked at.
     """
 
     stop: threading.Event
     observer: Observer
     left_behind: list[threading.Thread] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    compared: list[Line] = field(default_factory=list)
     ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
@@ -170,7 +172,7 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         going.observer.judged(verdict)
 
     base = Context(
-        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, lines=going.lines
+        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, lines=going.compared
     )
     pending = list(plan.requirements)
     while pending:
@@ -349,8 +351,8 @@ def _link_report(
     return LinkReport(
         name=link.name,
         source=source,
-        interface=link.interface or lines.first_found(measurements, "interface"),
-        public_address=lines.first_found(measurements, "public_address"),
+        interface=link.interface or first_found(measurements, "interface"),
+        public_address=first_found(measurements, "public_address"),
         trouble=trouble,
         outcome=readiness(verdicts),
     )

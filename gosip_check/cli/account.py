@@ -49,7 +49,7 @@ def account_of(file: str) -> tuple[str, Secret]:
 
 def check_edge_access(file: str) -> None:
     """Raises UsageProblem for an access file that cannot be used, before anything is measured."""
-    from gosip_check.probes.edge_access import read_access
+    from gosip_check.probes.edge.access import read_access
 
     try:
         read_access(file)
@@ -66,10 +66,10 @@ def check_user(user: str) -> str:
 
 def read_private(option: str, file: str) -> bytes:
     """A small file that only its owner can read. Raises UsageProblem."""
-    from gosip_check.probes import private_file
+    from gosip_check.probes import secret
 
     try:
-        return private_file.read_private(file)
+        return secret.read_private(file)
     except ValueError as error:
         raise UsageProblem(f"{option} {file}: {error}") from error
 

@@ -84,7 +84,7 @@ def _offer_the_form(report: Report, file: str | None) -> Report:
     from msgspec.structs import replace
 
     from gosip_check.cli.form import fill_in, write_form
-    from gosip_check.form import findings_of
+    from gosip_check.form.form import findings_of
     from gosip_check.records import Form
 
     known = report.form or Form()

@@ -12,7 +12,7 @@ import click
 from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
 
 if TYPE_CHECKING:
-    from gosip_check.form import Finding
+    from gosip_check.form.form import Finding
     from gosip_check.records import Form
 
 
@@ -27,7 +27,7 @@ def new(file: str) -> int:
     """Write an empty form with comments to FILE."""
     from pathlib import Path
 
-    from gosip_check.form import TEMPLATE
+    from gosip_check.form.form import TEMPLATE
 
     try:
         with Path(file).open("x", encoding="utf-8") as out:
@@ -44,7 +44,7 @@ def new(file: str) -> int:
 @click.argument("file")
 def check(file: str) -> int:
     """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
-    from gosip_check.form import load
+    from gosip_check.form.form import load
     from gosip_check.tomlfile import TomlError
 
     try:
@@ -66,7 +66,7 @@ def show(file: str) -> int:
 
     from rich.console import Console
 
-    from gosip_check.form import load
+    from gosip_check.form.form import load
     from gosip_check.report.to_terminal import form_table
     from gosip_check.tomlfile import TomlError
 
@@ -90,8 +90,8 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     Exit code 0 when the form is complete, 1 when something is still missing.
     """
     from gosip_check.cli.options import links_from
-    from gosip_check.discover import discover
-    from gosip_check.form import findings_of, load
+    from gosip_check.form.discover import discover
+    from gosip_check.form.form import findings_of, load
     from gosip_check.records import Form
     from gosip_check.report.load import ReportError
     from gosip_check.report.load import load as load_report
@@ -125,7 +125,7 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
 
     Who stops answering (Ctrl-C) keeps what was answered until then.
     """
-    from gosip_check.form import FIELDS, value_of, with_findings, with_value
+    from gosip_check.form.form import FIELDS, value_of, with_findings, with_value
     from gosip_check.report.text import visible
 
     form = with_findings(known, findings)
@@ -160,7 +160,7 @@ def write_form(form: Form, file: str) -> None:
     """An older file that holds more than fields, such as comments of one's own, is kept beside. Raises ToolFailed."""
     from pathlib import Path
 
-    from gosip_check.form import load, to_toml
+    from gosip_check.form.form import load, to_toml
     from gosip_check.report.output import Output, OutputError
     from gosip_check.tomlfile import TomlError, read
 
@@ -180,7 +180,7 @@ def write_form(form: Form, file: str) -> None:
 
 
 def _ask(words: str, default: str, *, number: bool) -> str:
-    from gosip_check.form import e164
+    from gosip_check.form.form import e164
 
     while True:
         try:
@@ -200,7 +200,7 @@ def _ask(words: str, default: str, *, number: bool) -> str:
 
 
 def _pbx(text: str | None) -> tuple[str, int] | None:
-    from gosip_check.probes.net import family_of
+    from gosip_check.probes.net.sockets import family_of
 
     if text is None:
         return None

@@ -19,7 +19,7 @@ from gosip_check.cli.options import Chosen, links_of, settings_of, shared, site_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gosip_check.history import History
+    from gosip_check.health.history import History
     from gosip_check.records import Report
     from gosip_check.run import Plan
 
@@ -82,12 +82,12 @@ def _health(
     **options: Any,
 ) -> int:
     from gosip_check.cli.progress import progress
-    from gosip_check.history import HistoryError, site_of
+    from gosip_check.health.history import HistoryError, site_of
+    from gosip_check.health.watch import check_once, keep
     from gosip_check.report import FORMATS
     from gosip_check.report.output import OutputError
     from gosip_check.report.to_nagios import state, to_nagios
     from gosip_check.report.to_prometheus import to_prometheus
-    from gosip_check.watch import check_once, keep
 
     stop = threading.Event()
     with ExitStack() as stack:
@@ -150,13 +150,13 @@ def watch(
     import shlex
     from tempfile import TemporaryDirectory
 
-    from gosip_check.history import HistoryError, site_of
-    from gosip_check.notify import notify
+    from gosip_check.health.history import HistoryError, site_of
+    from gosip_check.health.notify import notify
+    from gosip_check.health.watch import check_once, keep_watched, repeat, tell
     from gosip_check.records import Readiness
     from gosip_check.report.changes import as_looked_at
     from gosip_check.report.output import Output, OutputError
     from gosip_check.report.to_prometheus import to_prometheus
-    from gosip_check.watch import check_once, keep_watched, repeat, tell
 
     every_s = seconds_of(every, "--every", 1)
     jitter_s = seconds_of(jitter, "--jitter", 0) if jitter else every_s / 10
@@ -238,7 +238,7 @@ def history_path(name: str | None) -> Path:
     """The file that is named, else the usual one."""
     from pathlib import Path
 
-    from gosip_check.history import default_path
+    from gosip_check.health.history import default_path
 
     return Path(name) if name is not None else default_path()
 
@@ -253,7 +253,7 @@ def check_options(
     **given: Any,
 ) -> None:
     """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
-    from gosip_check.history import History, HistoryError
+    from gosip_check.health.history import History, HistoryError
 
     options = {name: given[name] for name in ("checklist", "link", "dns_server")}
     with ExitStack() as stack:
@@ -268,7 +268,7 @@ def check_options(
 
 
 def _opened(name: str | None) -> History:
-    from gosip_check.history import History
+    from gosip_check.health.history import History
 
     return History(history_path(name))
 
@@ -280,9 +280,9 @@ def _chosen(options: dict[str, Any], skip: tuple[str, ...]) -> Chosen:
 def _plan(stack: ExitStack, chosen: Chosen, demo: str | None) -> Plan:
     from dataclasses import replace
 
+    from gosip_check.health.watch import light
     from gosip_check.records import DEMO
     from gosip_check.run import Plan, select_health
-    from gosip_check.watch import light
 
     checklist, settings = load_checklist(chosen.checklist), settings_of(chosen)
     if demo is not None:

@@ -36,7 +36,7 @@ def path(history: str | None) -> int:
 @click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Runs.")
 def show(history: str | None, last: int) -> int:
     """The last runs, and when an outcome changed and what changed with it."""
-    from gosip_check.history import History, HistoryError, sentence, sentences
+    from gosip_check.health.history import History, HistoryError, sentence, sentences
     from gosip_check.report.text import visible
 
     try:
@@ -66,7 +66,7 @@ def show(history: str | None, last: int) -> int:
 @click.option("--last", metavar="N", type=click.IntRange(2, 100_000), default=500, show_default=True)
 def trend(history: str | None, last: int) -> int:
     """A sparkline for each figure over the last runs: the worst of each stretch, oldest on the left."""
-    from gosip_check.history import History, HistoryError
+    from gosip_check.health.history import History, HistoryError
     from gosip_check.report.text import visible
 
     try:
@@ -97,7 +97,7 @@ def export(history: str | None, figures: bool) -> int:
 
     import msgspec
 
-    from gosip_check.history import History, HistoryError
+    from gosip_check.health.history import History, HistoryError
     from gosip_check.records import Report
     from gosip_check.report.figures import figures as figures_of
     from gosip_check.report.to_json import safe

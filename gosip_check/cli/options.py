@@ -125,8 +125,8 @@ channels_option = click.option(
 
 def settings_of(chosen: Chosen) -> Settings:
     """Raises UsageProblem for a DNS server or a reflector that is none."""
+    from gosip_check.probes.dns.resolvers import parse_resolver
     from gosip_check.probes.far_end import parse_place
-    from gosip_check.probes.resolvers import parse_resolver
     from gosip_check.records import Settings
 
     try:
@@ -180,7 +180,7 @@ def links_of(chosen: Chosen) -> list[Link]:
 
 def links_from(texts: Sequence[str]) -> list[Link]:
     """One unnamed choice of the system where no line is given. Raises UsageProblem."""
-    from gosip_check.probes.interface import link_of
+    from gosip_check.probes.host.interface import link_of
     from gosip_check.records import ALL_LINES, Link
 
     links: list[Link] = []
@@ -221,7 +221,7 @@ def form_of(chosen: Chosen) -> Form | None:
         return None
     from pathlib import Path
 
-    from gosip_check.form import load
+    from gosip_check.form.form import load
     from gosip_check.tomlfile import TomlError
 
     try:

@@ -116,7 +116,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     wrong as far as can be told, but it is no whole check of a site, something was left out on request, its checklist is
     not at hand, or another version wrote it.
     """
-    from gosip_check.form import faults
+    from gosip_check.form.form import faults
     from gosip_check.rejudge import WHOLE, contradictions, unchecked
     from gosip_check.report.load import ReportError, document_of, parse, read
     from gosip_check.report.text import visible

@@ -35,8 +35,8 @@ def schedule() -> None:
 @click.argument("options", nargs=-1, metavar="[-- OPTIONS OF health]")
 def install(every: str, kind: str | None, system: bool, yes: bool, options: tuple[str, ...]) -> int:
     """Write a timer, after showing it. What stands behind -- goes to `gosip-check health`."""
+    from gosip_check.health.schedule import ScheduleError
     from gosip_check.report.text import visible
-    from gosip_check.schedule import ScheduleError
 
     every_s = int(seconds_of(every, "--every", 30))
     with health.make_context("health", list(options)) as context:
@@ -120,7 +120,7 @@ def _kinds(kind: str | None, system: bool) -> list[tuple[str, bool]]:
 
 def _remove(kind: str, system: bool) -> list[str]:
     """What was removed. Raises ToolFailed."""
-    from gosip_check.schedule import NAME, without_cron_line
+    from gosip_check.health.schedule import NAME, without_cron_line
 
     found = list(_installed(kind, system))
     if not found:
@@ -155,7 +155,7 @@ def _usual_kind() -> str:
 
 def _texts(kind: str, system: bool, command: list[str], every_s: int) -> dict[str, str]:
     """Where -> what."""
-    from gosip_check.schedule import NAME, cron_line, systemd_service, systemd_timer, task_xml
+    from gosip_check.health.schedule import NAME, cron_line, systemd_service, systemd_timer, task_xml
 
     folder = str(Path.cwd())
     if kind == "systemd":
@@ -180,7 +180,7 @@ def _unit_folder(system: bool) -> Path:
 
 
 def _installed(kind: str, system: bool) -> dict[str, str]:
-    from gosip_check.schedule import MARK, NAME
+    from gosip_check.health.schedule import MARK, NAME
 
     if kind == "cron":
         lines = [line for line in _crontab().split("\n") if line.endswith(MARK)]
@@ -197,8 +197,8 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
 
 
 def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
+    from gosip_check.health.schedule import NAME, without_cron_line
     from gosip_check.report.output import Output, OutputError
-    from gosip_check.schedule import NAME, without_cron_line
 
     if kind == "cron":
         _write_crontab(without_cron_line(_crontab()) + texts[_CRONTAB])
@@ -229,7 +229,7 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
 
 def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None:
     """Where the history will be, and that a user's own timer ends with the user's last session."""
-    from gosip_check.schedule import STATE_FOLDER
+    from gosip_check.health.schedule import STATE_FOLDER
 
     if kind != "systemd":
         return

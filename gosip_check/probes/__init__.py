@@ -1,49 +1,39 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
-from gosip_check.probes import (
-    binding_lifetime,
-    edge,
-    firewall_rtp,
-    host,
-    interface,
-    large_sip,
-    management,
-    media,
-    nat,
-    ntp,
-    path,
-    path_mtu,
-    port_range,
-    redundancy,
-    registration,
-    signalling,
-    sip_answers,
-    sip_rewriting,
-    srv,
-)
+from gosip_check.probes.account import registration
+from gosip_check.probes.alg import answers, rewriting
+from gosip_check.probes.dns import srv
+from gosip_check.probes.edge import device
+from gosip_check.probes.firewall import management, port_range, rtp
+from gosip_check.probes.host import interface, machine, ntp
+from gosip_check.probes.lines import redundancy
+from gosip_check.probes.media import channels
+from gosip_check.probes.nat import binding_lifetime, translation
+from gosip_check.probes.path import hops, mtu
 from gosip_check.probes.probe import Probe
+from gosip_check.probes.sip import large, signalling
 
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         srv.PROBE,
-        path.PROBE,
+        hops.PROBE,
         signalling.PROBE,
-        sip_rewriting.PROBE,
-        sip_answers.PROBE,
+        rewriting.PROBE,
+        answers.PROBE,
         port_range.PROBE,
-        firewall_rtp.PROBE,
-        large_sip.PROBE,
-        nat.PROBE,
+        rtp.PROBE,
+        large.PROBE,
+        translation.PROBE,
         binding_lifetime.PROBE,
         management.PROBE,
-        path_mtu.PROBE,
+        mtu.PROBE,
         ntp.PROBE,
         registration.PROBE,
         redundancy.PROBE,
-        edge.PROBE,
-        host.PROBE,
+        device.PROBE,
+        machine.PROBE,
         interface.PROBE,
-        media.PROBE,
+        channels.PROBE,
     )
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from gosip_check.probes import net_flow
+from gosip_check.probes.net import flow
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
@@ -127,13 +127,13 @@ def hear(context: Context, place: Place) -> Heard:
     packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=place.key)
     replies: dict[int, Reply] = {}
     strange = 0
-    with net_flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
+    with flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
         for number in range(_ROUNDS):
             _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
             until_s = time.monotonic() + _ROUND_S
             while number * _SKIP not in replies and time.monotonic() < until_s:
                 context.wait(0.01)
-                while found := net_flow.receive(sock):
+                while found := flow.receive(sock):
                     reply = _reply(found[0], place.key)
                     strange += reply is None
                     if reply is not None and reply.ssid in (ssid, 0):

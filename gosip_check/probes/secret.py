@@ -1,6 +1,10 @@
-"""A password on its way from whoever typed it to the one request that needs it. Shows itself nowhere, and only once."""
+"""A secret on its way from a private file or a person to the one request that needs it. Shows itself nowhere."""
 
+import os
+import stat
 from typing import NoReturn
+
+_LONGEST = 16384
 
 
 class Secret:
@@ -21,3 +25,21 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not copied")
+
+
+def read_private(file: str) -> bytes:
+    """What a file holds that only its owner can read.
+
+    Raises ValueError with the end of a sentence that says what is wrong with the file.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as opened:
+            about = os.fstat(opened.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise ValueError("is no file.")
+            if about.st_mode & 0o077:
+                raise ValueError("others can read it; chmod 600 would be right.")
+            return opened.read(_LONGEST)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}.") from error

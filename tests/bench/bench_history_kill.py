@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gosip_check.history import History
+from gosip_check.health.history import History
 
 CHILD = """
 import sys

@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gosip_check.history import History
+from gosip_check.health.history import History
 from gosip_check.records import Report
 from gosip_check.report.load import load
 from gosip_check.run import report_id

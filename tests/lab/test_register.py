@@ -230,7 +230,9 @@ def test_the_password_is_in_no_process_list(desk: Desk) -> None:
     assert all(PASSWORD.encode() not in text for text in (*seen, log.read_bytes()))
 
 
-@pytest.mark.parametrize("where", ["gosip_check.wire.digest.response", "gosip_check.probes.registration._bindings"])
+@pytest.mark.parametrize(
+    "where", ["gosip_check.wire.digest.response", "gosip_check.probes.account.registration._bindings"]
+)
 def test_the_password_is_in_no_crash(desk: Desk, where: str) -> None:
     """A bug at the worst place, whose very words are the password."""
     module, _, name = where.rpartition(".")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.form import load
+from gosip_check.form.form import load
 from gosip_check.records import Equipment
 
 from .namespaces import Rooms, rooms

@@ -17,8 +17,7 @@ from gosip_check.records import (
     Trunk,
 )
 from gosip_check.run import Observer, Plan, run
-
-from .records import requirement
+from tests.unit.records import requirement
 
 LINK = Link("Internet-1")
 

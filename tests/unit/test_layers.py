@@ -1,12 +1,11 @@
-"""The layers of the package, held by walking every import."""
+"""The layers of the package, the rooms of its probes, and their doors, held by walking every import."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent.parent / "gosip_check"
+from tests.graph import PACKAGE, arrows, circles, files, imports, module_of
 
 # Layer -> what of our own it may import. A module belongs to the longest name here that it starts with.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -18,40 +17,61 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checklist": {"probes", "records", "tomlfile"},
     "judge": {"records"},
     "remedies": {"records"},
-    "lines": {"probes", "records"},
-    "run": {"lines", "probes", "judge", "records", "remedies"},
+    "links": {"probes", "records"},
+    "run": {"links", "probes", "judge", "records", "remedies"},
     "recommend": set(),
-    "form": {"records", "tomlfile"},
+    "form": {"form", "probes", "records", "tomlfile"},
     "report": {"report", "records"},
-    "discover": {"form", "probes", "records"},
-    "rejudge": {"checklist", "judge", "lines", "probes", "records", "remedies"},
+    "rejudge": {"checklist", "judge", "links", "probes", "records", "remedies"},
     "signing": {"records"},
-    "notify": set(),
-    "schedule": set(),
-    "history": {"report", "records"},
-    "watch": {"run", "report", "history", "notify", "probes", "records"},
+    "health": {"health", "run", "report", "probes", "records"},
     "cli": {
         "cli",
-        "discover",
-        "history",
-        "notify",
-        "rejudge",
-        "schedule",
-        "signing",
-        "watch",
         "checklist",
         "form",
+        "health",
         "judge",
         "probes",
         "recommend",
         "records",
+        "rejudge",
         "report",
         "run",
         "servers",
+        "signing",
         "tomlfile",
     },
     "__main__": {"cli"},
     "__init__": set(),
+}
+
+# Room of probes/ -> the rooms that it may use. Every room may use those of EVERYWHERE.
+EVERYWHERE = {"probe", "secret", "net"}
+MAY_USE: dict[str, set[str]] = {
+    "probe": set(),
+    "secret": set(),
+    "net": set(),
+    "far_end": set(),
+    "dns": set(),
+    "path": {"dns"},
+    "host": {"dns"},
+    "sip": {"dns", "path"},
+    "firewall": {"far_end", "path"},
+    "alg": {"far_end", "path", "sip"},
+    "nat": {"far_end", "path", "sip"},
+    "account": {"sip"},
+    "media": {"dns", "far_end", "host", "sip"},
+    "edge": set(),
+    "lines": set(),
+}
+
+# Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
+DOORS: dict[str, set[str]] = {
+    "net": {"flow", "ping", "segments", "sockets"},
+    "dns": {"query", "resolvers", "srv"},
+    "path": {"hops", "quotes"},
+    "host": {"interface"},
+    "sip": {"exchange", "stream", "signalling"},
 }
 
 
@@ -59,71 +79,107 @@ def layer_of(module: str) -> str:
     return max((name for name in MAY_IMPORT if module == name or module.startswith(f"{name}.")), key=len)
 
 
-def imports(source: str) -> Iterator[str]:
-    """The modules of ours that a file imports, anywhere in it, without the leading `gosip_check.`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gosip_check":
-            base = node.module.removeprefix("gosip_check").lstrip(".")
-            for alias in node.names:
-                if base:
-                    yield base
-                elif alias.name != "__version__":
-                    yield alias.name
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "gosip_check":
-                    yield alias.name.removeprefix("gosip_check").lstrip(".")
-
-
 def forbidden(module: str, source: str) -> list[str]:
-    """The imports that `module` must not have."""
-    allowed = MAY_IMPORT[layer_of(module)]
-    return [name for name in imports(source) if layer_of(name) not in allowed]
+    """The imports that `module` must not have: of another layer, of a room it may not use, or past a room's door."""
+    return [name for name in imports(source, MODULES) if not _may(module, name)]
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+def _may(module: str, name: str) -> bool:
+    if layer_of(name) not in MAY_IMPORT[layer_of(module)]:
+        return False
+    own, other = module.split("."), name.split(".")
+    if own[0] != "probes" or other[0] != "probes" or len(own) == 1:
+        return True
+    if len(other) == 1 or (len(own) > 1 and own[1] == other[1]):
+        return len(other) > 1
+    everywhere = {"secret"} if own[1] == "probe" else EVERYWHERE
+    if other[1] not in MAY_USE[own[1]] | everywhere:
+        return False
+    return (len(other) == 2 and other[1] not in DOORS) or (len(other) == 3 and other[2] in DOORS.get(other[1], set()))
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+FILES = files()
+MODULES = [module_of(path) for path in FILES]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
-    assert forbidden(name_of(path), path.read_text()) == []
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_a_file_imports_only_what_its_layer_and_its_room_may(path: Path) -> None:
+    assert forbidden(module_of(path), path.read_text()) == []
 
 
 @pytest.mark.parametrize(
     ("module", "line", "named"),
     [
-        ("probes.srv", "from gosip_check.judge import judge", ["judge"]),
-        ("probes.srv", "from gosip_check import judge", ["judge"]),
-        ("probes.srv", "import gosip_check.report.to_json", ["report.to_json"]),
-        ("probes.srv", "def f():\n    from gosip_check.run import run", ["run"]),
+        ("probes.dns.srv", "from gosip_check.judge import judge", ["judge"]),
+        ("probes.dns.srv", "from gosip_check import judge", ["judge"]),
+        ("probes.dns.srv", "import gosip_check.report.to_json", ["report.to_json"]),
+        ("probes.dns.srv", "def f():\n    from gosip_check.run import run", ["run"]),
         ("wire.sip", "from gosip_check.records import Record", ["records"]),
-        ("servers.trunk", "from gosip_check.probes import net", ["probes"]),
+        ("servers.trunk", "from gosip_check.probes.net import sockets", ["probes.net.sockets"]),
         ("report.to_json", "from gosip_check.run import run", ["run"]),
-        ("cli.run", "from gosip_check.wire import sip", ["wire"]),
+        ("cli.run", "from gosip_check.wire import sip", ["wire.sip"]),
     ],
 )
 def test_the_walk_sees_a_wrong_import(module: str, line: str, named: list[str]) -> None:
     assert forbidden(module, line) == named
 
 
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("probes.dns.srv", "from gosip_check.probes.sip import signalling"),  # a room that it may not use
+        ("probes.net.sockets", "from gosip_check.probes.dns.srv import Facts"),  # upwards
+        ("probes.media.stream", "from gosip_check.probes.sip.leaving import over_tcp"),  # past the door
+        ("probes.sip.leaving", "from gosip_check.probes.path import mtu"),  # past the door, as a module
+        ("probes.probe", "from gosip_check.probes.net import sockets"),  # what all use uses none
+        ("probes.lines.redundancy", "from gosip_check.probes import PROBES"),  # the table of them all
+    ],
+)
+def test_the_walk_sees_a_wrong_room_or_door(module: str, line: str) -> None:
+    assert len(forbidden(module, line)) == 1
+
+
+def test_every_room_is_in_the_table_and_says_what_it_answers() -> None:
+    rooms = {module.split(".")[1] for module in MODULES if module.startswith("probes.")}
+    assert rooms == set(MAY_USE)
+    for init in PACKAGE.glob("*/**/__init__.py"):
+        words = ast.get_docstring(ast.parse(init.read_text()))
+        assert words is not None, init
+        assert len(words) > 40, init
+
+
+def test_no_door_stands_open_for_nobody() -> None:
+    used = set()
+    for path in FILES:
+        room = module_of(path).split(".")[1:2]
+        others = [name for name in imports(path.read_text(), MODULES) if name.split(".")[1:2] != room]
+        used.update(others if module_of(path) != "probes" else [])
+    assert {f"probes.{room}.{door}" for room, doors in DOORS.items() for door in doors} <= used
+    assert {(room, other) for room, others in MAY_USE.items() for other in others} <= arrows(within="probes")
+
+
+@pytest.mark.parametrize("within", ["", "probes", "report", "cli", "servers", "wire"])
+def test_no_circles(within: str) -> None:
+    assert circles(arrows(within=within)) == []
+
+
+def test_the_walk_sees_a_circle() -> None:
+    assert circles([("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]) == [["a", "b", "c"]]
+
+
 def test_sockets_are_opened_in_one_place() -> None:
     opening = {
-        name_of(path)
+        module_of(path)
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("socket.socket", "socket.create_connection")
     }
-    assert {name for name in opening if not name.startswith("servers.")} == {"probes.net", "notify"}
+    assert {name for name in opening if not name.startswith("servers.")} == {"probes.net.sockets", "health.notify"}
 
 
 def test_only_the_run_catches_everything() -> None:
     catching = {
-        name_of(path)
+        module_of(path)
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ExceptHandler)

@@ -2,11 +2,10 @@
 
 import pytest
 
-from gosip_check.probes.alg_signature import AlgFamily
+from gosip_check.probes.alg.signature import AlgFamily
 from gosip_check.records import Equipment, Form
 from gosip_check.remedies import AND_AGAIN, find, remedies, with_remedy
-
-from .records import measurement, verdict
+from tests.unit.records import measurement, verdict
 
 
 def test_about_thirty_devices_each_with_source_date_and_confidence() -> None:

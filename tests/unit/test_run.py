@@ -19,9 +19,8 @@ from gosip_check.records import (
     Verdict,
 )
 from gosip_check.run import Observer, select
-
-from .own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
-from .records import expectation
+from tests.unit.own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
+from tests.unit.records import expectation
 
 
 @pytest.fixture

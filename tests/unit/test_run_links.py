@@ -8,7 +8,7 @@ import pytest
 
 from gosip_check import run as running
 from gosip_check.judge import judge
-from gosip_check.probes import net
+from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import (
     FailureKind,
@@ -18,9 +18,8 @@ from gosip_check.records import (
     Report,
 )
 from gosip_check.run import report_id
-
-from .own_probes import Facts, Options, Put, asks, bad, go, good, make, outcomes, plan
-from .records import WHEN, expectation
+from tests.unit.own_probes import Facts, Options, Put, asks, bad, go, good, make, outcomes, plan
+from tests.unit.records import WHEN, expectation
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def no_route(link: Link, towards: str) -> str:
 
 
 def test_without_a_network_there_is_one_trouble_and_no_cascade(probes: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(net, "source_address", no_route)
+    monkeypatch.setattr(sockets, "source_address", no_route)
     asked: list[str] = []
 
     def remote(options: Options, context: Context) -> Facts:

@@ -1,0 +1,43 @@
+"""Several internet lines in one run: what is asked on each of them, and what is told to those who compare them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gosip_check.probes.probe import Line, Probe
+from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement
+
+_IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}
+
+
+def of_one_link(
+    requirements: Iterable[Requirement], probes: Mapping[str, Probe], *, logs_in: bool
+) -> list[Requirement]:
+    """What is asked on a line: nothing that compares lines, and what logs in only where it may."""
+    chosen = [requirement for requirement in requirements if not probes[requirement.probe].across]
+    return [requirement for requirement in chosen if logs_in or not probes[requirement.probe].account]
+
+
+def of_all_links(requirements: Iterable[Requirement], probes: Mapping[str, Probe]) -> list[Requirement]:
+    """What compares the lines."""
+    return [requirement for requirement in requirements if probes[requirement.probe].across]
+
+
+def first_found(measurements: Iterable[Measurement], name: str) -> str | None:
+    """What the first measurement that tells it says, such as the `public_address` of a line."""
+    return next((m.facts[name] for m in measurements if m.facts and m.facts.get(name)), None)
+
+
+def compared_links(
+    links: Sequence[Link], reports: Sequence[LinkReport], measurements: Sequence[Measurement], form: Form | None
+) -> list[Line]:
+    """The lines in their order, with what was found on each; the form knows the first two."""
+    form = form or Form()
+    speeds = [form.internet_1.speed, form.internet_2.speed, *[""] * len(links)]
+    return [
+        Line(
+            link=link,
+            is_ready=_IS_READY[report.outcome],
+            facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts is not None},
+            speed=speed,
+        )
+        for link, report, speed in zip(links, reports, speeds, strict=False)
+    ]

@@ -1,0 +1,224 @@
+"""Ask one resolver one DNS question, and keep apart all the ways in which it can fail to answer.
+
+Not a resolver: no cache, no search list, no second server. A time-out is never turned into "no such record".
+"""
+
+import struct
+import time
+from collections.abc import Iterable
+from enum import StrEnum
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from gosip_check.probes.net import sockets
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import FailureKind, Record
+
+RESOLVER_TIMEOUT_S = 2.0
+"The most that a question to one resolver may take, over UDP and over TCP each: long enough for a cold cache."
+
+_UDP_COPIES = 4
+"Sent at even intervals within that time."
+
+_HEADER_OCTETS = 12
+_CUT = dns.flags.QR | dns.flags.TC
+
+
+class DnsStatus(StrEnum):
+    """How a resolver dealt with a question. forbidden: this machine's own firewall does not let it be asked."""
+
+    ANSWERED = "answered"
+    NO_RECORDS = "no-records"
+    NXDOMAIN = "nxdomain"
+    SERVFAIL = "servfail"
+    REFUSED = "refused"
+    LAME = "lame"
+    OTHER_ERROR = "other-error"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    FORBIDDEN = "forbidden"
+    MALFORMED = "malformed"
+
+    @property
+    def is_denial(self) -> bool:
+        """The resolver says that there is no such record; everything else but an answer leaves the question open."""
+        return self in (DnsStatus.NO_RECORDS, DnsStatus.NXDOMAIN)
+
+
+class Resolver(Record, frozen=True):
+    """A DNS server by address and port, as a person would write it: `192.168.1.1` or `127.0.0.1:5353`."""
+
+    address: str
+    port: int = 53
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address and self.port != 53 else self.address
+        return host if self.port == 53 else f"{host}:{self.port}"
+
+
+class Reply:
+    """What came of a question. `message` is there whenever a well-formed response came.
+
+    rrset: the records of the name asked for, through its `aliases` (CNAMEs); ttl_s: the shortest life on that chain.
+    rtt_ms: from the first copy sent to the response, None without one. truncated: the UDP response had TC set, and the
+    question was asked again over TCP. detail: words for a failure, such as who sent an ICMP error.
+    """
+
+    def __init__(self, status: DnsStatus, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail
+        self.message: dns.message.Message | None = None
+        self.rrset: dns.rrset.RRset | None = None
+        self.aliases: list[str] = []
+        self.ttl_s = 0
+        self.rtt_ms: float | None = None
+        self.truncated = False
+        self.tcp_retry_worked: bool | None = None
+
+
+def ask(context: Context, resolver: Resolver, name: str, kind: str) -> Reply:
+    """Ask `resolver` for the `kind` records of `name`: UDP, and TCP when the response is truncated (RFC 7766 5).
+
+    Raises ProbeFailed only when the run was stopped: a resolver that this machine cannot or must not send to, such as
+    one by IPv6 where there is none, says nothing about the others.
+    """
+    question = dns.message.make_query(dns.name.from_text(name), kind)
+    reply = _over_udp(context, resolver, question)
+    if not reply.truncated:
+        return reply
+    retried = _over_tcp(context, resolver, question)
+    retried.truncated, retried.tcp_retry_worked = True, retried.message is not None
+    if retried.message is None:
+        retried.detail = f"its answer did not fit into UDP, and over TCP {retried.detail}"
+    return retried
+
+
+def _not_reached(failed: ProbeFailed) -> Reply:
+    kind = failed.failure.kind
+    if kind is FailureKind.INTERRUPTED:
+        raise failed
+    status = DnsStatus.FORBIDDEN if kind is FailureKind.PERMISSION else DnsStatus.UNREACHABLE
+    return Reply(status, failed.failure.message.rstrip("."))
+
+
+def _over_udp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
+    """Every copy has the same id, and all of them one socket: an answer to the first that comes late is one as well.
+
+    Garbage is noted and waited past, as resolvers do.
+    """
+    wire = question.to_wire()
+    trouble = Reply(DnsStatus.TIMEOUT, f"no answer within {RESOLVER_TIMEOUT_S:g} s")
+    try:
+        with sockets.udp_socket(context.link, sockets.family_of(resolver.address)) as sock:
+            started_s = time.monotonic()
+            for copy in range(1, _UDP_COPIES + 1):
+                sockets.send_to(sock, wire, resolver.address, resolver.port)
+                until_s = started_s + copy * RESOLVER_TIMEOUT_S / _UDP_COPIES
+                while sockets.wait_readable(context, [sock], until_s):
+                    for datagram in sockets.read_datagrams(sock):
+                        if not datagram.is_from(resolver.address, resolver.port):
+                            continue
+                        reply = _read(datagram.data, question)
+                        if reply.status is DnsStatus.MALFORMED and not reply.truncated:
+                            trouble = reply
+                            continue
+                        reply.rtt_ms = (datagram.at_s - started_s) * 1000
+                        return reply
+                    for icmp in sockets.read_icmp_errors(sock):
+                        return Reply(DnsStatus.UNREACHABLE, f"{icmp.sender} says {icmp.name}")
+                    if time.monotonic() >= until_s:  # whoever sends without end must not be listened to without end
+                        break
+    except ProbeFailed as failed:
+        return _not_reached(failed)
+    return trouble
+
+
+def _over_tcp(context: Context, resolver: Resolver, question: dns.message.Message) -> Reply:
+    """RFC 1035 4.2.2: each message is preceded by its length in two octets."""
+    wire = question.to_wire()
+    started_s = time.monotonic()
+    until_s = started_s + RESOLVER_TIMEOUT_S
+    try:
+        with sockets.tcp_connect(context, resolver.address, resolver.port, RESOLVER_TIMEOUT_S) as sock:
+            sock.sendall(struct.pack("!H", len(wire)) + wire)
+            received = b""
+            while len(received) < 2 or len(received) < 2 + struct.unpack_from("!H", received)[0]:
+                if not sockets.wait_readable(context, [sock], until_s):
+                    return Reply(DnsStatus.TIMEOUT, f"no answer came within {RESOLVER_TIMEOUT_S:g} s")
+                chunk = sock.recv(65537)
+                if not chunk:
+                    return Reply(DnsStatus.MALFORMED, "closed the TCP connection in the middle of its answer")
+                received += chunk
+    except ProbeFailed as failed:
+        return _not_reached(failed)
+    except OSError as error:
+        return Reply(DnsStatus.UNREACHABLE, f"the connection broke: {error.strerror}")
+    reply = _read(received[2:], question)
+    reply.rtt_ms = (time.monotonic() - started_s) * 1000
+    return reply
+
+
+def _read(wire: bytes, question: dns.message.Message) -> Reply:
+    try:
+        message = dns.message.from_wire(wire)
+    except (dns.exception.DNSException, ValueError) as error:
+        reply = Reply(DnsStatus.MALFORMED, f"its answer is not DNS ({type(error).__name__})")
+        reply.truncated = _is_cut(wire, question)
+        return reply
+    if not isinstance(message, dns.message.QueryMessage) or not question.is_response(message):
+        return Reply(DnsStatus.MALFORMED, "its answer belongs to another question")
+    reply = _answer(message) if message.answer and message.rcode() == dns.rcode.NOERROR else Reply(_status(message))
+    reply.message = message
+    reply.truncated = bool(message.flags & dns.flags.TC)
+    return reply
+
+
+def _is_cut(wire: bytes, question: dns.message.Message) -> bool:
+    """Some servers cut a long answer in the middle of a record; the header still says so (RFC 1035 4.1.1)."""
+    if len(wire) < _HEADER_OCTETS:
+        return False
+    answer_id, flags = struct.unpack_from("!HH", wire)
+    return bool(answer_id == question.id and flags & _CUT == _CUT)
+
+
+def _answer(message: dns.message.QueryMessage) -> Reply:
+    """The records of the name asked for, by way of its aliases; records of other names are none of the answer."""
+    try:
+        chain = message.resolve_chaining()
+    except dns.exception.DNSException:  # aliases in a circle
+        reply = Reply(DnsStatus.NO_RECORDS, "its aliases lead nowhere")
+        reply.aliases = _targets(rrset for rrset in message.answer if rrset.rdtype == dns.rdatatype.CNAME)
+        return reply
+    if chain.answer is not None:
+        reply = Reply(DnsStatus.ANSWERED)
+    elif not chain.cnames:
+        reply = Reply(DnsStatus.OTHER_ERROR, "its answer is about another name or type")
+    elif any(rrset.rdtype == dns.rdatatype.SOA for rrset in message.authority):  # RFC 2308 2.2
+        reply = Reply(DnsStatus.NO_RECORDS)
+    else:
+        reply = Reply(DnsStatus.OTHER_ERROR, "it gave an alias and did not follow it")
+    reply.rrset, reply.ttl_s, reply.aliases = chain.answer, chain.minimum_ttl, _targets(chain.cnames)
+    return reply
+
+
+def _targets(cnames: Iterable[dns.rrset.RRset]) -> list[str]:
+    return [item.target.to_text(omit_final_dot=True) for rrset in cnames for item in rrset]
+
+
+def _status(message: dns.message.Message) -> DnsStatus:
+    rcode = message.rcode()
+    if rcode == dns.rcode.NOERROR:
+        # Neither an authority for the name nor willing to find one: a referral, or nothing at all.
+        lame = not message.flags & (dns.flags.AA | dns.flags.RA)
+        return DnsStatus.LAME if lame else DnsStatus.NO_RECORDS
+    return {
+        dns.rcode.NXDOMAIN: DnsStatus.NXDOMAIN,
+        dns.rcode.SERVFAIL: DnsStatus.SERVFAIL,
+        dns.rcode.REFUSED: DnsStatus.REFUSED,
+    }.get(rcode, DnsStatus.OTHER_ERROR)

@@ -1,0 +1,3 @@
+"""Is the edge device short of processor or memory while calls run? Read by SNMP, and only where an access file was
+named. Uses no other room.
+"""

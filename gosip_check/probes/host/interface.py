@@ -1,0 +1,149 @@
+"""Over which interface does this machine reach the provider? Wired, Wi-Fi or VPN, its speed, the default gateway.
+
+Reads the system's own tables and sends nothing.
+"""
+
+import socket
+import struct
+import sys
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from gosip_check.probes import probe
+from gosip_check.probes.net import sockets
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.records import FailureKind, Link
+
+Medium = Literal["wired", "wifi", "vpn", "cellular", "loopback"]
+
+_SYS = Path("/sys/class/net")
+_PPP = 512  # ARPHRD_PPP, <linux/if_arp.h>
+_NONE = 65534  # ARPHRD_NONE: a tunnel without a link layer (tun, WireGuard)
+
+
+class Options(probe.Options, frozen=True):
+    """`networks`: the provider's; the route towards the first of them decides which interface is meant."""
+
+    networks: list[str]
+
+
+class Facts(probe.Facts, frozen=True):
+    """`medium`, `speed_mbps`, `full_duplex`: None where the system does not tell, as for many virtual interfaces."""
+
+    interface: str
+    source: str
+    gateway: str | None
+    medium: Medium | None
+    speed_mbps: int | None
+    full_duplex: bool | None
+    mtu: int | None
+
+
+def measure(options: Options, context: Context) -> Facts:
+    """Raises ProbeFailed(unreachable) when there is no route to the provider's networks."""
+    towards = str(next(iter(ip_network(options.networks[0]).hosts())))
+    source = sockets.source_address(context.link, towards)
+    name = _interface_of(source)
+    if name is None:
+        raise ProbeFailed(FailureKind.UNREACHABLE, f"No interface of this machine has the address {source}.")
+    stats = psutil.net_if_stats().get(name)
+    speed_mbps = stats.speed if stats and stats.speed > 0 else None
+    full_duplex = None
+    if stats and stats.duplex != psutil.NIC_DUPLEX_UNKNOWN:
+        full_duplex = stats.duplex == psutil.NIC_DUPLEX_FULL
+    kind = medium(name)
+    return Facts(
+        interface=name,
+        source=source,
+        gateway=default_gateway(name),
+        medium=kind,
+        speed_mbps=speed_mbps,
+        full_duplex=full_duplex,
+        mtu=stats.mtu if stats else None,
+        evidence={"medium": _words(name, source, kind, speed_mbps, full_duplex)},
+    )
+
+
+def link_of(name: str, place: str) -> Link:
+    """A link by the local address or the interface that it is bound to. Raises ValueError with a sentence."""
+    addresses = {
+        interface: [entry.address for entry in entries if entry.family == socket.AF_INET]
+        for interface, entries in psutil.net_if_addrs().items()
+    }
+    if place in addresses:
+        return Link(name=name, source=next(iter(addresses[place]), None), interface=place)
+    try:
+        place = str(ip_address(place))
+    except ValueError:
+        known = ", ".join(sorted(addresses))
+        raise ValueError(f"there is no interface {place!r}; there are {known}.") from None
+    interface = _interface_of(place)
+    if interface is None:
+        raise ValueError(f"{place} is no address of this machine.")
+    return Link(name=name, source=place, interface=interface)
+
+
+def medium(name: str, sys_class_net: Path = _SYS) -> Medium | None:
+    """What carries an interface, as Linux's sysfs shows it; None for one whose carrier cannot be seen from here."""
+    folder = sys_class_net / name
+    if name in ("lo", "lo0"):
+        return "loopback"
+    if (folder / "wireless").exists() or (folder / "phy80211").exists():
+        return "wifi"
+    uevent = _read(folder / "uevent")
+    if "DEVTYPE=wwan" in uevent:
+        return "cellular"
+    if "DEVTYPE=wlan" in uevent:
+        return "wifi"
+    if "DEVTYPE=wireguard" in uevent or (folder / "tun_flags").exists() or _read(folder / "type").strip() == str(_NONE):
+        return "vpn"
+    lower = sorted(folder.glob("lower_*"))
+    if lower:  # a VLAN, bridge or bond is what lies under it, if all of it is the same
+        below = {medium(path.name.removeprefix("lower_"), sys_class_net) for path in lower}
+        return below.pop() if len(below) == 1 else None
+    if _read(folder / "type").strip() == str(_PPP):
+        return None  # PPPoE over a cable and a 3G stick look alike
+    return "wired" if (folder / "device").exists() else None
+
+
+def default_gateway(name: str | None = None, route_table: Path = Path("/proc/net/route")) -> str | None:
+    """The IPv4 default gateway (of one interface), lowest metric first; None where there is none or no way to tell."""
+    found: list[tuple[int, str]] = []
+    for line in _read(route_table).splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000" or not int(fields[3], 16) & 0x2:
+            continue
+        if name is None or fields[0] == name:
+            found.append((int(fields[6]), socket.inet_ntoa(struct.pack("=I", int(fields[2], 16)))))
+    return min(found)[1] if found else None
+
+
+def _interface_of(address: str) -> str | None:
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(entry.address.partition("%")[0] == address for entry in addresses):
+            return name
+    if address.startswith("127."):  # Linux answers on all of 127.0.0.0/8, and lists only the first
+        return "lo" if sys.platform.startswith("linux") else "lo0"
+    return None
+
+
+def _words(name: str, source: str, kind: Medium | None, speed_mbps: int | None, full_duplex: bool | None) -> str:
+    names = {"wifi": "Wi-Fi", "vpn": "a VPN or tunnel", "cellular": "a mobile network", "loopback": "the loopback"}
+    if kind is None:
+        return f"{name} ({source}) is virtual or does not tell what carries it; run this on a wired machine to be sure."
+    speed = f", {speed_mbps} Mb/s" if speed_mbps else ""
+    duplex = "" if full_duplex is None else ", full duplex" if full_duplex else ", half duplex"
+    return f"{name} ({source}) is {names.get(kind, kind)}{speed}{duplex}."
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+PROBE = Probe("interface", Options, Facts, measure, subject=lambda options: f"route to {options.networks[0]}")

@@ -1,0 +1,198 @@
+"""What a stream proves about the path once our own faults are taken off. Pure; knows no requirement.
+
+Loss on a way that nobody can tell lies somewhere between all on one way and half on each. Packets that this machine or
+the far end's dropped, or sent in clumps, are no fault of the path: a figure is worse than the path by what they may
+have cost, and so has a lower bound of its own.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS
+from gosip_check.probes.media.far_clock import STEP_MS
+from gosip_check.probes.media.round_trips import Place
+from gosip_check.probes.media.spread import RoundTrip
+from gosip_check.probes.media.stream_facts import LATE_MS, StreamFacts
+from gosip_check.probes.media.voice import best_mos, voice_quality
+from gosip_check.wire.stamp_tlv import FarDrops
+
+OWN_SHARE = 0.0005
+"""Packets that we may have spoilt, up to this share of all, leave jitter and MOS alone: each moves some twenty of the
+estimates of RFC 3550, so together fewer than the one in a hundred beyond the 99th percentile."""
+NO_LOAD_MS = 1000.0
+"A sender that falls this far behind did not offer the load, so nothing is known about the bandwidth."
+_CLUMP = 2
+"A packet sent late goes out in a clump with others: it may cost itself and one more."
+_MEDIAN_HOLDS = 0.05
+"Up to this share of spoilt packets, the median of the jitter still tells about the path."
+_GROWTH_OVER = 0.8
+"The fastest packets of the first and of the last fifth are this share of the stream apart."
+_NEARLY_PCT = 1.0
+"The way down gets only what came up. With less than this share missing it is judged by what it got."
+_STEADY_PCT = 99.5
+"Growth that would leave more than this cannot be told from a delay that varies."
+
+Range = tuple[float | None, float | None]
+"Lowest and highest that the truth can be; the same twice where it is known, None where nothing is."
+
+
+class Ending(Enum):
+    """What the far end did when it was asked again after the stream."""
+
+    ANSWERED = "answered"
+    SILENT = "silent"
+    RESTARTED = "restarted"
+    "Its counters were lower than before."
+
+
+def bounds_of(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Ending.ANSWERED) -> dict[str, Range]:
+    """What is judged about the worse direction. drops: what the far end lost by itself."""
+    up, down = stream.up, stream.down
+    spoilt = _spoilt(stream, drops, ending)
+    many = spoilt > OWN_SHARE * stream.sent
+    clock_moved = abs(stream.sending.clock_step_ms) > STEP_MS
+    ranges = {
+        "window15_loss_pct": _worse(
+            stream, up.window15_loss_pct, down.window15_loss_pct, stream.round_trip_window15_pct
+        ),
+        "burst200_loss_pct": _worse(
+            stream, up.burst200_loss_pct, down.burst200_loss_pct, stream.round_trip_burst200_pct
+        ),
+        "delivered_pct": _delivered(stream, spoilt, clock_moved=clock_moved),
+        "worst_jitter_ms": _jitter(stream),
+        "mos": _mos(stream, spoilt if many else 0, clock_moved=clock_moved),
+    }
+    # What we may have spoilt can only be better than it looks, and only by so much.
+    for name, slots in (("window15_loss_pct", WINDOW_15_S), ("burst200_loss_pct", WINDOW_200_MS)):
+        low, high = ranges[name]
+        window = stream.channels * min(slots, stream.packets)
+        ranges[name] = (max(0.0, (low or 0.0) - 100 * spoilt / window), high)
+    if many or clock_moved:
+        ranges["worst_jitter_ms"] = (
+            0.0 if clock_moved or spoilt > _MEDIAN_HOLDS * stream.sent else _median_jitter(stream),
+            ranges["worst_jitter_ms"][1],
+        )
+    return ranges
+
+
+def bounds_of_round_trips(places: Sequence[Place]) -> dict[str, Range]:
+    """What round trips to the trunk's servers prove; nothing where one of them did not answer often enough to tell.
+
+    A round trip holds the server's own time, so it is the most that the path took. Of two ways to ask one server the
+    better one counts.
+    """
+    best: dict[str, RoundTrip | None] = {}
+    for place in places:
+        if place.role != "target" or not place.answered:
+            continue
+        other = best.setdefault(place.address, None)
+        if place.rtt_ms is not None and place.speaks_for_the_line and (other is None or place.rtt_ms.p95 < other.p95):
+            best[place.address] = place.rtt_ms
+    trips = [trip for trip in best.values() if trip is not None]
+    if not trips or len(trips) < len(best):
+        return {}
+    return {
+        "rtt_ms.p95": (0.0, max(trip.p95 for trip in trips)),
+        "worst_jitter_ms": (0.0, max(trip.max - trip.min for trip in trips)),
+    }
+
+
+def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Ending.ANSWERED) -> list[str]:
+    """What this machine, or the far end's, did wrong, in words; empty where both can be trusted."""
+    found = []
+    sending = stream.sending
+    if sending.late:
+        found.append(f"this machine sent {_packets(sending.late)} more than {LATE_MS:.0f} ms late")
+    if stream.far_late:
+        found.append(f"the reflector's machine answered {_packets(stream.far_late)} more than {LATE_MS:.0f} ms late")
+    if sending.unsent:
+        found.append(f"this machine could not send {_packets(sending.unsent)}")
+    if stream.own_drops:
+        found.append(f"this machine was too busy to take {_packets(stream.own_drops)} that had arrived")
+    if abs(sending.clock_step_ms) > STEP_MS:
+        found.append(f"this machine's clock was moved by {sending.clock_step_ms:.0f} ms meanwhile")
+    if drops and drops.kernel:
+        found.append(f"the reflector's machine was too busy to take {_packets(drops.kernel)}")
+    if drops and drops.refused:
+        found.append(f"the reflector's rate limit refused {_packets(drops.refused)}")
+    if stream.restarted or ending is Ending.RESTARTED:
+        found.append(f"the reflector began to count anew{' on every channel' * stream.restarted}: it was restarted")
+    if ending is Ending.SILENT:
+        found.append(
+            f"the reflector had stopped answering by the end ({_packets(stream.lost_at_end)} since its last answer), "
+            "because it or the line went down"
+        )
+    return found
+
+
+def _packets(count: int) -> str:
+    return f"{count} packet{'s' * (count > 1)}"
+
+
+def _spoilt(stream: StreamFacts, drops: FarDrops | None, ending: Ending) -> int:
+    """How many packets at most our own machines, and not the path, may have cost."""
+    late = _CLUMP * (stream.sending.late + stream.far_late)
+    found = late + stream.sending.unsent + stream.own_drops + (drops.kernel + drops.refused if drops else 0)
+    if ending is Ending.RESTARTED and not stream.restarted:
+        found += stream.sent - stream.received  # nobody can tell when
+    if ending is Ending.SILENT:
+        found += stream.lost_at_end
+    return found + stream.lost_at_restart
+
+
+def _median_jitter(stream: StreamFacts) -> float | None:
+    if stream.up.jitter_ms is None or stream.down.jitter_ms is None:
+        return None
+    return max(stream.up.jitter_ms.p50, stream.down.jitter_ms.p50)
+
+
+def _worse(stream: StreamFacts, up: float | None, down: float | None, round_trip: float) -> Range:
+    if up is None or down is None:
+        return round_trip / 2, round_trip
+    if stream.lost_undecided:
+        return max(up, down, round_trip / 2), max(up, down, round_trip)
+    return max(up, down), max(up, down)
+
+
+def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
+    """The way up is loaded in full. The way down only with what came up, so beyond a fault there it proves nothing."""
+    if stream.sending.lateness_ms.max > NO_LOAD_MS:
+        return None, None
+    up, down = stream.up.delivered_pct, stream.down.delivered_pct
+    if up is None or down is None:
+        arrived = 100 - stream.round_trip_loss_pct
+        low, high = arrived, (100 + arrived) / 2
+    else:
+        nearly_all = 100 - up < _NEARLY_PCT  # what is missing of the load on the way down would not have changed it
+        low, high = min(up, down) if nearly_all else up * down / 100, min(up, down)
+        # What was lost on a way that nobody can tell counts for neither, but it did not arrive.
+        low = max(0.0, low - 100 * stream.lost_undecided / stream.sent)
+    late = max(stream.up.late, stream.down.late) if clock_moved else 0
+    high = min(100.0, high + 100 * (spoilt + late) / stream.sent)
+    # A TWAMP reflector may answer with less than it was sent; the way down was then not loaded.
+    return 0.0 if stream.short_answers else min(low, sustained_pct(stream)), high
+
+
+def sustained_pct(stream: StreamFacts) -> float:
+    """The share of the load that left the slower way by the end: a queue that grew is load that it did not carry."""
+    lasted_ms = _GROWTH_OVER * stream.packets * PACKET_MS
+    found = 100 * lasted_ms / (lasted_ms + max(stream.up.growth_ms, stream.down.growth_ms))
+    return found if found < _STEADY_PCT else 100.0
+
+
+def _jitter(stream: StreamFacts) -> Range:
+    if stream.up.jitter_ms is None or stream.down.jitter_ms is None:
+        return None, None
+    worse = max(stream.up.jitter_ms.p99, stream.down.jitter_ms.p99)
+    return worse, worse
+
+
+def _mos(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
+    voice = voice_quality(stream)
+    if voice is None:
+        return None, None
+    low = round(voice.plc.mos, 3)
+    if not spoilt and not clock_moved and stream.up.loss_pct is not None:
+        return low, low
+    best = best_mos(stream, spoilt, clock_moved=clock_moved)
+    return low, low if best is None else max(low, round(best, 3))

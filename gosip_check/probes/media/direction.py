@@ -1,0 +1,147 @@
+"""One direction of a stream: what all channels together lost on it, and how late the rest came. Pure."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+from gosip_check.probes.media import stats
+from gosip_check.probes.media.spread import Spread
+from gosip_check.records import Record
+
+PACKET_MS = 20
+JITTER_BUFFER_MS = 40.0
+"Assumed of the phone. A packet that comes later than that after its spurt's start is lost to the listener."
+SPURT = 50
+"Packets of one talk spurt, 1.0 s on average (ITU-T P.59): a buffer that adapts sets its start anew before each."
+SPURT_START_PCT = 10
+"The start is this percentile of the spurt's delays: a few packets that were faster do not make all others late."
+WINDOW_15_S, WINDOW_200_MS = 750, 10
+"Windows that loss is judged in, in packets of one channel."
+_LATE_NS = 100_000_000
+"A packet that arrives this long after the stream's own length was delivered too slowly to count for the rate."
+_PARTS = 5
+
+
+class Way(Record, frozen=True):
+    """One direction. lost and what follows from it are None where the direction of losses cannot be told.
+
+    delivered_pct: packets that arrived, and in time, of those sent into this direction; late: those that did not come
+    in time. variation_p99_ms: 99th percentile of the delay over the smallest within 15 s. too_late_pct: packets that
+    miss a jitter buffer. growth_ms: how much longer the way took at the end than at the start, the median channel's.
+    """
+
+    lost: int | None
+    loss_pct: float | None
+    window15_loss_pct: float | None
+    burst200_loss_pct: float | None
+    delivered_pct: float | None
+    rate_kbps: float | None
+    late: int
+    jitter_ms: Spread | None
+    variation_p99_ms: float | None
+    too_late_pct: float
+    growth_ms: float
+    burst_ratio: float
+
+
+class Timing(NamedTuple):
+    """One channel in one direction."""
+
+    jitter_ms: Spread | None
+    variation_p99_ms: float | None
+
+
+@dataclass
+class Pool:
+    """What all channels add up to in one direction."""
+
+    slots: int
+    lost: list[int] = field(init=False)
+    total: int = 0
+    bursts: list[int] = field(default_factory=list)
+    jitter: "array[float]" = field(default_factory=lambda: array("f"))
+    jitter_max: float = 0.0
+    variation: "array[float]" = field(default_factory=lambda: array("f"))
+    too_late: int = 0
+    growths_ms: list[float] = field(default_factory=list)
+    arrivals_ns: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def __post_init__(self) -> None:
+        self.lost = [0] * self.slots
+
+    def lose(self, numbers: Sequence[int]) -> None:
+        """Count packets that were lost on this way."""
+        for number in numbers:
+            self.lost[number] += 1
+        self.total += len(numbers)
+        self.bursts += stats.bursts(numbers)
+
+    def time(self, delays_ms: Sequence[float]) -> Timing:
+        """Take one channel's delays, in order of arrival. Each is held against those near it: clocks drift apart."""
+        estimates = stats.jitter(delays_ms)
+        settled = estimates[stats.JITTER_WARM_UP :] or estimates
+        self.jitter.extend(settled)
+        largest = max(estimates, default=0.0)
+        self.jitter_max = max(self.jitter_max, largest)
+        variation: list[float] = []
+        for start in range(0, len(delays_ms), WINDOW_15_S):
+            window = delays_ms[start : start + WINDOW_15_S]
+            fastest = min(window)
+            variation.extend(delay - fastest for delay in window)
+        self.variation.extend(variation)
+        for start in range(0, len(delays_ms), SPURT):
+            spurt = sorted(delays_ms[start : start + SPURT])
+            latest = stats.percentile(spurt, SPURT_START_PCT) + JITTER_BUFFER_MS
+            self.too_late += sum(delay > latest for delay in spurt)
+        part = len(delays_ms) // _PARTS
+        if part:
+            self.growths_ms.append(min(delays_ms[-part:]) - min(delays_ms[:part]))
+        jitter = Spread.of(settled)
+        return Timing(
+            Spread(p50=jitter.p50, p99=jitter.p99, max=largest) if jitter else None,
+            stats.percentile(sorted(variation), 99) if variation else None,
+        )
+
+    def late(self, before: "Pool | None" = None) -> int:
+        """How many arrived later than a stream of that length explains, and than the way before had made them."""
+        if not self.arrivals_ns:
+            return 0
+        end_ns = self._end_ns()
+        if before is None:
+            return sum(at_ns - end_ns > _LATE_NS for at_ns in self.arrivals_ns)
+        before_ns = before._end_ns()
+        return sum(
+            at_ns - end_ns - max(0, there_ns - before_ns) > _LATE_NS
+            for at_ns, there_ns in zip(self.arrivals_ns, before.arrivals_ns, strict=True)
+        )
+
+    def _end_ns(self) -> int:
+        return min(self.arrivals_ns) + self.slots * PACKET_MS * 1_000_000
+
+
+def way_of(pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late: int) -> Way:
+    """sent: packets per slot that were sent into this direction; late: see `Pool.late`.
+
+    kbps_each: what one packet that arrives adds at IP.
+    """
+    offered = sum(sent)
+    known = known and offered > 0
+    arrived = offered - pool.total - late
+    jitter = Spread.of(pool.jitter)
+    timed = len(pool.variation)
+    return Way(
+        lost=pool.total if known else None,
+        loss_pct=100 * pool.total / offered if known else None,
+        window15_loss_pct=stats.worst_window_pct(pool.lost, sent, WINDOW_15_S) if known else None,
+        burst200_loss_pct=stats.worst_window_pct(pool.lost, sent, WINDOW_200_MS) if known else None,
+        delivered_pct=100 * arrived / offered if known else None,
+        rate_kbps=kbps_each * arrived if known else None,
+        late=late,
+        jitter_ms=Spread(p50=jitter.p50, p99=jitter.p99, max=pool.jitter_max) if jitter else None,
+        variation_p99_ms=stats.percentile(sorted(pool.variation), 99) if timed else None,
+        too_late_pct=100 * pool.too_late / timed if timed else 0.0,
+        growth_ms=max(0.0, median(pool.growths_ms)) if pool.growths_ms else 0.0,
+        burst_ratio=stats.burst_ratio(pool.bursts, offered),
+    )

@@ -1,0 +1,142 @@
+"""Round-trip times to whoever answers, without a cooperating far end: SIP OPTIONS to every target, ICMP echo to the
+gateway, the hop behind it and the targets. Everything overlaps; nobody is asked more than once a second (ICMP: five).
+
+Every round trip holds the time that the other side took to answer, so it is an upper bound of what the path took.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Literal
+
+from gosip_check.probes.dns.srv import Target
+from gosip_check.probes.host.interface import default_gateway
+from gosip_check.probes.media.spread import RoundTrip
+from gosip_check.probes.net import sockets
+from gosip_check.probes.net.ping import ping
+from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
+from gosip_check.probes.sip.exchange import ask_over_udp
+from gosip_check.probes.sip.stream import ask_over_tcp
+from gosip_check.records import Record
+
+_LONGEST_S = 10.0
+_SIP_EVERY_S = 1.0
+_ICMP_EVERY_S = 0.2
+_ICMP_TIMEOUT_S = 1.0
+_MOST_TARGETS = 16
+_HOP_TIMEOUT_S = 0.5
+_DISCARD_PORT = 33434
+_TOO_FEW = 3
+_ENOUGH, _ENOUGH_SHARE = 8, 0.8
+"So many answers, and this share of all, before round trips can speak for the line: who lost the rest may be the line."
+
+Role = Literal["gateway", "behind the edge", "target"]
+
+
+class Place(Record, frozen=True):
+    """One place asked in one way. rtt_ms is None where too few answers came."""
+
+    role: Role
+    address: str
+    method: Literal["sip", "icmp"]
+    asked: int
+    answered: int
+    rtt_ms: RoundTrip | None
+
+    @property
+    def speaks_for_the_line(self) -> bool:
+        """Answered often enough to say how long, and how evenly, packets take."""
+        return self.answered >= _ENOUGH and self.answered >= _ENOUGH_SHARE * self.asked
+
+
+def measure(
+    context: Context, domain: str, transport: str, targets: Sequence[Target], mute: Collection[str], duration_s: float
+) -> list[Place]:
+    """Takes `duration_s`, ten seconds at most. mute: addresses that answer no SIP, so they are not asked again.
+
+    Raises ProbeFailed when the run was stopped.
+    """
+    servers = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))
+    servers = servers[:_MOST_TARGETS]
+    until_s = time.monotonic() + min(duration_s, _LONGEST_S)
+    icmp: dict[str, Role] = {address: "target" for _, address, _ in servers}
+    behind = _second_hop(context, servers[0][1]) if servers else None
+    if behind is not None:
+        icmp.setdefault(behind, "behind the edge")
+    gateway = default_gateway(context.link.interface)
+    if gateway is not None:
+        icmp.setdefault(gateway, "gateway")
+    context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
+
+    def by_sip(server: tuple[str, str, int]) -> Place:
+        name, address, port = server
+
+        def once(_: int) -> float | None:
+            if transport == "udp":
+                return ask_over_udp(context, domain, address, port).rtt_ms
+            return ask_over_tcp(context, domain, name, address, port).rtt_ms
+
+        return _repeated(context, "target", address, "sip", once, _SIP_EVERY_S, until_s)
+
+    def by_icmp(place: tuple[str, Role]) -> Place:
+        address, role = place
+        sock = sockets.icmp_socket(context.link, address)
+        if sock is None:
+            return Place(role, address, "icmp", 0, 0, None)
+        with sock:
+            return _repeated(
+                context,
+                role,
+                address,
+                "icmp",
+                lambda n: ping(sock, address, n, _ICMP_TIMEOUT_S),
+                _ICMP_EVERY_S,
+                until_s,
+            )
+
+    asked = [partial(by_sip, server) for server in servers if server[1] not in mute]
+    asked += [partial(by_icmp, place) for place in icmp.items()]
+    return side_by_side(lambda ask: ask(), asked)
+
+
+def _repeated(
+    context: Context,
+    role: Role,
+    address: str,
+    method: Literal["sip", "icmp"],
+    once: Callable[[int], float | None],
+    every_s: float,
+    until_s: float,
+) -> Place:
+    """Ask at a steady pace until the time is up; a place that leaves the first few unanswered is let alone."""
+    rtts: list[float] = []
+    asked = 0
+    next_s = time.monotonic()
+    while next_s < until_s and (rtts or asked < _TOO_FEW):
+        context.wait_until(next_s)
+        rtt_ms = once(asked)
+        asked += 1
+        if rtt_ms is not None:
+            rtts.append(rtt_ms)
+        next_s = max(next_s + every_s, time.monotonic())
+    return Place(role, address, method, asked, len(rtts), RoundTrip.of(rtts) if len(rtts) >= _TOO_FEW else None)
+
+
+def _second_hop(context: Context, towards: str) -> str | None:
+    """Who quotes a packet that dies on its second hop; None where nobody does."""
+    if ":" in towards:
+        return None
+    with sockets.udp_socket(context.link) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 2)
+        try:
+            sockets.send_to(sock, bytes(20), towards, _DISCARD_PORT)
+        except ProbeFailed:
+            return None
+        until_s = time.monotonic() + _HOP_TIMEOUT_S
+        while sockets.wait_readable(context, [sock], until_s):
+            sockets.read_datagrams(sock)
+            for icmp in sockets.read_icmp_errors(sock):
+                if (icmp.type, icmp.code) == (11, 0):
+                    return icmp.sender
+    return None

@@ -1,0 +1,249 @@
+"""Sends N channels to a reflector and times what comes back; judges nothing.
+
+Runs as a process of its own, so that nothing else that the tool does adds jitter.
+`python -m gosip_check.probes.media.stream` takes a `StreamPlan` as JSON on standard input and writes lines of JSON:
+`{"at_s": 3}` while it runs, and in the end `{"facts": ...}` or `{"failure": ...}`.
+
+Packets leave at absolute deadlines, spread evenly over the channels. Arrivals carry the kernel's time, so each flow is
+read when it has just been sent to, and never waited for. Never spins.
+"""
+
+import contextlib
+import errno
+import gc
+import itertools
+import os
+import socket
+import struct
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+
+import msgspec
+
+from gosip_check.probes.media.stream_facts import Answer, ChannelLog, SendingFacts, StreamFacts, facts_of
+from gosip_check.probes.net import flow, sockets
+from gosip_check.probes.probe import ProbeFailed
+from gosip_check.records import Link, Record
+from gosip_check.wire import stamp
+from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, StampError, Tlv
+
+PACKETS_PER_S = 50
+_INTERVAL_S = 1 / PACKETS_PER_S
+_TAIL = 3
+"Uncounted packets that each channel sends once the load is off: they bring the reflector's count up to the end."
+_TAIL_PAUSE_S = 0.3
+_TAIL_INTERVAL_S = 0.1
+_GRACE_S = 2.0
+_QUIET_S = 0.5
+"After the last packet, answers are waited for until none has come for this long, and never longer than the grace."
+_READ_EVERY = 4
+_SLEEP_FROM_S = 20e-6
+_NS = 1_000_000_000
+_NICE = -10
+_QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
+"The interface of this machine took no more: the first bottleneck of the way up, not a fault of ours."
+_ARRIVAL = struct.Struct("=qB")
+_COS_OCTETS = 8
+_IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
+
+
+class StreamPlan(Record, frozen=True):
+    """What to send. packets: for each channel; ip_octets: of each packet; key: hexadecimal, for authenticated mode."""
+
+    address: str
+    port: int
+    channels: int
+    packets: int
+    ip_octets: int
+    ssid: int
+    stateful: bool
+    source: str | None = None
+    dscp: int = 46
+    key: str | None = None
+
+    @property
+    def octets(self) -> int:
+        """UDP payload."""
+        return self.ip_octets - (_IPV6_UDP_OCTETS if ":" in self.address else _IPV4_UDP_OCTETS)
+
+
+class _Channel:
+    """One flow: its socket, its packet, and the raw log of what came back."""
+
+    def __init__(self, plan: StreamPlan, key: bytes | None) -> None:
+        self.sock: socket.socket = flow.open_flow(Link(name="", source=plan.source), plan.address, plan.port, plan.dscp)
+        cos = Tlv(CLASS_OF_SERVICE, bytes(ClassOfService(plan.dscp, 0, 0, False)))
+        self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=[cos], key=key)
+        base = stamp.UNAUTHENTICATED_OCTETS if key is None else stamp.AUTHENTICATED_OCTETS
+        self.kept_octets = base + _COS_OCTETS
+        self.octets = plan.octets
+        self.log = bytearray()
+        self.short = 0
+
+    def read(self) -> None:
+        """Keep what has arrived: the octets that matter and when."""
+        while found := flow.receive(self.sock):
+            data, arrived_ns, dscp = found
+            self.short += len(data) < self.octets
+            self.log += data[: self.kept_octets].ljust(self.kept_octets, b"\0") + _ARRIVAL.pack(arrived_ns, dscp)
+
+
+def stream(plan: StreamPlan) -> StreamFacts:
+    """Send it all, wait for the last answers, work the facts out. Raises ProbeFailed when no flow can be opened."""
+    key = bytes.fromhex(plan.key) if plan.key else None
+    channels: list[_Channel] = []
+    try:
+        for _ in range(plan.channels):
+            channels.append(_Channel(plan, key))
+        gc.disable()
+        sending = _send(plan, channels)
+        short = sum(channel.short for channel in channels)
+        drops = sum(flow.drops(channel.sock) for channel in channels)
+        dscp = flow.dscp(channels[0].sock)
+    finally:
+        for channel in channels:
+            channel.sock.close()
+    gc.enable()
+    logs = (ChannelLog(sent=plan.packets + _TAIL, answers=_answers(channel, plan, key)) for channel in channels)
+    return facts_of(logs, plan.channels, plan.packets, plan.ip_octets, plan.stateful, sending, drops, short, dscp)
+
+
+def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
+    count = len(channels)
+    total = plan.packets * count
+    spacing_s = _INTERVAL_S / count
+    late_s = array("f")
+    unsent = queue_full = 0
+    clock_ns = time.time_ns() - time.monotonic_ns()
+    start_s = time.monotonic() + 0.05
+    next_say_s = 1.0
+    sequence, turn, sent = 0, 0, 0
+    while sent < total:
+        deadline_s = start_s + sent * spacing_s
+        wait_s = deadline_s - time.monotonic()
+        if wait_s > _SLEEP_FROM_S:
+            time.sleep(wait_s)
+        channel = channels[turn]
+        late_s.append(time.monotonic() - deadline_s)
+        try:
+            _send_one(channel.sock, channel.packet.fill(sequence, time.time_ns()))
+        except OSError as error:  # the packet did not leave
+            if error.errno in _QUEUE_FULL:
+                queue_full += 1
+            else:
+                unsent += error.errno not in sockets.ICMP_ERRNOS  # the path's word: such a packet counts as lost
+        if sequence % _READ_EVERY == 0:
+            channel.read()
+        sent += 1
+        turn += 1
+        if turn == count:
+            turn = 0
+            sequence += 1
+            if sequence * _INTERVAL_S >= next_say_s:
+                _say({"at_s": round(sequence * _INTERVAL_S)})
+                next_say_s += 1.0
+    lasted_s = time.monotonic() - start_s
+    _send_tail(plan, channels)
+    _read_the_rest(channels, total + _TAIL * count)
+    step_ms = (time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6
+    ordered = sorted(late_s)
+    return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
+
+
+def _send_one(sock: socket.socket, packet: bytearray) -> None:
+    """Send, once more where what came back is an ICMP error about a packet before: then nothing was sent yet."""
+    try:
+        sock.send(packet)
+    except OSError as error:
+        if error.errno not in sockets.ICMP_ERRNOS:
+            raise
+        sock.send(packet)
+
+
+def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
+    start_s = time.monotonic() + _TAIL_PAUSE_S
+    for number in range(_TAIL * len(channels)):
+        turn, channel = number // len(channels), channels[number % len(channels)]
+        wait_s = start_s + number * _TAIL_INTERVAL_S / len(channels) - time.monotonic()
+        if wait_s > _SLEEP_FROM_S:
+            time.sleep(wait_s)
+        with contextlib.suppress(OSError):
+            _send_one(channel.sock, channel.packet.fill(plan.packets + turn, time.time_ns()))
+        channel.read()
+
+
+def _read_the_rest(channels: list[_Channel], sent: int) -> None:
+    until_s = time.monotonic() + _GRACE_S
+    heard_s, before = time.monotonic(), 0
+    while (now_s := time.monotonic()) < until_s and now_s - heard_s < _QUIET_S:
+        time.sleep(0.02)
+        for channel in channels:
+            channel.read()
+        octets = sum(len(channel.log) for channel in channels)
+        if octets == sent * (channels[0].kept_octets + _ARRIVAL.size):
+            return
+        if octets != before:
+            heard_s, before = time.monotonic(), octets
+
+
+def _answers(channel: _Channel, plan: StreamPlan, key: bytes | None) -> Iterator[Answer]:
+    """The log decoded, in order of arrival; packets that are no answer of this session are left out."""
+    size = channel.kept_octets + _ARRIVAL.size
+    log, channel.log = bytes(channel.log), bytearray()
+    return itertools.chain.from_iterable(_answer(log[at : at + size], plan, key) for at in range(0, len(log), size))
+
+
+def _answer(entry: bytes, plan: StreamPlan, key: bytes | None) -> list[Answer]:
+    arrived_ns, dscp = _ARRIVAL.unpack_from(entry, len(entry) - _ARRIVAL.size)
+    octets = entry[: -_ARRIVAL.size]
+    try:
+        reply = stamp.parse_reply(octets[:-_COS_OCTETS], key)
+    except StampError:
+        return []
+    if reply.ssid not in (plan.ssid, 0):
+        return []
+    seen, marked = None, True
+    if octets[-_COS_OCTETS:-4] == bytes([0, CLASS_OF_SERVICE, 0, 4]):
+        service = ClassOfService.parse(octets[-4:])
+        seen, marked = service.seen, not service.refused
+    return [
+        Answer(
+            reply.sender_sequence,
+            reply.sequence,
+            (reply.received_ns - reply.sender_sent_ns) / 1e6,
+            (arrived_ns - reply.sent_ns) / 1e6,
+            (reply.sent_ns - reply.received_ns) / 1e6,
+            reply.received_ns,
+            arrived_ns,
+            seen,
+            dscp,
+            marked,
+        )
+    ]
+
+
+def _say(line: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """The process: plan in, lines out. A refusal of this machine is a line too."""
+    with contextlib.suppress(OSError):  # only root may go first
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    import resource  # not where Windows is; nor is this process
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):  # a socket for each channel; the usual limit ends at a thousand
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=StreamPlan)
+    try:
+        _say({"facts": stream(plan)})
+    except ProbeFailed as failed:
+        _say({"failure": failed.failure})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the E-model makes of a stream: how a call over it would sound. Pure; judges nothing."""
+
+from gosip_check.probes.media.direction import JITTER_BUFFER_MS
+from gosip_check.probes.media.e_model import G711, G711_PLC, Inputs, Quality, quality
+from gosip_check.probes.media.stream_facts import StreamFacts
+from gosip_check.records import Record
+
+PACKETISATION_MS = 20.0
+
+
+class VoiceQuality(Record, frozen=True):
+    """The E-model's word on the worse direction, with and without concealment of losses, and all that went into it."""
+
+    plc: Quality
+    no_plc: Quality
+    inputs_plc: Inputs
+    inputs_no_plc: Inputs
+
+
+def voice_quality(facts: StreamFacts) -> VoiceQuality | None:
+    """As it was measured; a loss on a way that nobody can tell counts for both. None without any answer.
+
+    Mouth to ear is taken as half the round trip, one packet and the jitter buffer.
+    """
+    told = facts.up.loss_pct is not None
+    found = [
+        _of(
+            facts,
+            facts.round_trip_loss_pct if way.loss_pct is None else way.loss_pct,
+            way.too_late_pct,
+            way.burst_ratio if told else facts.burst_ratio,
+        )
+        for way in (facts.up, facts.down)
+    ]
+    return min((voice for voice in found if voice is not None), key=lambda voice: voice.plc.r_factor, default=None)
+
+
+def best_mos(facts: StreamFacts, spoilt: int, *, clock_moved: bool) -> float | None:
+    """With concealment, if `spoilt` packets are no fault of the path, nor lateness where a clock was moved.
+
+    Loss on a way that nobody can tell is then half on each. None without any answer.
+    """
+    scores = []
+    for way in (facts.up, facts.down):
+        loss_pct = facts.round_trip_loss_pct / 2 if way.loss_pct is None else way.loss_pct
+        loss_pct = max(0.0, loss_pct - 100 * spoilt / facts.sent)
+        voice = _of(facts, loss_pct, 0.0 if clock_moved else way.too_late_pct, 1.0)
+        if voice is not None:
+            scores.append(voice.plc.mos)
+    return min(scores, default=None)
+
+
+def _of(facts: StreamFacts, loss_pct: float, too_late_pct: float, burst_ratio: float) -> VoiceQuality | None:
+    if facts.rtt_ms is None:
+        return None
+    ta_ms = facts.rtt_ms.p50 / 2 + PACKETISATION_MS + JITTER_BUFFER_MS
+    ppl_pct = loss_pct + (100 - loss_pct) * too_late_pct / 100
+    plc, none = (Inputs(ta_ms=ta_ms, ppl_pct=ppl_pct, burst_ratio=burst_ratio, codec=c) for c in (G711_PLC, G711))
+    return VoiceQuality(plc=quality(plc), no_plc=quality(none), inputs_plc=plc, inputs_no_plc=none)

@@ -1,0 +1,321 @@
+"""How long does a NAT, or a stateful firewall, remember a UDP flow that is silent?
+
+With our own reflector: sockets that each wait for an answer that the far end was asked to give late. One that comes
+proves that the binding lived that long; one that does not, while a prompt one on the same socket just before did, that
+it was gone (RFC 4787 REQ-5, and RFC 5780 4.6 for the method). Other far ends do not know how to answer late.
+
+Without: one binding is left alone and looked at again by the trunk's own server. A changed port proves that it had
+expired. An unchanged one proves nothing, because a NAT may give out the same port anew.
+"""
+
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gosip_check.probes import far_end, probe
+from gosip_check.probes.far_end import Place
+from gosip_check.probes.nat import mapping
+from gosip_check.probes.nat.mapping import SeenBy
+from gosip_check.probes.net import flow, sockets
+from gosip_check.probes.path import hops
+from gosip_check.probes.probe import Context, Probe
+from gosip_check.wire import stamp
+from gosip_check.wire.stamp import Reply
+from gosip_check.wire.stamp_tlv import ANSWER_LATER, StampError, Tlv
+
+WAITS_S = (30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 330.0)
+PLAIN_WAITS_S = (5.0, 6.0)
+_COPIES = 3
+"Late answers asked for on each socket, a moment apart: one lost packet is no lost mapping."
+_APART_S = 0.1
+_PROMPT_WITHIN_S = 3.0
+_GRACE_S = 3.0
+_WITNESSES = 2
+"So many waits without answer make an expiry: a single one could be a line that was cut for a moment."
+_SAY_EVERY_S = 3.0
+"How often the guard speaks: no binding is forgotten so soon, so it shows the line and not the binding."
+_GUARD_LOST = 2
+_HELP = "A reflector of our own (--reflector, and --thorough) would tell: it can be asked to answer late."
+
+
+class Options(probe.Options, frozen=True):
+    """thorough: wait for as long as the re-registration takes, and longer. idle_s: the wait without a reflector."""
+
+    domain: str
+    transport: Literal["udp", "tcp"]
+    networks: list[str]
+    reregistration_s: int
+    reflector: str | None = None
+    reflector_key_file: str | None = None
+    thorough: bool = False
+    idle_s: float = 5.0
+
+
+class Facts(probe.Facts, frozen=True):
+    """outlives_reregistration: None where it was not waited for so long, or nobody could tell.
+
+    alive_s, gone_s: waits after which an answer came, or none did. not_waited_s: what only a thorough run waits for.
+    expired_before_s: after so much silence the binding was gone.
+    """
+
+    reflector: str | None
+    alive_s: list[float]
+    gone_s: list[float]
+    not_waited_s: list[float]
+    expired_before_s: float | None
+    outlives_reregistration: bool | None
+
+
+def measure(options: Options, context: Context) -> Facts:
+    """Raises ProbeFailed when this machine cannot send, or the run was stopped."""
+    ways = context.seen.get("path")
+    if options.reflector is None:
+        if isinstance(ways, hops.Facts) and ways.is_this_machine:
+            return _facts(True, f"{ways.destination} is this machine itself: nothing on the way forgets a flow.")
+        return _seen_by_the_trunk(options, context)
+    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
+    if ip_address(place.address).is_loopback:
+        return _facts(True, f"{place.address} is this machine itself: nothing on the way forgets a flow.")
+    before = far_end.ask(context, place)
+    if before is None:
+        return _seen_by_the_trunk(options, context, f"The reflector at {place} does not answer. ")
+    lifetimes = wait_for_answers(context, place, WAITS_S if options.thorough else PLAIN_WAITS_S)
+    if not lifetimes.understood:
+        late = lifetimes.understood is False
+        why = f"The reflector at {place} {'cannot be asked to answer late' if late else 'stopped answering'}. "
+        return _seen_by_the_trunk(options, context, why)
+    after = far_end.ask(context, place)
+    same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
+    same = same and lifetimes.steady
+    return facts_of_waits(lifetimes, str(place), options.reregistration_s, thorough=options.thorough, same_line=same)
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """alive, gone: waits after which an answer came, or none did. A wait in neither could not be tried.
+
+    understood: the far end knows how to wait; None without any answer. steady: a flow beside them that was never silent
+    for long kept its binding and its session; where not, the line or the far end was away for a while.
+    """
+
+    alive: list[float]
+    gone: list[float]
+    understood: bool | None
+    steady: bool = True
+
+
+@dataclass
+class _Guard:
+    """A flow that speaks every few seconds. The far end counts its packets, anew for a new mapping or session."""
+
+    context: Context
+    sock: socket.socket
+    key: bytes | None
+    ssid: int = field(default_factory=lambda: secrets.randbelow(65535) + 1)
+    sent: int = 0
+    counted: int = 0
+    answered: int = 0
+
+    def speak(self) -> None:
+        """One packet, and the answers that have come so far."""
+        octets = stamp.AUTHENTICATED_OCTETS if self.key else 52
+        _send(self.sock, self.ssid, octets, [], self.key, self.sent)
+        self.sent += 1
+        self.hear(time.monotonic())
+
+    def hear(self, until_s: float) -> None:
+        """Answers until then, or until all have come."""
+        while self.answered < self.sent and (
+            replies := _answers(self.context, self.sock, self.ssid, self.key, until_s)
+        ):
+            self.answered += len(replies)
+            self.counted = replies[-1].sequence + 1
+
+    @property
+    def is_steady(self) -> bool:
+        """Hardly a packet is missing, here or in the far end's count."""
+        return min(self.answered, self.counted) >= self.sent - _GUARD_LOST
+
+
+def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -> Lifetimes:
+    """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    ssid, key = secrets.randbelow(65535) + 1, place.key
+    steady = True
+    octets = stamp.AUTHENTICATED_OCTETS + 28 if key else 52
+    answered: dict[float, bool] = {}
+    understood: bool | None = None
+    with ExitStack() as stack:
+        socks = {
+            wait: stack.enter_context(flow.open_flow(context.link, place.address, place.port, 0)) for wait in waits_s
+        }
+        asked_s: dict[float, float] = {}
+        for wait, sock in socks.items():
+            _send(sock, ssid, octets, [Tlv(ANSWER_LATER, bytes(4))], key, 0)
+            prompt = _answers(context, sock, ssid, key, time.monotonic() + _PROMPT_WITHIN_S)
+            if not prompt:
+                continue
+            understood = prompt[0].tlv(ANSWER_LATER) is not None
+            if not understood:
+                return Lifetimes([], [], False)
+            answered[wait] = False
+            asked = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
+            for number in range(_COPIES):
+                _send(sock, ssid, octets, [asked], key, number + 1)
+                context.wait(_APART_S)
+            asked_s[wait] = time.monotonic()
+        longest_s = max(answered, default=0.0)
+        guard = _Guard(context, stack.enter_context(flow.open_flow(context.link, place.address, place.port, 0)), key)
+        for wait in sorted(answered):
+            until_s = asked_s[wait] + wait + _GRACE_S
+            replies: list[Reply] = []
+            while not replies and time.monotonic() < until_s:
+                guard.speak()
+                left_s = max(0.0, asked_s[longest_s] + longest_s - time.monotonic())
+                context.say(f"NAT: waiting for answers that were asked to come late, {left_s:.0f} s to go")
+                replies = _answers(context, socks[wait], ssid, key, min(until_s, time.monotonic() + _SAY_EVERY_S))
+            late = [reply for reply in replies if reply.sender_sequence]
+            answered[wait] = any((reply.sent_ns - reply.received_ns) / 1e9 >= wait * 0.99 for reply in late)
+        guard.hear(time.monotonic() + _PROMPT_WITHIN_S)
+        steady = guard.is_steady
+    alive = [wait for wait, came in answered.items() if came]
+    gone = [wait for wait, came in answered.items() if not came]
+    return Lifetimes(sorted(alive), sorted(gone), understood, steady)
+
+
+def facts_of_waits(found: Lifetimes, place: str, reregistration_s: int, *, thorough: bool, same_line: bool) -> Facts:
+    """What the waits say. same_line: the far end answered all the time, and saw the same address."""
+    longest = max(found.alive, default=0.0)
+    gone = [wait for wait in found.gone if wait > longest]
+    left = [] if thorough else [wait for wait in WAITS_S if wait > longest]
+    outlives, expired = None, None
+    told = f"Towards the reflector at {place}"
+    alive_words = f"{told} a binding was still there after {longest:g} s of silence" if longest else told
+    if longest >= reregistration_s:
+        outlives = True
+        words = f"{alive_words}."
+    elif gone and not same_line:
+        words = (
+            f"{alive_words}, later no answer came, but the line was cut or the reflector away for a while, as a flow "
+            "beside it shows that was never silent for long. Run it again."
+        )
+    elif len(gone) >= _WITNESSES:
+        outlives, expired = (False if gone[0] <= reregistration_s else None), gone[0]
+        words = f"{alive_words}{',' if longest else ''} it was gone after {gone[0]:g} s (and after {_list(gone[1:])})."
+        if outlives is False:
+            words += f" The re-registration every {reregistration_s} s needs more."
+        else:
+            words += f" Whether it lasts the {reregistration_s} s between two re-registrations was not looked at."
+    elif gone:
+        words = f"{alive_words}, but no answer came after {_list(gone)}, which one loss may do. Run it again."
+    else:
+        words = f"{alive_words}. Not waited for: {_list(left)}; --thorough does, and takes some six minutes."
+    return _facts(outlives, words, place, found, left if outlives is None else [], expired)
+
+
+def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Facts:
+    """why: a sentence about a reflector that is of no use."""
+    if options.transport != "udp":
+        words = "Signalling is TCP here, and says nothing of UDP bindings, so how long one lives is not known. "
+        return _facts(None, f"{why}{words}{_HELP}")
+    places = [(server.address, server.port) for server in hops.servers(context, options.networks)]
+    before, later, local = [], [], ""
+    if places:
+        local = sockets.source_address(context.link, places[0][0])
+        with sockets.udp_socket(context.link) as sock:
+            before = mapping.ask(context, sock, options.domain, places)
+            if before and before[0].address != local:
+                context.say("NAT: leaving one binding alone")
+                context.wait(options.idle_s)
+                later = mapping.ask(context, sock, options.domain, [p for p in places if p[0] == before[0].server])
+    found = facts_of_mappings(before, later, local, options.idle_s, options.reregistration_s)
+    return replace(found, evidence={name: why + words for name, words in found.evidence.items()})
+
+
+def facts_of_mappings(
+    before: Sequence[SeenBy], later: Sequence[SeenBy], local_address: str, idle_s: float, reregistration_s: int
+) -> Facts:
+    """What a server's view of one socket, before and after a silence, says. Only a changed port proves something."""
+    wanted = f"The re-registration every {reregistration_s} s asks for a longer one"
+    if before and before[0].address == local_address:
+        return _facts(None, f"No address is translated, but a stateful firewall forgets flows as a NAT does. {_HELP}")
+    if not later:
+        silent = "No server answered and said where our requests came from, so nothing is known of it."
+        return _facts(None, f"{silent} {_HELP}")
+    first = next(seen for seen in before if seen.server == later[0].server)
+    if (later[0].address, later[0].port) != (first.address, first.port):
+        words = (
+            f"After {idle_s:g} s of silence the binding {first.address}:{first.port} had become "
+            f"{later[0].address}:{later[0].port}: it expired before {idle_s:g} s. {wanted}."
+        )
+        return _facts(False, words, expired_before_s=idle_s)
+    words = (
+        f"After {idle_s:g} s of silence the port was still {first.port}, which a NAT may also give out anew, so only "
+        f"'expired before N s' could be shown, and it was not. {wanted} or for keep-alives. {_HELP}"
+    )
+    return _facts(None, words)
+
+
+def _facts(
+    outlives: bool | None,
+    words: str,
+    reflector: str | None = None,
+    found: Lifetimes | None = None,
+    not_waited_s: Sequence[float] = (),
+    expired_before_s: float | None = None,
+) -> Facts:
+    return Facts(
+        reflector=reflector,
+        alive_s=found.alive if found else [],
+        gone_s=found.gone if found else [],
+        not_waited_s=list(not_waited_s),
+        expired_before_s=expired_before_s,
+        outlives_reregistration=outlives,
+        evidence={"outlives_reregistration": words},
+    )
+
+
+def _list(waits_s: Sequence[float]) -> str:
+    return f"{', '.join(f'{wait:g}' for wait in waits_s)} s"
+
+
+def _send(sock: socket.socket, ssid: int, octets: int, tlvs: list[Tlv], key: bytes | None, number: int) -> None:
+    packet = stamp.SenderPacket(length=octets, ssid=ssid, tlvs=tlvs, key=key)
+    try:
+        sock.send(packet.fill(number, time.time_ns()))
+    except OSError:  # an ICMP error about an earlier packet; this one counts as lost
+        return
+
+
+def _answers(context: Context, sock: socket.socket, ssid: int, key: bytes | None, until_s: float) -> list[Reply]:
+    """The first answers that come, all that wait at that moment; empty when the time is up."""
+    while sockets.wait_readable(context, [sock], until_s):
+        sockets.read_icmp_errors(sock)
+        replies = []
+        while found := flow.receive(sock):
+            try:
+                reply = stamp.parse_reply(found[0], key)
+            except StampError:
+                continue
+            if reply.ssid in (ssid, 0):
+                replies.append(reply)
+        if replies:
+            return replies
+    return []
+
+
+PROBE = Probe(
+    "binding_lifetime",
+    Options,
+    Facts,
+    measure,
+    subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
+    after=("srv", "path"),
+    deadline_s=480.0,
+)

@@ -1,0 +1,202 @@
+"""Which hops lie between here and the provider, and what does each tell of a datagram that dies there?
+
+A traceroute in small: UDP to a port that nothing listens on, towards one server of the trunk. Other probes take from it
+where to let their own datagrams die: a hop behind the site's edge that quotes, and how many octets of the payload it
+quotes. Nothing is sent further than the first address that answers for the destination itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Literal
+
+from gosip_check.probes import probe
+from gosip_check.probes.dns import srv
+from gosip_check.probes.net import sockets
+from gosip_check.probes.path.quotes import Heard, Shot, need_error_queue, volley
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.records import FailureKind, Record
+
+CONTROL_PORTS = (33434, 16402, 53, 123)
+"Traceroute's own port, one of the media range, and two that most firewalls let out. None belongs to SIP."
+
+LARGEST_QUOTE = 520
+"Octets of a UDP payload that fit into an ICMP error of 576 (RFC 1812 4.3.2.3)."
+
+_STEPS = (range(1, 5), range(5, 9), range(9, 15))
+_TRIES = 4
+_MOST_SERVERS = 4
+
+
+class Options(probe.Options, frozen=True):
+    """`networks` give an address to walk to where DNS gave none."""
+
+    networks: list[str]
+
+
+class Hop(Record, frozen=True):
+    """One hop that quoted. quoted_bytes: of a payload of 520 octets. kind: of its address."""
+
+    ttl: int
+    address: str
+    quoted_bytes: int
+    kind: Literal["private", "shared", "public"]
+
+
+class Facts(probe.Facts, frozen=True):
+    """hops: those that quoted, nearest first, the destination itself not among them.
+
+    control_port: a UDP port whose datagrams were quoted behind the edge. reached_at: the TTL at which the destination
+    itself answered, None where it never did. edge_ttl: the last hop that may still belong to the site or to a
+    carrier's NAT: one with an address that is not public before any that is.
+    """
+
+    destination: str
+    local_address: str
+    local_kind: Literal["private", "shared", "public"]
+    control_port: int | None
+    hops: list[Hop]
+    reached_at: int | None
+    edge_ttl: int
+
+    @property
+    def is_this_machine(self) -> bool:
+        """The destination is this very machine, as in a trial: nothing lies on the way that could do anything."""
+        return ip_address(self.destination).is_loopback
+
+    def beyond_the_edge(self) -> list[Hop]:
+        """The hops behind the edge, nearest first: public, and further than every hop of a NAT that shows itself."""
+        return [hop for hop in self.hops if hop.ttl > self.edge_ttl and hop.kind == "public"]
+
+    def hop_at(self, ttl: int) -> Hop | None:
+        """The hop that quotes at this TTL."""
+        return next((hop for hop in self.hops if hop.ttl == ttl), None)
+
+    def edge_name(self) -> str:
+        """The device at the edge as a person knows it: by the address that it showed."""
+        hop = self.hop_at(self.edge_ttl)
+        return hop.address if hop else f"hop {self.edge_ttl}, which shows no address"
+
+
+def measure(options: Options, context: Context) -> Facts:
+    """Raises ProbeFailed: unsupported without an error queue, unreachable without a route, interrupted."""
+    need_error_queue()
+    destination = _destination(options, context)
+    context.say(f"Hops towards {destination}")
+    heards: dict[int, Heard] = {}
+    for step in () if ip_address(destination).is_loopback else _STEPS:
+        for attempt in range(_TRIES):
+            port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
+            end = _ends_at(heards, destination, step[-1])
+            shots = [control(destination, ttl, port) for ttl in step if ttl not in heards and ttl <= end]
+            for heard in volley(context, shots):
+                if heard.died_on_the_way or _is_the_end(heard, destination):
+                    heards[heard.shot.ttl] = heard  # a refusal by the edge says that this port is the wrong one
+            if all(ttl in heards for ttl in step if ttl <= _ends_at(heards, destination, step[-1])):
+                break
+        if _ends_at(heards, destination, 0) or not any(ttl in heards for ttl in step):
+            break
+    return _facts(destination, context, heards)
+
+
+def control(address: str, ttl: int, port: int) -> Shot:
+    """A datagram that no SIP ALG cares for, as large as can be quoted."""
+    text = b"gosip-check looks where this datagram dies; it asks nothing of you. "
+    return Shot(lambda *_: (text * 8)[:LARGEST_QUOTE], address, port, ttl)
+
+
+def kind_of(address: str) -> Literal["private", "shared", "public"]:
+    """Private (RFC 1918, link-local, loopback), shared with other customers of a carrier (RFC 6598), or public."""
+    ip = ip_address(address)
+    if ip.version == 4 and ip in ip_network("100.64.0.0/10"):
+        return "shared"
+    networks = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") if ip.version == 4 else ("fc00::/7",)
+    inside = any(ip in ip_network(network) for network in networks)
+    return "private" if inside or ip.is_link_local or ip.is_loopback else "public"
+
+
+def address_without_server(network: str, taken: Sequence[str]) -> str:
+    """An address of the network that is no SRV target: a datagram that dies on the way to it needs none."""
+    hosts = ip_network(network)
+    last = hosts.num_addresses - 2
+    return next(str(hosts[index]) for index in range(last, 0, -1) if str(hosts[index]) not in taken)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the trunk. `name` is its SRV target."""
+
+    name: str
+    address: str
+    port: int
+
+
+def servers(context: Context, networks: Sequence[str]) -> list[Server]:
+    """The servers that DNS gave, in the order to be tried; none outside the provider's networks. IPv4 only."""
+    found = context.seen.get("srv")
+    targets = found.targets if isinstance(found, srv.Facts) else []
+    inside = [ip_network(network) for network in networks]
+    places = [Server(target.target, address, target.port) for target in targets for address in target.addresses]
+    return [
+        place
+        for place in dict.fromkeys(places)
+        if ip_address(place.address).version == 4 and any(ip_address(place.address) in network for network in inside)
+    ][:_MOST_SERVERS]
+
+
+def _destination(options: Options, context: Context) -> str:
+    known = [server.address for server in servers(context, options.networks)]
+    for address in [*known, *(address_without_server(network, ()) for network in options.networks)]:
+        if ip_address(address).version == 4:
+            return address
+    raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
+
+
+def _ends_at(heards: dict[int, Heard], destination: str, otherwise: int) -> int:
+    """The smallest TTL at which the way ended."""
+    return min((ttl for ttl, heard in heards.items() if _is_the_end(heard, destination)), default=otherwise)
+
+
+def _is_the_end(heard: Heard, destination: str) -> bool:
+    """The destination answered, or a router that knows no way to it (RFC 792: network or host unreachable)."""
+    no_route = heard.icmp is not None and (heard.icmp.type, heard.icmp.code) in ((3, 0), (3, 1))
+    return no_route or _is_destination(heard, destination)
+
+
+def _is_destination(heard: Heard, destination: str) -> bool:
+    return heard.reply is not None or (heard.icmp is not None and heard.icmp.sender == destination)
+
+
+def _facts(destination: str, context: Context, heards: dict[int, Heard]) -> Facts:
+    hops, ports, reached_at = [], [], None
+    for ttl, heard in sorted(heards.items()):
+        if _is_destination(heard, destination):
+            reached_at = reached_at or ttl
+        elif heard.icmp is not None and heard.died_on_the_way and reached_at is None:
+            sender = heard.icmp.sender
+            hops.append(Hop(ttl=ttl, address=sender, quoted_bytes=len(heard.quoted), kind=kind_of(sender)))
+            ports.append(heard.shot.port)
+    first_public = next((hop.ttl for hop in hops if hop.kind == "public" and hop.ttl > 1), None)
+    edge = [hop.ttl for hop in hops if hop.kind != "public" and (first_public is None or hop.ttl < first_public)]
+    source = next(iter(heards.values())).local[0] if heards else sockets.source_address(context.link, destination)
+    words = ", ".join(f"{hop.ttl}: {hop.address} quotes {hop.quoted_bytes} octets" for hop in hops) or "none quoted"
+    return Facts(
+        destination=destination,
+        local_address=source,
+        local_kind=kind_of(source),
+        control_port=ports[-1] if ports else None,
+        hops=hops,
+        reached_at=reached_at,
+        edge_ttl=max(edge, default=1),
+        evidence={"hops": f"Hops towards {destination}: {words}."},
+    )
+
+
+PROBE = Probe(
+    "path",
+    Options,
+    Facts,
+    measure,
+    subject=lambda options: f"hops towards {', '.join(options.networks)}",
+    after=("srv",),
+)

@@ -1,0 +1,339 @@
+"""The form fills itself: what was found is offered or marked, never slipped in; without a terminal nobody is asked."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from gosip_check.cli.form import fill_in, write_form
+from gosip_check.form import mac_vendors, upnp
+from gosip_check.form.discover import mac_of, product_of
+from gosip_check.form.form import Finding, findings_of, load, to_toml, with_findings
+from gosip_check.probes.probe import Context
+from gosip_check.records import Equipment, Form, Link, Report
+from gosip_check.servers.endpoint import Endpoint, Peer
+from tests.saved import TOOL, demo, here, save
+from tests.unit.records import measurement, report
+from tests.unit.report.test_report import HOSTILE
+
+LOOPBACK = IPv4Network("127.0.0.0/8")
+DESCRIPTION = """<?xml version="1.0"?>
+<root xmlns="urn:schemas-upnp-org:device-1-0"><device>
+<deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>
+<manufacturer>AVM Berlin</manufacturer><modelName>FRITZ!Box 7590</modelName><modelNumber>avm</modelNumber>
+</device></root>"""
+
+
+def http(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def found(answer: bytes, location: str = "http://127.0.0.1:{port}/desc.xml") -> list[upnp.Device]:
+    """What is found on loopback where a device gives `answer` for its description."""
+
+    def split(buffer: bytes) -> tuple[bytes | None, bytes]:
+        head, end, rest = buffer.partition(b"\r\n\r\n")
+        return (head + end, rest) if end else (None, buffer)
+
+    def handle(data: bytes, peer: Peer, transport: str) -> bytes | None:
+        del peer
+        if transport == "TCP":
+            return answer
+        assert data.startswith(b"M-SEARCH * HTTP/1.1\r\n")
+        return f"HTTP/1.1 200 OK\r\nST: x\r\nLOCATION: {location.format(port=device.port)}\r\n\r\n".encode()
+
+    with Endpoint("127.0.0.1", handle, split) as device:
+        place = (device.address, device.port)
+        return upnp.devices(Context(Link(name="x")), LOOPBACK, "127.0.0.1", search=place)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upnp, "_WAIT_S", 0.3)
+    monkeypatch.setattr(upnp, "_FETCH_S", 0.5)
+
+
+def test_a_router_tells_its_name() -> None:
+    assert found(http(DESCRIPTION.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "avm")]
+
+
+def test_a_device_within_the_router_is_not_the_router() -> None:
+    within = "<deviceList><device><modelName>WANDevice</modelName><modelNumber>2021</modelNumber></device></deviceList>"
+    router = DESCRIPTION.replace("<modelNumber>avm</modelNumber>", within)
+    assert found(http(router.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(b"<!DOCTYPE x [<!ENTITY a 'b'>]>" + DESCRIPTION.encode()),
+        http(DESCRIPTION.replace("version", "x").encode()),
+        http(DESCRIPTION.encode() + b" " * 70_000),
+        http(DESCRIPTION.encode(), "404 Not Found"),
+        http(b"\x00\xff\xfe"),
+        b"",
+        http(b"<root/>"),
+    ],
+    ids=["doctype", "broken", "large", "404", "bytes", "nothing", "empty"],
+)
+def test_a_description_that_cannot_be_trusted_tells_nothing(answer: bytes) -> None:
+    assert found(answer) == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://192.0.2.1/x",
+        "http://127.0.0.2:{port}/x",
+        "https://127.0.0.1:{port}/x",
+        "file:///etc/passwd",
+        "http://[::1",
+        "x",
+    ],
+)
+def test_a_device_sends_us_nowhere_else(location: str) -> None:
+    """The guard of these tests would refuse another address too, and loudly."""
+    assert found(http(DESCRIPTION.encode()), location) == []
+
+
+PRODUCTS = {
+    "Asterisk PBX 18.10.0~dfsg": ("Asterisk PBX", "18.10.0"),
+    "3CXPhoneSystem 18.0.9.20 (18.0.9.20)": ("3CXPhoneSystem", "18.0.9.20"),
+    "FPBX-16.0.40.7(18.16.0)": ("FPBX", "16.0.40.7"),
+    "kamailio (5.6.3 (x86_64/linux))": ("kamailio", "5.6.3"),
+    "FreeSWITCH-mod_sofia/1.10.9-release": ("FreeSWITCH-mod_sofia", "1.10.9"),
+    "MyPBX": ("MyPBX", ""),
+    "": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("server", "product"), PRODUCTS.items())
+def test_a_pbx_tells_its_name_and_release(server: str, product: tuple[str, str]) -> None:
+    assert product_of(server) == product
+
+
+def test_the_table_of_makers_is_the_one_that_nmap_has() -> None:
+    theirs = Path("/usr/share/nmap/nmap-mac-prefixes")
+    if not theirs.exists():
+        pytest.skip("needs the MAC prefixes that come with nmap")
+    makers = dict(line.split(" ", 1) for line in theirs.read_text(errors="replace").splitlines() if line[:1] != "#")
+    for prefix, maker in mac_vendors._MAKERS.items():
+        word = {"MikroTik": "routerboard"}.get(maker, maker.split()[-1]).lower()
+        assert word in makers[prefix].lower()
+    assert mac_vendors.maker_of("48:a9:8a:00:00:01") in ("MikroTik", None)
+    assert mac_vendors.maker_of("00:1d:aa:01:02:03") == "DrayTek"
+    for odd in ("02:1d:aa:01:02:03", "", "x", "00:1d:aa", "ff:ff:ff:ff:ff:ff"):
+        assert mac_vendors.maker_of(odd) is None
+
+
+def test_a_neighbour_by_its_address(tmp_path: Path) -> None:
+    table = tmp_path / "arp"
+    table.write_text(
+        "IP address HW type Flags HW address Mask Device\n"
+        "192.168.1.1 0x1 0x2 00:1d:aa:01:02:03 * eth0\n192.168.1.9 0x1 0x0 00:00:00:00:00:00 * eth0\n"
+    )
+    assert mac_of("192.168.1.1", table) == "00:1d:aa:01:02:03"
+    assert mac_of("192.168.1.9", table) is None
+    assert mac_of("192.168.1.1", tmp_path / "none") is None
+
+
+FINDINGS = [
+    Finding("router.vendor", "DrayTek", "UPnP"),
+    Finding("router.vendor", "other", "MAC"),
+    Finding("pbx.model", " ", "x"),
+]
+
+
+def test_what_was_found_is_marked_and_overwrites_nothing() -> None:
+    form = with_findings(Form(), FINDINGS)
+    assert (form.router.vendor, form.discovered) == ("DrayTek", ["router.vendor"])
+    own = Form(router=Equipment(vendor="Cisco"))
+    assert with_findings(own, FINDINGS) == own
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), 'q"\\', "\x7f"], ids=[*HOSTILE, "quotes", "DEL"])
+def test_a_form_is_written_as_it_is_read(text: str, tmp_path: Path) -> None:
+    form = with_findings(Form(company_name=text, pbx=Equipment(vendor=text)), FINDINGS)
+    path = tmp_path / "form.toml"
+    path.write_text(to_toml(form), encoding="utf-8", newline="")
+    assert load(path) == form
+
+
+def test_lines_come_from_a_report() -> None:
+    made = report(measurements=[measurement({"rate_up_kbps": 1000.0, "rate_down_kbps": 1000.0})])
+    found = {finding.field: finding.value for finding in findings_of(made)}
+    assert found["internet_1.interface"] == "eth0"
+    assert found["internet_1.address"] == "192.0.2.2"
+    assert found["internet_1.measured_speed"].startswith("at least 1/1 Mb/s")
+    assert isinstance(made, Report)
+
+
+def test_without_a_terminal_nobody_is_asked() -> None:
+    form = fill_in(Form(), FINDINGS, asks=False)
+    assert form.discovered == ["router.vendor"]
+    done = subprocess.run(
+        [*TOOL, "run", "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+
+
+def at_a_terminal(script: str, answers: dict[str, str]) -> str:
+    """Run a Python script at a terminal; each prompt (the end of its text) gets its answer, once."""
+    number, child = pty.openpty()
+    with subprocess.Popen(
+        [TOOL[0], "-c", script], stdin=child, stdout=child, stderr=child, env={**os.environ, "TERM": "dumb"}
+    ) as process:
+        os.close(child)
+        seen, place, left = "", 0, list(answers.items())
+        with contextlib.suppress(OSError):  # Linux ends a terminal whose other side has gone with EIO
+            while select.select([number], [], [], 60)[0]:
+                chunk = os.read(number, 65536).decode(errors="replace")
+                seen += chunk
+                while left and left[0][0] in seen[place:]:
+                    place += seen[place:].index(left[0][0]) + len(left[0][0])
+                    os.write(number, f"{left.pop(0)[1]}\n".encode())
+        process.wait(timeout=60)
+    os.close(number)
+    assert left == [], seen
+    return seen
+
+
+def test_at_a_terminal_it_asks_and_offers_what_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    script = (
+        "from gosip_check.cli.form import fill_in, write_form\n"
+        "from gosip_check.form.form import Finding\nfrom gosip_check.records import Form\n"
+        "found = [Finding('router.vendor', 'DrayTek\\x1b[31m', 'UPnP'), Finding('router.model', 'Vigor', 'UPnP')]\n"
+        f"write_form(fill_in(Form(), found, asks=True), {str(path)!r})\n"
+    )
+    seen = at_a_terminal(
+        script,
+        {
+            "Company: ": "ACME", "Contact person: ": "Ġanni", "Telephone number: ": "123",
+            "would be right.": "21669015", "PBX vendor: ": "3CX", "PBX model: ": "-", "PBX release: ": "20",
+            "Router vendor (found: UPnP) [DrayTek\\x1b[31m]: ": "",
+            "Router model (found: UPnP) [Vigor]: ": "Vigor 2927",
+            "Router release: ": "", "Firewall vendor [DrayTek\\x1b[31m]: ": "", "Firewall model [Vigor 2927]: ": "",
+            "Firewall release: ": "", "Internet-1 service identifier: ": "X1",
+            "Internet-1 speed as ordered: ": "500/100",
+            "Internet-2 service identifier: ": "",
+        },
+    )  # fmt: skip
+    form = load(path)
+    assert form.contact_number == "+35621669015"
+    assert (form.router.model, form.firewall.vendor) == ("Vigor 2927", "DrayTek\\x1b[31m")
+    assert form.discovered == []
+    assert form.not_filled_in == ["pbx.model"]
+    assert "\x1b[31m" not in seen
+
+
+ASKS = (
+    "import sys\nfrom gosip_check.cli.form import fill_in, write_form\nfrom gosip_check.records import Form\n"
+    "write_form(fill_in(Form(), [], asks=True), sys.argv[1])\n"
+)
+
+
+def test_who_stops_keeps_what_was_answered(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be ignored here
+    with subprocess.Popen(
+        [TOOL[0], "-c", heeds + ASKS, path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"ACME\n")
+        process.stdin.flush()
+        seen = b""
+        while b"Contact person" not in seen and (more := os.read(process.stderr.fileno(), 4096)):
+            seen += more
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert b"Stopped: what was answered until here is kept." in rest
+    assert load(path) == Form(company_name="ACME")
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_what_is_no_text_is_asked_for_again(locale: str, tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    for utf8 in ("0", "1"):
+        done = subprocess.run(
+            [TOOL[0], "-X", f"utf8={utf8}", "-c", ASKS, path], input=b"AC\xffME\nACME\n", capture_output=True,
+            timeout=60, env={**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": ""},
+        )  # fmt: skip
+        assert b"That holds a byte that is no text" in done.stderr
+        assert load(path).company_name == "ACME"
+    path.write_text(to_toml(Form(company_name="AC\udcffME")), encoding="utf-8")
+    assert load(path).company_name == "AC?ME"
+
+
+def test_comments_of_ones_own_are_kept_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, beside = tmp_path / "form.toml", tmp_path / "form.toml.bak"
+    write_form(Form(company_name="ACME"), str(path))
+    write_form(Form(company_name="ACME Ltd"), str(path))
+    assert not beside.exists()
+    own = path.read_text() + "# ask Maria on Monday\n"
+    path.write_text(own)
+    write_form(Form(company_name="ACME plc"), str(path))
+    assert beside.read_text() == own
+    assert load(path).company_name == "ACME plc"
+    assert "form.toml.bak: the file as it was" in capsys.readouterr().err
+
+
+def test_a_form_that_cannot_be_right_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    path.write_text('discovered = ["nonsense"]\n')
+    assert "discovered: 'nonsense' is no field" in here("form", "check", path)[1]
+    document = demo()
+    document["form"] = {"contact_number": "not a number", "discovered": ["nonsense"]}
+    code, printed = here("report", "check", save(document, tmp_path))
+    assert code == 1
+    assert "'not a number' is no telephone number" in printed
+    assert "discovered: 'nonsense' is no field" in printed
+
+
+def test_a_wrong_pbx_is_not_repeated() -> None:
+    code, printed = here("form", "fill", "f.toml", "--pbx", "sip:user:hunter2@pbx")
+    assert code == 2
+    assert "hunter2" not in printed
+    assert "ADDRESS or ADDRESS:PORT would be right" in printed
+
+
+def in_a_namespace_of_its_own(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run gosip-check where there is no network but a loopback that is down, so that nothing can leave."""
+    unshare = shutil.which("unshare")
+    if unshare is None or os.geteuid() != 0:
+        pytest.skip("needs root and unshare, to look around where there is nobody")
+    command = [unshare, "--net", *TOOL, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+
+
+def test_fill_as_a_command(tmp_path: Path) -> None:
+    path = tmp_path / "form.toml"
+    path.write_text('company_name = "ACME"\n')
+    document = demo()
+    refused = in_a_namespace_of_its_own("form", "fill", path, "--report", save(document, tmp_path))
+    assert refused.returncode == 2
+    assert "was made by the demo; its addresses and speeds are those of no site" in refused.stderr
+    saved = save({**document, "command": "run"}, tmp_path)
+    done = in_a_namespace_of_its_own("form", "fill", path, "--report", saved)
+    assert done.returncode == 1
+    assert "Found and confirmed by nobody: internet_1.interface, internet_1.address" in done.stdout
+    form = load(path)
+    assert form.company_name == "ACME"
+    assert form.internet_1.address == "127.0.0.1"
+    checked = here("form", "check", path)
+    assert checked[0] == 1
+    made = json.loads(subprocess.run(
+        [*TOOL, "demo", "--form", path, "--json", "-", "--quiet"], capture_output=True, timeout=60).stdout)  # fmt: skip
+    assert "internet_1.address" in made["form"]["discovered"]
+    lacking = here("report", "check", save(made, tmp_path))[1]
+    assert re.search(r"Its form lacks contact, contact_number, pbx\.vendor", lacking)

@@ -1,0 +1,349 @@
+"""The light check: polite, bounded, told to Nagios and Prometheus as they want it."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gosip_check.checklist import load, shipped
+from gosip_check.health.history import site_of
+from gosip_check.health.watch import LONGEST_S, check_once, light
+from gosip_check.probes.probe import Context, Turns
+from gosip_check.records import Level, Link, Readiness, Report, Settings
+from gosip_check.report.to_nagios import state, to_nagios
+from gosip_check.report.to_prometheus import to_prometheus
+from gosip_check.run import Plan, select_health
+from gosip_check.servers.endpoint import Answers, Peer
+from gosip_check.servers.trunk import NETWORKS, Trunk
+from tests.saved import TOOL, here
+from tests.unit.records import WHEN, expectation, measurement, report, verdict
+
+PROMTOOL, NODE_EXPORTER, PROMETHEUS = map(shutil.which, ("promtool", "prometheus-node-exporter", "prometheus"))
+
+
+class Listening(Trunk):
+    """The demo's trunk, which also notes when a packet came to which of its servers."""
+
+    def __enter__(self) -> "Listening":
+        self.came: list[tuple[float, str]] = []
+        return super().__enter__()
+
+    def _answer_sip(self, data: bytes, peer: Peer, transport: str) -> Answers:
+        call_id = next(line for line in data.decode().splitlines() if line.lower().startswith("cseq"))
+        self.came.append((time.monotonic(), call_id))
+        return super()._answer_sip(data, peer, transport)
+
+
+def plan_for(trunk: Trunk, *skip: str, name: str = "go-native") -> Plan:
+    checklist = load(name)
+    checklist = replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS))
+    settings = Settings(dns_servers=[trunk.dns_server], system_resolvers=False)
+    return light(Plan(checklist, select_health(checklist), [Link(name="Internet-1")], settings, skip=list(skip)))
+
+
+@contextmanager
+def trunk_of(fault: str | None = None) -> Iterator[Listening]:
+    trunk = load("go-native").trunk
+    with Listening(trunk.domain, trunk.service, trunk.transport, fault) as served:
+        assert isinstance(served, Listening)
+        yield served
+
+
+def test_both_checklists_mark_a_light_subset() -> None:
+    for name in shipped():
+        ids = [requirement.id for requirement in select_health(load(name))]
+        assert {"dns.srv-answers", "firewall.signalling-every-target", "host.cpu"} <= set(ids)
+
+
+@pytest.mark.parametrize("fault", [None, "silent"])
+def test_it_is_polite_and_bounded(fault: str | None) -> None:
+    """Two light checks on end: never two packets within a second to one server, retransmissions included."""
+    with trunk_of(fault) as trunk:
+        plan = plan_for(trunk, "host.*")
+        begun_s = time.monotonic()
+        first = check_once(plan, threading.Event()).report
+        assert time.monotonic() - begun_s < LONGEST_S
+        if fault is None:
+            check_once(plan, threading.Event())
+    assert first.outcome is (Readiness.READY if fault is None else Readiness.INCONCLUSIVE)
+    count = {None: 2 * 3, "silent": 3}[fault]  # one for signalling and two for the ALG; three tries
+    assert len(trunk.came) == 2 * count  # two servers, side by side
+    times = sorted(at for at, _ in trunk.came)
+    for earlier, later in zip(times, times[2:], strict=False):
+        assert later - earlier > 0.9
+
+
+def test_turns_keep_packets_to_one_server_apart() -> None:
+    turns, times = Turns(0.2), []
+    context = Context(Link(name="x"), turns=turns)
+
+    def talk() -> None:
+        with context.turn("192.0.2.1"):
+            times.append(time.monotonic())
+
+    threads = [threading.Thread(target=talk) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(later - earlier >= 0.2 for earlier, later in pairwise(times))
+    assert Context(Link(name="x"), turns=Turns(1.0)).t1_s == 1.0
+    assert Context(Link(name="x")).t1_s == 0.5
+
+
+def test_stopped_it_is_interrupted_and_not_kept() -> None:
+    stop = threading.Event()
+    stop.set()
+    with trunk_of() as trunk:
+        assert check_once(plan_for(trunk), stop).interrupted
+
+
+def test_a_check_that_its_time_ended_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every line takes its seconds, and four of them more than there are."""
+    monkeypatch.setattr("gosip_check.health.watch._STOP_AFTER_S", -1.0)
+    history = ["--history", tmp_path / "h.sqlite", "--demo", "ready"]
+    lines = ["--link", "Internet-1=127.0.0.1", "--link", "Internet-2=127.0.0.1"]
+    words = "A light check may take 10 s, and this one was stopped before everything was measured."
+    code, printed = here("health", *history, *lines)
+    assert code == 3
+    assert f"{words} Lines are measured one after the other: name fewer of them" in " ".join(printed.split())
+    assert "CHANGED: A light" not in printed
+    alone = " ".join(here("health", *history)[1].split())
+    assert words in alone
+    assert "Lines are measured" not in alone
+
+
+NAGIOS = {
+    "ok": ("ready", ("pass",), 0, "OK - all is as it must be | duration=4.000s"),
+    "warning": ("ready", ("pass", "warn"), 1, "WARNING - group.name: It was seen. | "),
+    "critical": ("not-ready", ("fail", "warn"), 2, "CRITICAL - group.name: It was seen. | "),
+    "unknown": ("inconclusive", ("unknown",), 3, "UNKNOWN - group.name: It was seen. | "),
+}
+
+
+@pytest.mark.parametrize(("outcome", "verdicts", "code", "line"), NAGIOS.values(), ids=NAGIOS)
+def test_nagios(outcome: str, verdicts: tuple[str, ...], code: int, line: str) -> None:
+    found = report(*map(verdict, verdicts), outcome=Readiness(outcome))
+    assert state(found) == code
+    assert to_nagios(found).startswith(line)
+    assert to_nagios(found).count("\n") == 1
+
+
+def test_a_change_stands_first_and_long_reasons_leave_room() -> None:
+    long = [verdict("fail", id=f"a.b{number}", reason="so many words " * 40) for number in range(4)]
+    line = to_nagios(report(*long, outcome=Readiness.NOT_READY), "CHANGED: a.b0 changed.")
+    assert line.startswith("CRITICAL - CHANGED: a.b0 changed. a.b0: so many words")
+    for number in range(3):
+        assert f"a.b{number}: so many words" in line
+    assert line.endswith(" | duration=4.000s\n")
+
+
+def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
+    common = ["health", "--nagios", "--history", tmp_path / "h.sqlite", "--skip", "host.*"]
+    here(*common, "--demo", "ready")
+    code, line = here(*common, "--demo", "refused")
+    assert code == 2
+    changed = line.partition(" firewall.signalling: ")[0]
+    assert changed.count("CHANGED: ") == 2
+    assert changed.startswith(
+        "CRITICAL - A demo, no site. CHANGED: firewall.signalling on Internet-1 changed from pass to fail; it had "
+    )
+
+
+def test_a_demo_says_so_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And stands in nobody's history, but the one that is named."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    json, metrics, page = (tmp_path / name for name in ("r.json", "x.prom", "r.html"))
+    code, printed = here("health", "--demo", "nxdomain", "--json", json, "--prometheus", metrics)
+    assert (code, "NOT READY (health only; a demo, no site): mend" in printed) == (1, True)
+    assert 'command="health --demo"' in metrics.read_text()
+    code, checked = here("report", "check", json)
+    assert (code, "NOT RIGHT" in checked) == (3, False)
+    assert "It was made by the demo: an emulated trunk, not a site." in checked
+    here("report", "html", json, page)
+    assert "A demo: an emulated trunk on one machine, not a site" in page.read_text()
+    assert here("health", "--demo", "nxdomain", "--nagios")[1].startswith(
+        "CRITICAL - A demo, no site. dns.srv-answers: "
+    )
+    assert not (tmp_path / "state").exists()
+    assert here("health", "--demo", "nxdomain", "--history", tmp_path / "h.sqlite")[0] == 1
+    assert "1 run(s) kept" in here("history", "show", "--history", tmp_path / "h.sqlite")[1]
+    here_only = report(verdict("pass"))
+    assert site_of(here_only) != site_of(replace(here_only, command="health --demo"))
+
+
+def test_performance_data_have_thresholds_and_no_second_bar() -> None:
+    facts = {"rtt_ms.p95": 12.5, "loss_pct": 0.25, "count": 2}
+    expected = [
+        expectation("rtt_ms.p95", "max", 300),
+        expectation("loss_pct", "max", 1),
+        expectation("count", "min", 2),
+    ]
+    found = report(
+        verdict("fail", facts=facts, expected=expected, reason="a | b\n'c'\x1b"), outcome=Readiness.NOT_READY
+    )
+    line = to_nagios(found)
+    assert line.endswith(
+        "| duration=4.000s 'group.name rtt_ms.p95'=12.5ms;;300 'group.name loss_pct'=0.25%;;1 "
+        "'group.name count'=2;;2:\n"
+    )
+    assert line.count("|") == 1
+    assert "\x1b" not in line
+    slow = verdict("warn", level="should", facts=facts, expected=expected[:1])
+    slow = replace(slow, preferred=[expectation("rtt_ms.p95", "max", 10)])
+    assert to_nagios(report(slow)).endswith("'group.name rtt_ms.p95'=12.5ms;10;\n")
+    assert to_nagios(report(replace(slow, level=Level.MUST))).endswith("'group.name rtt_ms.p95'=12.5ms;10;300\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--frob"], ["--checklist", "gone"], ["--demo", "fire"], ["--link", "x"], ["--skip", "nosuch*"]],
+    ids=str,
+)
+def test_wrong_usage_is_unknown_to_nagios(arguments: list[str]) -> None:
+    done = subprocess.run([*TOOL, "health", "--nagios", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    assert done.stdout.startswith("UNKNOWN - ")
+    plain = subprocess.run([*TOOL, "health", *arguments], capture_output=True, text=True, timeout=60)
+    assert plain.returncode == 2
+
+
+def test_a_change_is_said_once(tmp_path: Path) -> None:
+    common = ["health", "--history", tmp_path / "h.sqlite", "--skip", "host.*", "--quiet"]
+    codes, printed = zip(
+        *(here(*common, "--demo", fault) for fault in ("ready", "nxdomain", "nxdomain", "ready")), strict=True
+    )
+    assert codes == (0, 1, 1, 0)
+    told = [text.count("CHANGED: ") for text in printed]
+    assert told == [0, 1, 0, 1]  # the cause; what is skipped for it is none
+    assert "dns.srv-answers on Internet-1 changed from pass to fail; it had been pass in 1 run(s) since" in printed[1]
+
+
+def example() -> Report:
+    return report(
+        verdict("pass", id="dns.ttl"),
+        verdict("fail", id="alg.absent", link='Internet "2"\n'),
+        measurements=[measurement({"rtt_ms": 12.5, "loss_pct": 1.0, "rate_kbps": 100, "ttl_max_s": 300, "count": 7})],
+        outcome=Readiness.NOT_READY,
+    )
+
+
+def test_metrics_have_base_units() -> None:
+    text = to_prometheus(example(), WHEN).decode()
+    for line in (
+        'gosip_check_requirement_state{level="must",link="Internet-1",requirement="dns.ttl"} 0.0',
+        'gosip_check_requirement_state{level="must",link="Internet \\"2\\"\\\\x0a",requirement="alg.absent"} 2.0',
+        "gosip_check_outcome 1.0",
+        "gosip_check_last_run_timestamp_seconds 1.7954",
+        "gosip_check_last_success_timestamp_seconds 1.7954",
+        'gosip_check_p_rtt_seconds{link="Internet-1"} 0.0125',
+        'gosip_check_p_loss_ratio{link="Internet-1"} 0.01',
+        'gosip_check_p_rate_bytes_per_second{link="Internet-1"} 12500.0',
+    ):
+        assert line in text
+    assert "python_" not in text
+    assert "_count" not in text  # a number without a unit is no measured figure
+    assert "last_success" not in to_prometheus(example(), None).decode()
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
+def test_promtool_finds_nothing_to_complain_of() -> None:
+    assert PROMTOOL is not None
+    done = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=to_prometheus(example(), WHEN), capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def fetched(url: str, words: str) -> str:
+    """The page once it holds `words`: the server may only be starting. Fails after a minute."""
+    until_s, text = time.monotonic() + 60, ""
+    pause = threading.Event()
+    while words not in text and time.monotonic() < until_s:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            text = ""
+        if words not in text:
+            pause.wait(0.1)
+    assert words in text
+    return text
+
+
+@pytest.mark.skipif(NODE_EXPORTER is None, reason="needs Debian's prometheus-node-exporter")
+def test_node_exporter_reads_the_textfile(tmp_path: Path) -> None:
+    """Written under a tight umask, read by a process of another user."""
+    assert NODE_EXPORTER is not None
+    (tmp_path / "text").mkdir()
+    file = tmp_path / "text" / "gosip.prom"
+    mask = os.umask(0o077)
+    try:
+        here("health", "--demo", "forbidden", "--skip", "host.*", "--no-history", "--quiet", "--prometheus", file)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert [path.name for path in file.parent.iterdir()] == ["gosip.prom"]
+    port = free_port()
+    command = [NODE_EXPORTER, "--collector.disable-defaults", "--collector.textfile"]
+    command += [f"--collector.textfile.directory={file.parent}", f"--web.listen-address=127.0.0.1:{port}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            text = fetched(f"http://127.0.0.1:{port}/metrics", "gosip_check_outcome")
+        finally:
+            process.terminate()
+    assert "gosip_check_outcome 0" in text
+    assert "node_textfile_scrape_error 0" in text
+    assert 'gosip_check_requirement_state{level="must",link="Internet-1",requirement="firewall.signalling"} 0' in text
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="needs Debian's prometheus")
+def test_prometheus_scrapes_watch(tmp_path: Path) -> None:
+    assert PROMETHEUS is not None
+    ours, its = free_port(), free_port()
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: gosip\n"
+        f"  static_configs: [{{targets: ['127.0.0.1:{ours}']}}]\n"
+    )
+    watching = [*TOOL, "watch", "--demo", "ready", "--every", "2s", "--skip", "host.*", "--listen", str(ours)]
+    scraping = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data"]
+    scraping += [f"--web.listen-address=127.0.0.1:{its}"]
+    with (
+        subprocess.Popen(
+            [*watching, "--history", str(tmp_path / "h.sqlite")], stdout=subprocess.PIPE, text=True
+        ) as watch,
+        subprocess.Popen(scraping, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as prometheus,
+    ):
+        try:
+            assert watch.stdout is not None
+            assert watch.stdout.readline().endswith(" ready.\n")
+            query = f"http://127.0.0.1:{its}/api/v1/query?query=gosip_check_requirement_state"
+            assert '"requirement":"dns.srv-answers"' in fetched(query, "dns.srv-answers")
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{ours}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+            )
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+                assert answer.read().endswith(b"# EOF\n")
+        finally:
+            prometheus.terminate()
+            watch.terminate()
+    assert watch.returncode == 0

@@ -1,0 +1,83 @@
+"""Jitter, windows, bursts and intervals against values worked out by hand or by another formula."""
+
+from itertools import accumulate
+from math import log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gosip_check.probes.media.stats import burst_ratio, bursts, jitter, percentile, wilson, worst_window_pct
+
+
+def test_a_constant_transit_has_no_jitter() -> None:
+    assert jitter([12.5] * 20) == [0.0] * 19
+
+
+def test_one_step_decays_by_a_sixteenth() -> None:
+    found = jitter([0.0] * 5 + [16.0] * 4)
+    assert found[4:] == pytest.approx([1.0, 15 / 16, (15 / 16) ** 2, (15 / 16) ** 3])
+
+
+@pytest.mark.parametrize(("n", "level"), [(1, 0.625), (16, 6.439), (100, 9.984)])
+def test_alternating_transits_approach_their_difference(n: int, level: float) -> None:
+    found = jitter([5.0 if i % 2 else -5.0 for i in range(n + 1)])
+    assert found[-1] == pytest.approx(level, abs=0.0006)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.floats(-1e6, 1e6))
+def test_a_clock_offset_does_not_count(transits: list[float], offset: float) -> None:
+    assert jitter([t + offset for t in transits]) == pytest.approx(jitter(transits), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [(0, 500, 0, 0.0076), (5, 500, 0.0043, 0.0232), (30, 3000, 0.0070, 0.0142), (0, 0, 0, 1), (10, 10, 0.7225, 1)],
+)
+def test_what_a_sample_proves(hits: int, of: int, low: float, high: float) -> None:
+    assert wilson(hits, of) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_ten_losses_on_end_in_a_thousand_packets_show_in_the_short_window_only() -> None:
+    lost = [1 if 500 <= slot < 510 else 0 for slot in range(1000)]
+    sent = [1] * 1000
+    assert worst_window_pct(lost, sent, 10) == 100
+    assert worst_window_pct(lost, sent, 1000) == 1
+    assert worst_window_pct(lost, sent, 750) == pytest.approx(100 * 10 / 750)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(3, 4)), min_size=1, max_size=60), st.integers(1, 70))
+def test_the_sliding_window_finds_what_trying_every_window_finds(slots: list[tuple[int, int]], width: int) -> None:
+    lost, sent = [slot[0] for slot in slots], [slot[1] for slot in slots]
+    width_used = min(width, len(slots))
+    every = [
+        100 * sum(lost[at : at + width_used]) / sum(sent[at : at + width_used])
+        for at in range(len(slots) - width_used + 1)
+    ]
+    assert worst_window_pct(lost, sent, width) == pytest.approx(max(every))
+
+
+def test_bursts_are_runs_of_neighbours() -> None:
+    assert bursts([]) == []
+    assert bursts([3, 4, 5, 9, 11, 12]) == [3, 1, 2]
+
+
+def test_burst_ratio_is_one_for_random_loss_and_grows_with_bursts() -> None:
+    assert burst_ratio([], 1000) == 1
+    assert burst_ratio([1] * 20, 1000) == 1
+    assert burst_ratio([5] * 4, 1000) == pytest.approx(5 * 0.98)
+    assert burst_ratio([1000], 1000) == 1
+
+
+def test_percentiles_are_values_of_the_sample() -> None:
+    ordered = [float(i) for i in range(1, 101)]
+    assert [percentile(ordered, p) for p in (0, 50, 95, 99, 100)] == [1, 50, 95, 99, 100]
+    assert percentile([7.0], 99) == 7
+
+
+def test_the_mean_jitter_of_exponential_delays_is_their_mean_difference() -> None:
+    """Two independent exponential delays of mean m differ by m on average; the estimator must settle there."""
+    state = list(accumulate(range(20_000), lambda x, _: (x * 1103515245 + 12345) % 2**31, initial=42))
+    transits = [-10 * log((x + 1) / 2**31) for x in state]
+    settled = jitter(transits)[1000:]
+    assert sum(settled) / len(settled) == pytest.approx(10, rel=0.05)

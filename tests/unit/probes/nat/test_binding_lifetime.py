@@ -1,0 +1,135 @@
+"""What waits and mappings say of a binding: nothing is claimed that was not waited for, or that one loss may do."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from gosip_check.probes.far_end import Place
+from gosip_check.probes.nat.binding_lifetime import (
+    WAITS_S,
+    Facts,
+    Lifetimes,
+    Options,
+    facts_of_mappings,
+    facts_of_waits,
+    measure,
+    wait_for_answers,
+)
+from gosip_check.probes.nat.mapping import SeenBy
+from gosip_check.probes.probe import Context
+from gosip_check.records import Link
+from gosip_check.servers.reflector import Reflector, ReflectorOptions
+
+LOCAL = "192.168.1.10"
+
+
+def _waits(alive: Sequence[float], gone: Sequence[float] = (), same_line: bool = True, thorough: bool = True) -> Facts:
+    found = Lifetimes(list(alive), list(gone), True)
+    return facts_of_waits(found, "192.0.2.1:862", 295, thorough=thorough, same_line=same_line)
+
+
+@pytest.mark.parametrize(
+    ("alive", "gone", "outlives", "expired", "words"),
+    [
+        (WAITS_S, (), True, None, "still there after 330 s"),
+        ((30, 60, 120, 180, 240, 300), (330,), True, None, "still there after 300 s"),
+        ((30, 60), (120, 180, 240, 300, 330), False, 120, "gone after 120 s"),
+        ((), WAITS_S, False, 30, "it was gone after 30 s"),
+        # between two waits lies the re-registration
+        ((30, 60, 120, 180, 240), (300, 330), None, 300, "gone after 300 s"),
+        # an answer lost for other reasons: a longer wait was answered
+        ((30, 120, 300, 330), (60, 180, 240), True, None, "still there after 330 s"),
+        ((30, 60, 120), (180,), None, None, "one loss"),
+    ],
+)
+def test_what_the_waits_say(
+    alive: Sequence[float], gone: Sequence[float], outlives: bool | None, expired: float | None, words: str
+) -> None:
+    facts = _waits(alive, gone)
+    assert (facts.outlives_reregistration, facts.expired_before_s) == (outlives, expired)
+    assert words in facts.evidence["outlives_reregistration"]
+
+
+def test_a_line_that_was_cut_meanwhile_is_no_expiry() -> None:
+    facts = _waits((30, 60), (120, 180, 240, 300, 330), same_line=False)
+    assert facts.outlives_reregistration is None
+    assert "cut" in facts.evidence["outlives_reregistration"]
+    assert _waits(WAITS_S, same_line=False).outlives_reregistration is True
+
+
+def test_the_plain_run_says_what_it_did_not_wait_for() -> None:
+    facts = _waits((5, 6), thorough=False)
+    assert (facts.outlives_reregistration, facts.not_waited_s) == (None, list(WAITS_S))
+    assert "30, 60, 120, 180, 240, 300, 330 s" in facts.evidence["outlives_reregistration"]
+    assert "--thorough" in facts.evidence["outlives_reregistration"]
+    assert _waits((), (5, 6), thorough=False).outlives_reregistration is False
+
+
+def _seen(address: str, port: int) -> list[SeenBy]:
+    return [SeenBy(server="a", address=address, port=port)]
+
+
+def _mappings(before: list[SeenBy], later: list[SeenBy]) -> Facts:
+    return facts_of_mappings(before, later, LOCAL, 5.0, 295)
+
+
+def test_without_a_far_end_only_a_changed_port_proves_an_expiry() -> None:
+    seen = _seen("192.88.99.2", 40000)
+    assert _mappings(seen, seen).outlives_reregistration is None
+    expired = _mappings(seen, _seen("192.88.99.2", 40001))
+    assert (expired.outlives_reregistration, expired.expired_before_s) == (False, 5.0)
+    assert _mappings([], []).outlives_reregistration is None
+
+
+def test_where_nothing_is_translated_a_firewall_may_forget_all_the_same() -> None:
+    facts = _mappings(_seen(LOCAL, 5062), [])
+    assert facts.outlives_reregistration is None
+    assert "stateful firewall" in facts.evidence["outlives_reregistration"]
+
+
+def test_a_far_end_that_is_silent_says_nothing() -> None:
+    silent = Place("127.0.0.2", 9)  # nobody listens there
+    assert wait_for_answers(Context(Link(name="l")), silent, (0.1,)) == Lifetimes([], [], None)
+
+
+def test_a_far_end_on_this_machine_needs_no_waiting() -> None:
+    options = Options(domain="x", transport="udp", networks=[], reregistration_s=295, reflector="127.0.0.1:9")
+    assert measure(options, Context(Link(name="l"))).outlives_reregistration is True
+
+
+@contextmanager
+def reflecting(port: int = 0) -> Iterator[int]:
+    stop = threading.Event()
+    with Reflector.open(ReflectorOptions(addresses=("127.0.0.1",), ports=(port,))) as reflector:
+        thread = threading.Thread(target=reflector.serve, args=(stop,))
+        thread.start()
+        try:
+            yield reflector.stamp_ports[0]
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> None:
+    """It forgets who waits for an answer, which looks like a binding that is gone."""
+    waits = (0.3, 0.6, 0.9, 1.2, 3.0, 3.5)
+    found: list[Lifetimes] = []
+    with ExitStack() as first:
+        port = first.enter_context(reflecting())
+        context = Context(Link(name="l"))
+        asking = threading.Thread(
+            target=lambda: found.append(wait_for_answers(context, Place("127.0.0.1", port), waits))
+        )
+        asking.start()
+        if restarts:
+            asking.join(3.2)  # six sockets have asked by then, 0.3 s each, and the first waits are over
+            first.close()
+            first.enter_context(reflecting(port))
+        asking.join(30)
+    (told,) = found
+    assert told.steady is not restarts
+    facts = facts_of_waits(told, "x", 3, thorough=True, same_line=told.steady)
+    assert facts.outlives_reregistration is (None if restarts else True)
