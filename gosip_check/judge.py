@@ -6,13 +6,15 @@ fact that is None but known to lie between two values (`Facts.between`) is judge
 the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown`, nothing fails on it.
 """
 
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from gosip_check.records import (
     STOPPED,
     Expectation,
+    FailureKind,
     Level,
     Measurement,
     Operator,
@@ -31,7 +33,8 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     if measurement.failure is not None:
         failure = measurement.failure
         outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)
-        return verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
+        judged = verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
+        return msgspec.structs.replace(judged, stopped=failure.kind is FailureKind.INTERRUPTED)
     facts = measurement.facts or {}
     found = {
         expectation.fact: _found(facts, expectation.fact) for expectation in requirement.expect + requirement.prefer
@@ -51,34 +54,9 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     return verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
 
 
-def skipped(requirement: Requirement, link: str, reason: str) -> Verdict:
-    """A verdict on what was not looked at; the reason says why."""
-    return verdict(requirement, link, Outcome.SKIPPED, reason)
-
-
-def reason_to_skip(
-    requirement: Requirement, skip: Sequence[str], no_network: bool, verdicts: Mapping[str, Verdict]
-) -> str | None:
-    """Why a requirement is not looked at, or None. `verdicts`: of this link so far, by id, those it needs among them.
-
-    no_network: the link has no way to the provider, and the requirement's probe needs one.
-    """
-    for pattern in skip:
-        if fnmatch.fnmatchcase(requirement.id, pattern):
-            return f"Skipped on request (--skip {pattern})."
-    if no_network:
-        return "There is no network towards the provider."
-    for need in requirement.needs:
-        if verdicts[need].outcome is Outcome.UNKNOWN and verdicts[need].reason == STOPPED:
-            return None  # the run was stopped; this one is as unknown as what it needs
-        if verdicts[need].outcome is not Outcome.PASS:
-            return f"Not looked at, because {need} did not pass."
-    return None
-
-
-def needs_what_was_stopped(requirement: Requirement, verdicts: Mapping[str, Verdict]) -> bool:
-    """The run was stopped before what it needs was known, so it is as unknown, measured or not."""
-    return any(verdicts[need].reason == STOPPED for need in requirement.needs)
+def stopped(requirement: Requirement, link: str) -> Verdict:
+    """A verdict on what a stopped run did not get to."""
+    return msgspec.structs.replace(verdict(requirement, link, Outcome.UNKNOWN, STOPPED), stopped=True)
 
 
 def verdict(
@@ -110,6 +88,11 @@ def verdict(
 def missed(level: Level) -> Outcome:
     """What missing a requirement of this level amounts to."""
     return Outcome.FAIL if level is Level.MUST else Outcome.WARN
+
+
+def counts(verdicts: Sequence[Verdict]) -> dict[Outcome, int]:
+    """How many verdicts have each outcome."""
+    return {outcome: sum(verdict.outcome is outcome for verdict in verdicts) for outcome in Outcome}
 
 
 def readiness(verdicts: Iterable[Verdict]) -> Readiness:

@@ -1,8 +1,8 @@
-"""Several internet lines in one run: what is asked on each of them, and what is told to those who compare them."""
+"""Several internet links in one run: what is asked on each of them, and what those who compare them get to know."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gosip_check.probes.probe import Line, Probe
+from gosip_check.probes.probe import LinkResult, Probe
 from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement
 
 _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}
@@ -11,29 +11,34 @@ _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONC
 def of_one_link(
     requirements: Iterable[Requirement], probes: Mapping[str, Probe], *, logs_in: bool
 ) -> list[Requirement]:
-    """What is asked on a line: nothing that compares lines, and what logs in only where it may."""
+    """What is asked on a link: nothing that compares links, and what logs in only where it may."""
     chosen = [requirement for requirement in requirements if not probes[requirement.probe].across]
     return [requirement for requirement in chosen if logs_in or not probes[requirement.probe].account]
 
 
 def of_all_links(requirements: Iterable[Requirement], probes: Mapping[str, Probe]) -> list[Requirement]:
-    """What compares the lines."""
+    """What compares the links."""
     return [requirement for requirement in requirements if probes[requirement.probe].across]
 
 
+def local_probes(probes: Mapping[str, Probe]) -> set[str]:
+    """The names of those that look at this machine only."""
+    return {name for name, probe in probes.items() if probe.local}
+
+
 def first_found(measurements: Iterable[Measurement], name: str) -> str | None:
-    """What the first measurement that tells it says, such as the `public_address` of a line."""
+    """What the first measurement that tells it says, such as the `public_address` of a link."""
     return next((m.facts[name] for m in measurements if m.facts and m.facts.get(name)), None)
 
 
 def compared_links(
     links: Sequence[Link], reports: Sequence[LinkReport], measurements: Sequence[Measurement], form: Form | None
-) -> list[Line]:
-    """The lines in their order, with what was found on each; the form knows the first two."""
+) -> list[LinkResult]:
+    """The links in their order, with what was found on each; the form knows the first two."""
     form = form or Form()
     speeds = [form.internet_1.speed, form.internet_2.speed, *[""] * len(links)]
     return [
-        Line(
+        LinkResult(
             link=link,
             is_ready=_IS_READY[report.outcome],
             facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts is not None},

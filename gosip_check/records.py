@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 STOPPED = "The run was stopped before this was measured."
-"The reason of what a stopped run did not get to; a requirement that needs such a one is as unknown as it."
+"What a stopped run says of what it did not get to. `Verdict.stopped` is the state; nothing compares the sentence."
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +20,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FailureKind(StrEnum):
-    """Why a probe brought no facts. Closed: a new kind is a new meaning, and the judge must know it."""
+    """Why a probe brought no facts. Closed: a new kind is a new meaning, and the judge must know it.
+
+    interrupted: somebody stopped the run. bug: a fault of ours, and what took longer than it ever may is one.
+    """
 
     TIMEOUT = "timeout"
     REFUSED = "refused"
@@ -83,23 +86,26 @@ class Expectation(Record, frozen=True):
 
 
 class Requirement(Record, frozen=True):
-    """One demand on a site. `title`: a sentence that is true of a ready site; `hint`: what to do when it is not.
-
-    prefer: what a good site does better still; missing it warns where everything in `expect` holds.
-    health: part of the light subset that `gosip-check health` runs on a schedule.
-    """
+    """One demand on a site: what to measure, and what of it is demanded."""
 
     id: str
     title: str
+    "A sentence that is true of a ready site."
     level: Level
     probe: str
     expect: list[Expectation]
     hint: str
+    "What to do when it is not so."
     source: str
+    "Where the demand comes from."
     options: dict[str, Any] = {}
+    "The probe's options that this requirement sets; the run and the trunk fill in the others."
     needs: list[str] = []
+    "Earlier requirements that must pass before this one is looked at."
     prefer: list[Expectation] = []
+    "What a good site does better still; missing it warns where everything in `expect` holds."
     health: bool = False
+    "Part of the light subset that `gosip-check health` runs on a schedule."
 
     @property
     def group(self) -> str:
@@ -212,7 +218,7 @@ class Measurement(Record, frozen=True):
 
 
 class Verdict(Record, frozen=True):
-    """One requirement judged on one link. `facts`: the expected and preferred ones as they were found, no others."""
+    """One requirement judged on one link. What it says of itself is copied, so that a report needs no checklist."""
 
     id: str
     group: str
@@ -221,16 +227,21 @@ class Verdict(Record, frozen=True):
     level: Level
     outcome: Outcome
     reason: str
+    "One sentence with the number in it."
     facts: dict[str, Any]
+    "The expected and preferred facts as they were found, no others."
     expected: list[Expectation]
     measurement: str | None
+    "The id of the measurement that was judged; None where nothing was measured."
     hint: str
     source: str
     preferred: list[Expectation] = []
+    stopped: bool = False
+    "Unknown only because the run was stopped before this, or what it needs, was measured."
 
 
-ALL_LINES = "all lines"
-"What a verdict that compares the lines has in place of one line's name."
+ALL_LINKS = "all lines"
+"What a verdict that compares the links has in place of one link's name."
 
 
 class Link(Record, frozen=True):

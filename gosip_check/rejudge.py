@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from gosip_check import __version__
-from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
-from gosip_check.links import first_found, of_all_links, of_one_link
+from gosip_check.judge import counts, readiness, stopped, verdict
+from gosip_check.links import first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import (
-    ALL_LINES,
-    STOPPED,
+    ALL_LINKS,
     Checklist,
     LinkReport,
     Measurement,
@@ -27,7 +26,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
-from gosip_check.remedies import with_remedy
+from gosip_check.settle import Circumstances, settle
 
 _CLOCK_SET_S = 3600.0
 "By how much a machine's clock may be set while it measures: a wrong time zone, put right, is an hour."
@@ -50,12 +49,12 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
     if len(links) > 1:
-        together = msgspec.structs.replace(links[0], name=ALL_LINES, trouble=None)
+        together = msgspec.structs.replace(links[0], name=ALL_LINKS, trouble=None)
         verdicts += _on_link(report, together, checklist, of_all_links(asked, PROBES))
     return msgspec.structs.replace(
         report,
         outcome=readiness(verdicts),
-        counts={outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome},
+        counts=counts(verdicts),
         checklist=checklist.identity,
         links=links,
         verdicts=verdicts,
@@ -88,22 +87,18 @@ def unchecked(report: Report) -> list[str]:
 def _on_link(
     report: Report, link: LinkReport, checklist: Checklist, requirements: Sequence[Requirement]
 ) -> list[Verdict]:
-    verdicts: dict[str, Verdict] = {}
-    said = {v.id: v for v in report.verdicts if v.link == link.name}
-    for requirement in requirements:
-        no_network = link.trouble is not None and not PROBES[requirement.probe].local
-        reason = reason_to_skip(requirement, report.skip, no_network, verdicts)
-        measurement = _measurement(report, link.name, checklist, requirement)
-        if reason is not None:
-            found = skipped(requirement, link.name, reason)
-        elif measurement is not None and not needs_what_was_stopped(requirement, verdicts):
-            found = with_remedy(judge(requirement, measurement), measurement, report.form)
-        else:
-            before = said.get(requirement.id)
-            stopped = before is not None and before.reason == STOPPED
-            found = verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED if stopped else _NOT_MEASURED)
-        verdicts[requirement.id] = found
-    return list(verdicts.values())
+    was_stopped = {v.id for v in report.verdicts if v.link == link.name and v.stopped}
+    around = Circumstances(link.name, report.skip, link.trouble is not None, local_probes(PROBES), report.form)
+
+    def measurement_of(requirement: Requirement) -> Measurement | None:
+        return _measurement(report, link.name, checklist, requirement)
+
+    def unmeasured(requirement: Requirement) -> Verdict:
+        if requirement.id in was_stopped:
+            return stopped(requirement, link.name)
+        return verdict(requirement, link.name, Outcome.UNKNOWN, _NOT_MEASURED)
+
+    return list(settle(requirements, {}, around, measurement_of, unmeasured))
 
 
 _NOT_MEASURED = "This report holds no measurement of it that was made as the checklist asks; run the check again."
@@ -160,12 +155,12 @@ def _on_lines(report: Report) -> Iterator[str]:
     names = {link.name for link in report.links}
     if not names or len(names) != len(report.links):
         yield "The report names no internet line, or one of them twice."
-    if ALL_LINES in names:
-        yield f"A line is named {ALL_LINES!r}, which stands for what compares them."
+    if ALL_LINKS in names:
+        yield f"A line is named {ALL_LINKS!r}, which stands for what compares them."
     measured: defaultdict[str, list[Measurement]] = defaultdict(list)
     for measurement in report.measurements:
         measured[measurement.link].append(measurement)
-        if measurement.link not in names and (measurement.link != ALL_LINES or len(names) < 2):
+        if measurement.link not in names and (measurement.link != ALL_LINKS or len(names) < 2):
             yield f"Measurement {measurement.id} belongs to {measurement.link!r}, which is no line of this report."
     for link in report.links:
         public = first_found(measured[link.name], "public_address")
@@ -220,7 +215,7 @@ def _against(report: Report, checklist: Checklist) -> Iterator[str]:
     for (name, link_name), times in Counter((v.id, v.link) for v in report.verdicts).items():
         if name not in known:
             yield f"{name} is no requirement of {checklist.identity.id}."
-        elif link_name not in names and link_name != ALL_LINES:
+        elif link_name not in names and link_name != ALL_LINKS:
             yield f"{name} is judged on {link_name!r}, which is no line of this report."
         elif (name, link_name) not in follows:
             yield f"{name} is judged on {link_name}, where nothing asks for it."

@@ -22,14 +22,14 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__
-from gosip_check.judge import judge, needs_what_was_stopped, readiness, reason_to_skip, skipped, verdict
-from gosip_check.links import compared_links, first_found, of_all_links, of_one_link
+from gosip_check.judge import counts, readiness, stopped
+from gosip_check.links import compared_links, first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES
 from gosip_check.probes.net import sockets
-from gosip_check.probes.probe import Context, Facts, Line, Options, Probe, ProbeFailed, Turns, fill_options
+from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
 from gosip_check.records import (
-    ALL_LINES,
+    ALL_LINKS,
     STOPPED,
     Checklist,
     Failure,
@@ -39,13 +39,12 @@ from gosip_check.records import (
     Link,
     LinkReport,
     Measurement,
-    Outcome,
     Report,
     Requirement,
     Settings,
     Verdict,
 )
-from gosip_check.remedies import with_remedy
+from gosip_check.settle import Circumstances, settle
 
 _STOP_GRACE_S = 3.0
 "How long a probe may take to notice that the run was stopped, before it is left behind."
@@ -111,7 +110,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     if len(links) > 1:
         asked = of_all_links(plan.requirements, PROBES)
         going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
-        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINES), None, going)
+        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going)
         verdicts += judged
         measurements += measured
     return Report(
@@ -121,7 +120,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         started=started,
         elapsed_s=round(time.monotonic() - start_s, 3),
         outcome=readiness(verdicts),
-        counts={outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome},
+        counts=counts(verdicts),
         checklist=plan.checklist.identity,
         form=plan.form,
         links=links,
@@ -157,7 +156,7 @@ class _Going:
     stop: threading.Event
     observer: Observer
     left_behind: list[threading.Thread] = field(default_factory=list)
-    compared: list[Line] = field(default_factory=list)
+    compared: list[LinkResult] = field(default_factory=list)
     ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
@@ -166,34 +165,27 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
     verdicts: dict[str, Verdict] = {}
     measurements: dict[_Key, Measurement] = {}
     facts: dict[str, Facts] = {}
+    asks: dict[_Key, _Ask] = {}
+    around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form)
 
-    def judged(verdict: Verdict) -> None:
-        verdicts[verdict.id] = verdict
-        going.observer.judged(verdict)
+    def measurement_of(requirement: Requirement) -> Measurement | None:
+        return measurements.get(_ask(plan, requirement).key)
+
+    def unmeasured(requirement: Requirement) -> Verdict | None:
+        if going.stop.is_set():
+            return stopped(requirement, link.name)
+        ask = _ask(plan, requirement)
+        asks[ask.key] = ask
+        return None
 
     base = Context(
-        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, lines=going.compared
+        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, links=going.compared
     )
     pending = list(plan.requirements)
     while pending:
-        asks: dict[_Key, _Ask] = {}
-        for requirement in pending:
-            if not all(need in verdicts for need in requirement.needs):
-                continue
-            no_network = trouble is not None and not PROBES[requirement.probe].local
-            reason = reason_to_skip(requirement, plan.skip, no_network, verdicts)
-            if reason:
-                judged(skipped(requirement, link.name, reason))
-                continue
-            ask = _ask(plan, requirement)
-            # What was measured counts, also where the run was stopped meanwhile.
-            if ask.key in measurements and not needs_what_was_stopped(requirement, verdicts):
-                measured = measurements[ask.key]
-                judged(with_remedy(judge(requirement, measured), measured, plan.form))
-            elif going.stop.is_set():
-                judged(verdict(requirement, link.name, Outcome.UNKNOWN, STOPPED))
-            else:
-                asks[ask.key] = ask
+        asks.clear()
+        for verdict in settle(pending, verdicts, around, measurement_of, unmeasured):
+            going.observer.judged(verdict)
         _add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
         for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, facts, going):
@@ -287,7 +279,7 @@ def _measure(
 
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):
         for ask in asks:
-            yield ask, record(ask, datetime.now(UTC), 0.0, _interrupted(_NOT_ALONE)), None
+            yield ask, record(ask, datetime.now(UTC), 0.0, _NOT_ALONE), None
         return
     running = {ask.key: ask for ask in asks}
     threads = {ask.key: threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True) for ask in asks}
@@ -308,19 +300,21 @@ def _measure(
                 over[ask.probe.name].set()
                 if ask.probe.alone:
                     going.left_behind.append(threads[ask.key])
-                failure = _interrupted(STOPPED if stopped_s else _OVERDUE)
+                failure = _INTERRUPTED if stopped_s else _OVERDUE
                 yield ask, record(ask, datetime.now(UTC), now_s - began_s, failure), None
             continue
         if running.pop(ask.key, None) is not None:
             yield ask, record(ask, started, elapsed_s, result), result if isinstance(result, Facts) else None
 
 
-_OVERDUE = "The measurement did not end in the time that it may take, and was left behind."
-_NOT_ALONE = "Not measured: it must run alone, and one that was left behind is still running. Run the tool again."
-
-
-def _interrupted(message: str) -> Failure:
-    return Failure(kind=FailureKind.INTERRUPTED, message=message)
+_INTERRUPTED = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED)
+_OVERDUE = Failure(
+    kind=FailureKind.BUG, message="The measurement did not end in the time that it may take, and was left behind."
+)
+_NOT_ALONE = Failure(
+    kind=FailureKind.BUG,
+    message="Not measured: it must run alone, and one that was left behind is still running. Run the tool again.",
+)
 
 
 def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) -> Facts | Failure:

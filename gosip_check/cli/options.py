@@ -181,7 +181,7 @@ def links_of(chosen: Chosen) -> list[Link]:
 def links_from(texts: Sequence[str]) -> list[Link]:
     """One unnamed choice of the system where no line is given. Raises UsageProblem."""
     from gosip_check.probes.host.interface import link_of
-    from gosip_check.records import ALL_LINES, Link
+    from gosip_check.records import ALL_LINKS, Link
 
     links: list[Link] = []
     for text in texts:
@@ -190,7 +190,7 @@ def links_from(texts: Sequence[str]) -> list[Link]:
             raise UsageProblem(
                 f"--link {text!r}: NAME=ADDRESS or NAME=INTERFACE would be right, such as Internet-1=eth0."
             )
-        if name == ALL_LINES:
+        if name == ALL_LINKS:
             raise UsageProblem(f"--link {text!r}: {name!r} means all of them together; choose another name.")
         if name in [link.name for link in links]:
             raise UsageProblem(f"--link {text!r}: the name {name!r} is taken; every line needs its own.")

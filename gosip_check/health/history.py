@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import VerdictChange, changes, news, stopped_as_skipped, words
 from gosip_check.report.figures import figures
+from gosip_check.report.load import as_of_today
 
 VERSION = 1
 "PRAGMA user_version of the files that this version writes."
@@ -386,7 +387,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 def _report(document: bytes) -> Report | None:
     """None for one that this version cannot read: nothing can be compared with it then."""
     try:
-        return msgspec.json.decode(zlib.decompress(document), type=Report)
+        return as_of_today(msgspec.json.decode(zlib.decompress(document), type=Report))
     except (msgspec.DecodeError, zlib.error):
         return None
 

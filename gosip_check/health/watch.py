@@ -20,7 +20,7 @@ import msgspec
 from gosip_check.health.history import History, HistoryError, sentences
 from gosip_check.health.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
-from gosip_check.records import STOPPED, Report
+from gosip_check.records import Report
 from gosip_check.report.changes import news, words
 from gosip_check.run import Observer, Plan, run
 
@@ -48,7 +48,7 @@ class Checked:
     @property
     def out_of_time(self) -> str | None:
         """What to say of a check that took too long to be finished; None of one that did not."""
-        if self.interrupted or all(verdict.reason != STOPPED for verdict in self.report.verdicts):
+        if self.interrupted or not any(verdict.stopped for verdict in self.report.verdicts):
             return None
         words = f"A light check may take {LONGEST_S:g} s, and this one was stopped before everything was measured."
         if len(self.report.links) > 1:

@@ -72,40 +72,38 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One internet line after its run. facts: by probe name, as in a report. is_ready: None where that is open.
-
-    speed: what the form says of it.
-    """
+class LinkResult:
+    """One internet link after all that is asked of it alone was judged."""
 
     link: Link
     is_ready: bool | None
+    "None where that is open."
     facts: Mapping[str, Mapping[str, Any]]
+    "By probe name, as in a report."
     speed: str = ""
+    "What the form says of it, as somebody wrote it."
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a probe may know beside its options.
-
-    link: the internet line to measure on; bind sockets to `link.source`.
-    stop: set when the run must end. Long waits use `wait()`, which raises once it is set.
-    seen: facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`.
-    say: one short line of progress for a person; costs nothing when nobody looks.
-    turns: paces what is sent to the provider's servers.
-    password: of the account that the run was given; only for probes that log in.
-    beside: set when the measurement that this one accompanies has ended; None where it accompanies none.
-    lines: what was found on every line; only for probes that compare them (`Probe.across`).
-    """
+    """What a probe may know beside its options."""
 
     link: Link
+    "The internet link to measure on; bind sockets to it."
     stop: threading.Event = field(default_factory=threading.Event)
+    "Set when the run must end. Long waits use `wait()`, which raises once it is set."
     seen: Mapping[str, Facts] = field(default_factory=dict)
+    "Facts that earlier probes brought on this link, by name; only those in `Probe.after` and `Probe.uses`."
     say: Callable[[str], None] = lambda _: None
+    "One short line of progress for a person; costs nothing when nobody looks."
     turns: Turns = field(default_factory=Turns)
+    "Paces what is sent to the provider's servers."
     password: Secret | None = None
+    "Of the account that the run was given; only for probes that log in."
     beside: threading.Event | None = None
-    lines: Sequence[Line] = ()
+    "Set when the measurement that this one accompanies has ended; None where it accompanies none."
+    links: Sequence[LinkResult] = ()
+    "What came of every link; only for probes that compare them (`Probe.across`)."
 
     def turn(self, address: str) -> AbstractContextManager[None]:
         """Hold this while talking to a server of the provider."""
@@ -132,32 +130,32 @@ class Context:
 
 @dataclass(frozen=True)
 class Probe:
-    """One question.
-
-    subject: what a measurement with these options is about, in a few words.
-    after: probes whose facts it needs. uses: probes whose facts it takes where they were measured before.
-    alone: it loads or times the path, so it runs by itself.
-    beside: it watches while this other probe measures, and starts with it.
-    across: it compares the lines, so it is asked once, after all of them.
-    account: it logs in, so it is asked only where the run was given an account, and on the first line only.
-    local: it looks at this machine only, so it works without a network. deadline_s: longer than it can ever take.
-    wanted: False where, with these options, it has nothing to tell to a probe that would take its facts.
-    """
+    """One question, and when it may be asked."""
 
     name: str
     options: type[Options]
     facts: type[Facts]
     measure: Callable[[Any, Context], Facts]
     subject: Callable[[Any], str] = lambda _: "this machine"
+    "What a measurement with these options is about, in a few words."
     after: tuple[str, ...] = ()
+    "Probes whose facts it needs."
     uses: tuple[str, ...] = ()
+    "Probes whose facts it takes where they were measured before."
     alone: bool = False
+    "It loads or times the path, so it runs by itself."
     local: bool = False
+    "It looks at this machine only, so it works without a network."
     beside: str | None = None
+    "It watches while this other probe measures, and starts with it."
     across: bool = False
+    "It compares the links, so it is asked once, after all of them."
     account: bool = False
+    "It logs in, so it is asked only where the run was given an account, and on the first link only."
     deadline_s: float = 60.0
+    "Longer than it can ever take; one that is not done by then is left behind, as a fault of ours."
     wanted: Callable[[Any], bool] = lambda _: True
+    "False where, with these options, it has nothing for a probe that would take its facts."
 
 
 def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str, Any]) -> Options:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from gosip_check.records import STOPPED, Outcome, Readiness, Record, Report, Verdict
+from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import Place, figures, statements, unit_of
 from gosip_check.report.text import brief
 
@@ -129,7 +129,8 @@ def as_looked_at(before: Report, after: Report) -> Report:
 def stopped_as_skipped(report: Report) -> Report:
     """What a run that was cut short did not get to, it did not look at."""
     return replace(
-        report, verdicts=[replace(v, outcome=Outcome.SKIPPED) if v.reason == STOPPED else v for v in report.verdicts]
+        report,
+        verdicts=[replace(v, outcome=Outcome.SKIPPED, stopped=False) if v.stopped else v for v in report.verdicts],
     )
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from gosip_check import __version__
-from gosip_check.records import Report
+from gosip_check.records import STOPPED, FailureKind, Report
 
 LARGEST_FILE = 64 * 1024 * 1024
 STANDARD_INPUT = "-"
@@ -74,7 +75,21 @@ def parse(content: bytes, where: str) -> Report:
     years = [report.started.year, *(measurement.started.year for measurement in report.measurements)]
     if not all(_YEARS[0] <= year <= _YEARS[1] for year in years):
         raise ReportError(f"{where}: is damaged or was edited: it was made in the year {min(years)} to {max(years)}.")
-    return report
+    return as_of_today(report)
+
+
+def as_of_today(report: Report) -> Report:
+    """What 0.1 wrote in the records of today. It told a stopped verdict, and what took too long, by their sentences."""
+    if _version_of(report.tool_version) >= (0, 2):
+        return report
+    verdicts = [replace(v, stopped=True) if v.reason == STOPPED else v for v in report.verdicts]
+    measurements = [
+        replace(m, failure=replace(m.failure, kind=FailureKind.BUG))
+        if m.failure and m.failure.kind is FailureKind.INTERRUPTED and m.failure.message != STOPPED
+        else m
+        for m in report.measurements
+    ]
+    return replace(report, verdicts=verdicts, measurements=measurements)
 
 
 def document_of(content: bytes, where: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gosip_check.records import ALL_LINES, Equipment, Form, InternetLine, Outcome, Readiness, Report
+from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Readiness, Report
 from gosip_check.report.pictures import pictures, rewritings
 from gosip_check.report.reading import groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
@@ -38,8 +38,8 @@ def to_html(report: Report) -> str:
         counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         wanting=wanting(report),
         form=form_rows(report.form) if report.form else [],
-        groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINES]},
-        together=ALL_LINES,
+        groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINKS]},
+        together=ALL_LINKS,
         side_by_side=rows(report),
         pictures=pictures(report),
         rewritings=rewritings(report),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gosip_check.records import ALL_LINES, LinkReport, Measurement, Outcome, Report, Verdict
+from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
 from gosip_check.report.reading import groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
@@ -55,7 +55,7 @@ def _data(report: Report) -> dict[str, Any]:
         "lacking": ", ".join(report.form.not_filled_in) if report.form else "",
         "names": [link.name for link in report.links],
         "side_by_side": [[id_, *(o.value if o else "-" for o in outcomes)] for id_, outcomes in rows(report)],
-        "together": _groups(report, ALL_LINES),
+        "together": _groups(report, ALL_LINKS),
         "links": [
             {
                 "name": f"{link.name}: {link.outcome.value.replace('-', ' ')}",

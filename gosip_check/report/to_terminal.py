@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gosip_check.records import ALL_LINES, Form, LinkReport, Outcome, Readiness, Report, Verdict
+from gosip_check.records import ALL_LINKS, Form, LinkReport, Outcome, Readiness, Report, Verdict
 from gosip_check.report.alg_diff import diff
 from gosip_check.report.reading import heading
 from gosip_check.report.side_by_side import side_by_side
@@ -50,7 +50,7 @@ def summary(report: Report, details: bool = False) -> RenderableType:
     for link in report.links:
         verdicts = [verdict for verdict in report.verdicts if verdict.link == link.name]
         parts += [Text(), _link_line(link), _table(verdicts)]
-    across = [verdict for verdict in report.verdicts if verdict.link == ALL_LINES]
+    across = [verdict for verdict in report.verdicts if verdict.link == ALL_LINKS]
     if len(report.links) > 1:
         parts += [Text(), side_by_side(report, _STYLES)]
         if across:

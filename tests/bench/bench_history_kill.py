@@ -19,7 +19,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from msgspec.structs import replace
-from gosip_check.history import History
+from gosip_check.health.history import History
 from gosip_check.report.load import load
 from gosip_check.run import report_id
 report = load(Path(sys.argv[2]))

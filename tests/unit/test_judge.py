@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gosip_check.judge import judge, readiness, skipped
+from gosip_check.judge import judge, readiness, stopped
 from gosip_check.records import FailureKind, Outcome, Readiness
 from tests.unit.records import expectation, measurement, requirement, verdict
 
@@ -130,9 +130,13 @@ def test_what_is_preferred_and_unknown_takes_nothing_from_a_pass() -> None:
     assert judge(asked, measurement({"ok": True})).outcome is Outcome.PASS
 
 
-def test_a_skipped_verdict_has_no_measurement() -> None:
-    verdict = skipped(requirement(), "Internet-2", "Skipped on request.")
-    assert (verdict.outcome, verdict.measurement, verdict.link) == (Outcome.SKIPPED, None, "Internet-2")
+def test_what_a_stopped_run_did_not_get_to_is_unknown_and_says_so_by_a_state() -> None:
+    verdict = stopped(requirement(), "Internet-2")
+    assert (verdict.outcome, verdict.stopped, verdict.measurement) == (Outcome.UNKNOWN, True, None)
+    cut = judge(requirement(), measurement(failure=FailureKind.INTERRUPTED))
+    assert (cut.outcome, cut.stopped, cut.measurement) == (Outcome.UNKNOWN, True, "m1")
+    late = judge(requirement(), measurement(failure=FailureKind.BUG))
+    assert (late.outcome, late.stopped, late.reason) == (Outcome.UNKNOWN, False, "It was bug.")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
-"""Do several internet lines and the provider's two sites make up for each other? Sends nothing: compares what was found
-on every line, and works out from the SRV records how long a PBX that follows them takes to move.
+"""Do several internet links and the provider's two sites make up for each other?
+
+Sends nothing: compares what was found on every link, and works out from the SRV records how long a PBX that follows
+them takes to move.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +10,7 @@ from typing import Any
 
 from gosip_check.probes import probe
 from gosip_check.probes.lines.form_speed import Speed, parse_speed
-from gosip_check.probes.probe import Context, Line, Probe, ProbeFailed
+from gosip_check.probes.probe import Context, LinkResult, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 
 TIMER_F_S = 32
@@ -44,24 +46,24 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed(unsupported) with fewer than two lines."""
-    lines = context.lines
-    if len(lines) < 2:
+    links = context.links
+    if len(links) < 2:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "There are not two lines to compare.")
-    addresses = {line.link.name: _public_address(line) for line in lines}
+    addresses = {link.link.name: _public_address(link) for link in links}
     networks = [ip_network(network) for network in options.own_networks]
     whose = {
         name: None if address is None or not networks else any(ip_address(address) in own for own in networks)
         for name, address in addresses.items()
     }
-    sites = {line.link.name: _both_sites(line, options.networks) for line in lines}
-    speeds = {line.link.name: _as_ordered(line) for line in lines}
-    failover_s, told = _failover(lines, options)
-    ready = {line.link.name: line.is_ready for line in lines}
+    sites = {link.link.name: _both_sites(link, options.networks) for link in links}
+    speeds = {link.link.name: _as_ordered(link) for link in links}
+    failover_s, failover = _failover(links, options)
+    ready = {link.link.name: link.is_ready for link in links}
     seen = ", ".join(f"{name} as {address or 'nobody said'}" for name, address in addresses.items())
-    different = None if None in addresses.values() else len(set(addresses.values())) == len(lines)
+    different = None if None in addresses.values() else len(set(addresses.values())) == len(links)
     providers = _different_providers(list(whose.values()), different)
     return Facts(
-        lines=[line.link.name for line in lines],
+        lines=[link.link.name for link in links],
         every_line_ready=_all(ready.values()),
         different_addresses=different,
         different_providers=providers,
@@ -73,7 +75,7 @@ def measure(options: Options, context: Context) -> Facts:
             "different_addresses": f"Seen from outside: {seen}.",
             "different_providers": _provider_words(whose, providers),
             "both_sites_from_every_line": " ".join(f"{name}: {words}" for name, (_, words) in sites.items()),
-            "failover_s": told,
+            "failover_s": failover,
             "as_fast_as_ordered": " ".join(f"{name}: {words}" for name, (_, words) in speeds.items()),
         },
     )
@@ -88,9 +90,9 @@ def _each(found: Mapping[str, bool | None], words: Mapping[bool | None, str]) ->
     return f"{'; '.join(f'{name} {words[value]}' for name, value in found.items())}."
 
 
-def _public_address(line: Line) -> str | None:
+def _public_address(link: LinkResult) -> str | None:
     for name in ("nat", "signalling"):
-        address = line.facts.get(name, {}).get("public_address")
+        address = link.facts.get(name, {}).get("public_address")
         if isinstance(address, str):
             return address
     return None
@@ -106,16 +108,16 @@ def _different_providers(own: Sequence[bool | None], different_addresses: bool |
 
 
 def _provider_words(whose: Mapping[str, bool | None], decided: bool | None) -> str:
-    told = {True: "has an address of the provider's own networks", False: "has another's", None: "is not known"}
-    words = _each(whose, told)
+    states = {True: "has an address of the provider's own networks", False: "has another's", None: "is not known"}
+    words = _each(whose, states)
     if decided is None:
         words += " Compare the names of the providers on the bills: two lines of one provider often fail together."
     return words
 
 
-def _both_sites(line: Line, networks: Sequence[str]) -> tuple[bool | None, str]:
+def _both_sites(link: LinkResult, networks: Sequence[str]) -> tuple[bool | None, str]:
     """Does a server in each of two networks of the provider answer on this line?"""
-    servers: list[dict[str, Any]] = line.facts.get("signalling", {}).get("servers", [])
+    servers: list[dict[str, Any]] = link.facts.get("signalling", {}).get("servers", [])
     if not servers:
         return None, "no server was asked."
     inside = [ip_network(network) for network in networks]
@@ -131,9 +133,9 @@ def _both_sites(line: Line, networks: Sequence[str]) -> tuple[bool | None, str]:
     return (None if silent and len(states) >= 2 else False), words
 
 
-def _failover(lines: Sequence[Line], options: Options) -> tuple[int | None, str]:
+def _failover(links: Sequence[LinkResult], options: Options) -> tuple[int | None, str]:
     """Of the first line that knows the SRV targets: Timer F for each address that is asked before the other site."""
-    targets = next((found for line in lines if (found := line.facts.get("srv", {}).get("targets"))), None)
+    targets = next((found for link in links if (found := link.facts.get("srv", {}).get("targets"))), None)
     if not targets:
         return None, "No line knows the SRV targets."
     inside = [ip_network(network) for network in options.networks]
@@ -152,12 +154,12 @@ def _failover(lines: Sequence[Line], options: Options) -> tuple[int | None, str]
     )
 
 
-def _as_ordered(line: Line) -> tuple[bool | None, str]:
+def _as_ordered(link: LinkResult) -> tuple[bool | None, str]:
     """What was measured both ways against the speed on the form."""
-    ordered = parse_speed(line.speed)
+    ordered = parse_speed(link.speed)
     if ordered is None:
-        return None, "the form tells no speed that can be read." if line.speed else "the form tells no speed."
-    measured = _measured(line)
+        return None, "the form says no speed that can be read." if link.speed else "the form says no speed."
+    measured = _measured(link)
     if measured is None:
         return None, f"{ordered} on the form, and nothing was measured."
     up, down = measured.up_kbps, measured.down_kbps
@@ -165,14 +167,14 @@ def _as_ordered(line: Line) -> tuple[bool | None, str]:
     words = f"{measured} measured, {ordered} on the form."
     if enough:
         return True, words
-    if line.facts.get("media", {}).get("capacity_channels") is None:
+    if link.facts.get("media", {}).get("capacity_channels") is None:
         return None, f"{words} No more was tried; --find-capacity looks for more."
     return False, words
 
 
-def _measured(line: Line) -> Speed | None:
+def _measured(link: LinkResult) -> Speed | None:
     """What went through, or what a search for more found to go through both ways."""
-    media = line.facts.get("media", {})
+    media = link.facts.get("media", {})
     up, down, channels = (media.get(name) for name in ("rate_up_kbps", "rate_down_kbps", "capacity_channels"))
     if not isinstance(up, int | float) or not isinstance(down, int | float):
         return None

@@ -91,7 +91,7 @@ def outcomes(minute: int, trouble: str | None = None, **by_id: str) -> Report:
     """A report in which a requirement, with _ for its dot, has an outcome; `stopped` for one that was not got to."""
     kept = one(minute)
     verdicts = [
-        verdict("unknown", id=id_.replace("_", "."), reason=STOPPED)
+        verdict("unknown", id=id_.replace("_", "."), reason=STOPPED, stopped=True)
         if outcome == "stopped"
         else verdict(outcome, id=id_.replace("_", "."), reason=f"{id_} is {outcome}.")
         for id_, outcome in by_id.items()
@@ -321,7 +321,7 @@ def test_many_that_open_a_new_history_at_once_wait_for_each_other(tmp_path: Path
 CHILD = """
 import sys
 from pathlib import Path
-from gosip_check.history import History
+from gosip_check.health.history import History
 from tests.unit.health.test_history import one
 with History(Path(sys.argv[1])) as history:
     for minute in range(int(sys.argv[2]), 10**6):

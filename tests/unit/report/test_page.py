@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gosip_check.probes.media.histogram import histogram as counts_of
 from gosip_check.probes.media.series import MOST_POINTS, thinned
-from gosip_check.records import ALL_LINES, Equipment, Form, Readiness, Report, Series, Signature
+from gosip_check.records import ALL_LINKS, Equipment, Form, Readiness, Report, Series, Signature
 from gosip_check.report.charts import Limit, Line, histogram, line_chart, path, strip
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
@@ -203,7 +203,7 @@ def test_the_pdf_sets_two_lines_side_by_side() -> None:
     two = report(
         verdict("pass", id="dns.ttl", link="Internet-1"),
         verdict("fail", id="dns.ttl", link="Internet-2"),
-        verdict("warn", id="redundancy.providers", link=ALL_LINES, reason="Both lines are of one provider."),
+        verdict("warn", id="redundancy.providers", link=ALL_LINKS, reason="Both lines are of one provider."),
         links=[one, msgspec.structs.replace(one, name="Internet-2")],
     )
     document = to_pdf(two)
