@@ -139,6 +139,8 @@ def _holds(expectation: Expectation, found: Any) -> bool | None:
 
 def _holds_between(expectation: Expectation, low: Any, high: Any) -> bool | None:
     """Decided only where every value from low to high would be judged the same."""
+    if _kind(expectation.value) != "number":
+        return None
     above = _kind(low) == "number" and low > expectation.value
     below = _kind(high) == "number" and high < expectation.value
     match expectation.operator:

@@ -272,18 +272,30 @@ class Equipment(Record, frozen=True):
 
 
 class InternetLine(Record, frozen=True):
-    """One internet service on the Customer Compliance Form. `speed` is free text, as on the paper form.
+    """One internet service on the Customer Compliance Form.
 
     interface, address, public_address, measured_speed: as found at the site.
     """
 
     service_identifier: str = ""
     speed: str = ""
+    "Free text, as on the paper form."
     comments: str = ""
+    fixed_address: str = ""
+    "A public address that never changes, for the provider to whitelist. Empty: it may change."
     interface: str = ""
     address: str = ""
     public_address: str = ""
     measured_speed: str = ""
+
+
+class SecondTrunk(Record, frozen=True):
+    """A second trunk of the same customer. `use`: overflow or load-sharing; empty where one trunk is ordered."""
+
+    use: str = ""
+    channels: str = ""
+    link: str = ""
+    comments: str = ""
 
 
 class Form(Record, frozen=True):
@@ -301,6 +313,7 @@ class Form(Record, frozen=True):
     firewall: Equipment = Equipment()
     internet_1: InternetLine = InternetLine()
     internet_2: InternetLine = InternetLine()
+    second_trunk: SecondTrunk = SecondTrunk()
     discovered: list[str] = []
 
     @property

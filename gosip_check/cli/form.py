@@ -137,18 +137,14 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
         found = field in form.discovered
         if value_of(form, field).strip() and not found:
             continue
-        second_line = field.startswith("internet_2.") and field != "internet_2.service_identifier"
-        if not found and (
-            field.endswith(("interface", "address", "measured_speed"))
-            or (second_line and not form.internet_2.service_identifier.strip())
-        ):
+        if not found and (field.endswith(SEEN_ONLY) or not _applies(field, form)):
             continue
         default = visible(value_of(form, field), 200)
         if field.startswith("firewall.") and not default:
             default = visible(value_of(form, field.replace("firewall", "router")), 200)
         words = f"{label} (found: {visible(where.get(field, 'in the file'), 120)})" if found else label
         try:
-            answer = _ask(words, default, number=field == "contact_number")
+            answer = _ask(words, default, field)
         except click.Abort:
             click.echo("\nStopped: what was answered until here is kept.", err=True)
             return form
@@ -179,8 +175,19 @@ def write_form(form: Form, file: str) -> None:
         raise ToolFailed(str(error)) from error
 
 
-def _ask(words: str, default: str, *, number: bool) -> str:
-    from gosip_check.form.form import e164
+SEEN_ONLY = (".interface", ".address", ".public_address", ".measured_speed")
+"Fields that only a look at the site fills in."
+
+
+def _applies(field: str, form: Form) -> bool:
+    """False for what belongs to a second line or a second trunk that there is not."""
+    if field.startswith("internet_2.") and field != "internet_2.service_identifier":
+        return bool(form.internet_2.service_identifier.strip())
+    return not field.startswith("second_trunk.") or field == "second_trunk.use" or bool(form.second_trunk.use)
+
+
+def _ask(words: str, default: str, field: str) -> str:
+    from gosip_check.form.form import checked
 
     while True:
         try:
@@ -191,10 +198,8 @@ def _ask(words: str, default: str, *, number: bool) -> str:
             continue
         if answer in ("", "-"):
             return ""
-        if not number:
-            return answer
         try:
-            return e164(answer)
+            return checked(field, answer)
         except ValueError as error:
             click.echo(str(error), err=True)
 

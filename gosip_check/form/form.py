@@ -6,8 +6,10 @@ found at a site and confirmed by nobody is named in `discovered`.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from gosip_check.tomlfile import TomlError
 
 REGION = "MT"
 "A number without a country code is taken for a number in this country."
+
+CHOICES = {
+    "second_trunk.use": ("overflow", "load-sharing"),
+    "second_trunk.link": ("Internet-1", "Internet-2"),
+}
+"Field -> the only words that it may hold."
 
 TEMPLATE = """\
 # Customer Compliance Form. Fill in what is between the quotes; leave empty what does not apply.
@@ -50,6 +58,7 @@ release = ""
 service_identifier = ""
 speed = ""  # download/upload as ordered, such as 500/100 Mb/s
 comments = ""
+fixed_address = ""  # a public address that never changes, for the provider to whitelist; empty where it may change
 interface = ""  # from here on as found at the site; gosip-check form fill FILE looks for it
 address = ""
 public_address = ""
@@ -59,10 +68,17 @@ measured_speed = ""
 service_identifier = ""
 speed = ""
 comments = ""
+fixed_address = ""
 interface = ""
 address = ""
 public_address = ""
 measured_speed = ""
+
+[second_trunk]  # leave empty where one trunk is ordered
+use = ""  # overflow (when the first one is full) or load-sharing (calls over both, by priority and weight)
+channels = ""  # of the second trunk; gosip-check recommend --trunks 2 says how many
+link = ""  # the line it goes over: Internet-1 or Internet-2
+comments = ""
 """
 
 
@@ -75,33 +91,66 @@ def load(path: Path) -> Form:
     wrong = faults(form)
     if wrong:
         raise TomlError(f"{path}: {wrong[0]}")
-    if not form.contact_number.strip():
-        return form
-    return msgspec.structs.replace(form, contact_number=e164(form.contact_number))
+    return msgspec.structs.replace(form, contact_number=checked("contact_number", form.contact_number))
 
 
 def faults(form: Form) -> list[str]:
     """What is written in a form and cannot be right, a sentence each."""
-    found = []
-    if form.contact_number.strip():
+    wrong = []
+    for field in FIELDS:
         try:
-            e164(form.contact_number)
+            checked(field, value_of(form, field))
         except ValueError as error:
-            found.append(f"contact_number: {error}")
+            wrong.append(f"{field}: {error}")
     unknown = [name for name in form.discovered if name not in FIELDS]
-    found += [f"discovered: {name!r} is no field; router.vendor would be one." for name in unknown]
-    return found
+    return wrong + [f"discovered: {name!r} is not a field; use one such as router.vendor." for name in unknown]
+
+
+def checked(field: str, text: str) -> str:
+    """What a field may hold, in its one spelling. Raises ValueError with a sentence; empty text is always right."""
+    text = text.strip()
+    if not text:
+        return ""
+    match field.rpartition(".")[2]:
+        case "contact_number":
+            return e164(text)
+        case "fixed_address":
+            try:
+                return str(ip_address(text))
+            except ValueError:
+                raise ValueError(f"{text!r} is not an IP address; write one such as 203.0.113.7.") from None
+    known = CHOICES.get(field)
+    if known and text not in known:
+        raise ValueError(f"{text!r} is not {' or '.join(known)}.")
+    if field == "second_trunk.channels" and not re.fullmatch("[1-9][0-9]{0,4}", text):
+        raise ValueError(f"{text!r} is not a number of channels.")
+    return text
 
 
 def e164(text: str) -> str:
-    """A telephone number in E.164. Raises ValueError with a sentence that says what is wrong with it."""
-    written = text.strip().removeprefix("tel:")
+    """A telephone number in E.164. Raises ValueError with a sentence that says what is wrong with it.
+
+    The library drops an extension, takes letters for the digits of their keys, and ends at a slash. Nothing of that
+    may pass in silence, so every digit that was typed must be one of the number.
+    """
+    written = unicodedata.normalize("NFKC", text).strip().removeprefix("tel:")
     try:
         number = phonenumbers.parse(written, REGION)
     except phonenumbers.NumberParseException as error:
-        raise ValueError(f"{text!r} is no telephone number; +356 2100 0000 would be right.") from error
+        raise ValueError(f"{text!r} is not a telephone number; write one such as +356 2100 0000.") from error
+    letters = "".join(character for character in written if character.isalpha())
+    if letters:
+        raise ValueError(f"{text!r} holds letters ({letters}); write digits only, and an extension in the comments.")
+    typed = "".join(str(unicodedata.digit(character)) for character in written if character.isdigit())
+    national = phonenumbers.national_significant_number(number)
+    full = f"{number.country_code}{national}"
+    trunk_zero = f"{number.country_code}0{national}" if "(0)" in written else full
+    if typed not in (full, f"00{full}", national, trunk_zero):
+        raise ValueError(
+            f"{text!r} holds more than one telephone number (+{full}); write that alone, the rest in the comments."
+        )
     if not phonenumbers.is_possible_number(number):
-        raise ValueError(f"{text!r} has the wrong number of digits; +356 2100 0000 would be right.")
+        raise ValueError(f"{text!r} has the wrong number of digits; write one such as +356 2100 0000.")
     if not phonenumbers.is_valid_number(number):
         country = phonenumbers.region_code_for_country_code(number.country_code or 0)
         raise ValueError(f"{text!r} is a number that {country} does not assign; check its digits.")
@@ -132,16 +181,21 @@ FIELDS = {
     "firewall.release": "Firewall release",
     "internet_1.service_identifier": "Internet-1 service identifier",
     "internet_1.speed": "Internet-1 speed as ordered",
+    "internet_1.fixed_address": "Internet-1 fixed public address (empty where it may change)",
     "internet_1.interface": "Internet-1 interface",
     "internet_1.address": "Internet-1 address",
     "internet_1.public_address": "Internet-1 public address",
     "internet_1.measured_speed": "Internet-1 measured speed",
     "internet_2.service_identifier": "Internet-2 service identifier",
     "internet_2.speed": "Internet-2 speed as ordered",
+    "internet_2.fixed_address": "Internet-2 fixed public address (empty where it may change)",
     "internet_2.interface": "Internet-2 interface",
     "internet_2.address": "Internet-2 address",
     "internet_2.public_address": "Internet-2 public address",
     "internet_2.measured_speed": "Internet-2 measured speed",
+    "second_trunk.use": "Second trunk (overflow, load-sharing, or empty where there is one trunk)",
+    "second_trunk.channels": "Channels of the second trunk",
+    "second_trunk.link": "Line of the second trunk (Internet-1 or Internet-2)",
 }
 "Field -> what a person is asked for, in the order of the paper form."
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Readiness, Report
+from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Readiness, Report, SecondTrunk
 from gosip_check.report.pictures import pictures, rewritings
 from gosip_check.report.reading import groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
@@ -54,9 +54,9 @@ def form_rows(form: Form) -> list[tuple[str, str, bool]]:
     """(name, value, found by the tool and confirmed by nobody) of every field that the provider reads."""
     rows = [("Company", form.company_name, "company_name"), ("Contact", form.contact, "contact")]
     rows += [("Number", form.contact_number, "contact_number"), ("Comments", form.comments, "comments")]
-    for name in ("pbx", "router", "firewall", "internet_1", "internet_2"):
-        part: Equipment | InternetLine = getattr(form, name)
-        label = {"pbx": "PBX"}.get(name, name.replace("_", "-").capitalize())
+    for name in ("pbx", "router", "firewall", "internet_1", "internet_2", "second_trunk"):
+        part: Equipment | InternetLine | SecondTrunk = getattr(form, name)
+        label = {"pbx": "PBX", "second_trunk": "Second trunk"}.get(name, name.replace("_", "-").capitalize())
         for field in part.__struct_fields__:
             rows.append((f"{label} {field.replace('_', ' ')}", getattr(part, field), f"{name}.{field}"))
     return [(label, value, field in form.discovered) for label, value, field in rows if value.strip()]

@@ -12,7 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gosip_check.records import ALL_LINKS, Form, LinkReport, Outcome, Readiness, Report, Verdict
+from gosip_check.records import (
+    ALL_LINKS,
+    Form,
+    InternetLine,
+    LinkReport,
+    Outcome,
+    Readiness,
+    Report,
+    SecondTrunk,
+    Verdict,
+)
 from gosip_check.report.alg_diff import diff
 from gosip_check.report.reading import heading
 from gosip_check.report.side_by_side import side_by_side
@@ -150,13 +160,24 @@ def form_table(form: Form) -> Table:
         "PBX": _joined(form.pbx.vendor, form.pbx.model, form.pbx.release),
         "Router": _joined(form.router.vendor, form.router.model, form.router.release),
         "Firewall": _joined(form.firewall.vendor, form.firewall.model, form.firewall.release),
-        "Internet-1": _joined(form.internet_1.service_identifier, form.internet_1.speed, form.internet_1.comments),
-        "Internet-2": _joined(form.internet_2.service_identifier, form.internet_2.speed, form.internet_2.comments),
+        "Internet-1": _line(form.internet_1),
+        "Internet-2": _line(form.internet_2),
+        "Trunk 2": _trunk(form.second_trunk),
         "Comments": form.comments,
     }
     for name, value in rows.items():
         table.add_row(name, Text(visible(value)) if value.strip() else Text("-", "dim"))
     return table
+
+
+def _line(line: InternetLine) -> str:
+    fixed = f"fixed address {line.fixed_address}" if line.fixed_address.strip() else ""
+    return _joined(line.service_identifier, line.speed, fixed, line.comments)
+
+
+def _trunk(trunk: SecondTrunk) -> str:
+    channels = f"{trunk.channels} channels" if trunk.channels.strip() else ""
+    return _joined(trunk.use, channels, trunk.link, trunk.comments)
 
 
 def _joined(*parts: str) -> str:

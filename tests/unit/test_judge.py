@@ -151,3 +151,14 @@ def test_what_a_stopped_run_did_not_get_to_is_unknown_and_says_so_by_a_state() -
 )
 def test_readiness(outcomes: list[tuple[str, str]], expected: Readiness) -> None:
     assert readiness(verdict(outcome, level) for outcome, level in outcomes) is expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [("is", True), ("is", "udp"), ("one_of", ["a", "b"]), ("one_of", [1, 2]), ("includes", 5060), ("includes", "a")],
+)
+@pytest.mark.parametrize("bounds", [[1, 2], [[1], [2]], ["a", "b"], [None, {}], [True, False], [None, 3]])
+def test_between_two_bounds_lies_nothing_that_has_no_order(operator: str, value: Any, bounds: list[Any]) -> None:
+    """Facts may come from a file that somebody edited."""
+    facts = {"x": None, "between": {"x": bounds}}
+    assert judge(requirement(expectation("x", operator, value)), measurement(facts)).outcome is Outcome.UNKNOWN

@@ -219,18 +219,24 @@ def test_at_a_terminal_it_asks_and_offers_what_was_found(tmp_path: Path) -> None
         script,
         {
             "Company: ": "ACME", "Contact person: ": "Ġanni", "Telephone number: ": "123",
-            "would be right.": "21669015", "PBX vendor: ": "3CX", "PBX model: ": "-", "PBX release: ": "20",
+            "2100 0000.": "21669015", "PBX vendor: ": "3CX", "PBX model: ": "-", "PBX release: ": "20",
             "Router vendor (found: UPnP) [DrayTek\\x1b[31m]: ": "",
             "Router model (found: UPnP) [Vigor]: ": "Vigor 2927",
             "Router release: ": "", "Firewall vendor [DrayTek\\x1b[31m]: ": "", "Firewall model [Vigor 2927]: ": "",
             "Firewall release: ": "", "Internet-1 service identifier: ": "X1",
             "Internet-1 speed as ordered: ": "500/100",
+            "Internet-1 fixed public address (empty where it may change): ": "192.0.2",
+            "203.0.113.7.": "192.0.2.9",
             "Internet-2 service identifier: ": "",
+            "Second trunk (overflow, load-sharing, or empty where there is one trunk): ": "overflow",
+            "Channels of the second trunk: ": "10",
+            "Line of the second trunk (Internet-1 or Internet-2): ": "Internet-1",
         },
     )  # fmt: skip
     form = load(path)
     assert form.contact_number == "+35621669015"
     assert (form.router.model, form.firewall.vendor) == ("Vigor 2927", "DrayTek\\x1b[31m")
+    assert (form.internet_1.fixed_address, form.second_trunk.channels) == ("192.0.2.9", "10")
     assert form.discovered == []
     assert form.not_filled_in == ["pbx.model"]
     assert "\x1b[31m" not in seen
@@ -291,13 +297,13 @@ def test_comments_of_ones_own_are_kept_beside(tmp_path: Path, capsys: pytest.Cap
 def test_a_form_that_cannot_be_right_is_told(tmp_path: Path) -> None:
     path = tmp_path / "form.toml"
     path.write_text('discovered = ["nonsense"]\n')
-    assert "discovered: 'nonsense' is no field" in here("form", "check", path)[1]
+    assert "discovered: 'nonsense' is not a field" in here("form", "check", path)[1]
     document = demo()
     document["form"] = {"contact_number": "not a number", "discovered": ["nonsense"]}
     code, printed = here("report", "check", save(document, tmp_path))
     assert code == 1
     assert "'not a number' is no telephone number" in printed
-    assert "discovered: 'nonsense' is no field" in printed
+    assert "discovered: 'nonsense' is not a field" in printed
 
 
 def test_a_wrong_pbx_is_not_repeated() -> None:
