@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from gosip_check.probes.probe import LinkResult, Probe
 from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement
 
@@ -19,6 +21,13 @@ def of_one_link(
 def of_all_links(requirements: Iterable[Requirement], probes: Mapping[str, Probe]) -> list[Requirement]:
     """What compares the links."""
     return [requirement for requirement in requirements if probes[requirement.probe].across]
+
+
+def as_on_form(links: Sequence[Link], form: Form | None) -> list[Link]:
+    """The links with what the form says of the first two of them."""
+    form = form or Form()
+    fixed = [form.internet_1.fixed_address, form.internet_2.fixed_address, *[""] * len(links)]
+    return [replace(link, fixed_address=address) for link, address in zip(links, fixed, strict=False)]
 
 
 def local_probes(probes: Mapping[str, Probe]) -> set[str]:

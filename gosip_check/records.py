@@ -250,6 +250,8 @@ class Link(Record, frozen=True):
     name: str
     source: str | None = None
     interface: str | None = None
+    fixed_address: str = ""
+    "The public address that the form says it always has; empty where it says none."
 
 
 class LinkReport(Record, frozen=True):

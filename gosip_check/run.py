@@ -23,7 +23,7 @@ import msgspec
 
 from gosip_check import __version__
 from gosip_check.judge import counts, readiness, stopped
-from gosip_check.links import compared_links, first_found, local_probes, of_all_links, of_one_link
+from gosip_check.links import as_on_form, compared_links, first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, Turns, fill_options
@@ -98,7 +98,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     links: list[LinkReport] = []
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
-    for link in plan.links:
+    for link in as_on_form(plan.links, plan.form):
         source, trouble = _route(plan, link)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")

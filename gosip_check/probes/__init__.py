@@ -8,7 +8,7 @@ from gosip_check.probes.firewall import management, port_range, rtp
 from gosip_check.probes.host import interface, machine, ntp
 from gosip_check.probes.lines import redundancy
 from gosip_check.probes.media import channels
-from gosip_check.probes.nat import binding_lifetime, translation
+from gosip_check.probes.nat import binding_lifetime, fixed_address, translation
 from gosip_check.probes.path import hops, mtu
 from gosip_check.probes.probe import Probe
 from gosip_check.probes.sip import large, signalling
@@ -25,6 +25,7 @@ PROBES: dict[str, Probe] = {
         rtp.PROBE,
         large.PROBE,
         translation.PROBE,
+        fixed_address.PROBE,
         binding_lifetime.PROBE,
         management.PROBE,
         mtu.PROBE,
