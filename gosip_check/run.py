@@ -164,7 +164,7 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
     """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
     verdicts: dict[str, Verdict] = {}
     measurements: dict[_Key, Measurement] = {}
-    facts: dict[str, Facts] = {}
+    facts: dict[_Key, Facts | None] = {}
     asks: dict[_Key, _Ask] = {}
     around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form)
 
@@ -188,10 +188,12 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
             going.observer.judged(verdict)
         _add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
-        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, facts, going):
+        # In the order of the checklist, so that a probe that is asked twice has one answer for those that come later.
+        facts.update(dict.fromkeys(key for key in asks if key not in facts))
+        seen = {key[0]: brought for key, brought in reversed(facts.items()) if brought is not None}
+        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, seen, going):
             measurements[ask.key] = measurement
-            if brought is not None:
-                facts[ask.probe.name] = brought
+            facts[ask.key] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
 
@@ -248,7 +250,7 @@ def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_
 
 
 def _measure(
-    asks: list[_Ask], base: Context, facts: dict[str, Facts], going: _Going
+    asks: list[_Ask], base: Context, facts: Mapping[str, Facts], going: _Going
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()

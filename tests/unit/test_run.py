@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -283,6 +284,27 @@ def test_facts_are_handed_to_the_probes_that_build_on_them(probes: Put) -> None:
     ((name, facts),) = seen[0].items()  # and no facts that were not asked for
     assert name == "a"
     assert isinstance(facts, Facts)
+
+
+@pytest.mark.parametrize("slower", [1, 2])
+def test_of_a_probe_that_is_asked_twice_the_first_of_the_checklist_is_handed_on(slower: int, probes: Put) -> None:
+    """Whichever of them ends first."""
+    seen: list[dict[str, Any]] = []
+    other_ended = threading.Event()
+
+    def twice(options: Options, context: Context) -> Facts:
+        if options.which == slower:
+            assert other_ended.wait(timeout=60)
+        other_ended.set()
+        return good(options, context)
+
+    def building(options: Options, context: Context) -> Facts:
+        seen.append(dict(context.seen))
+        return good(options, context)
+
+    probes(make("a", twice), make("c", building, after=("a",)))
+    go(plan(asks("a", "one", options={"which": 1}), asks("a", "two", options={"which": 2}), asks("c")))
+    assert [facts["a"].options.which for facts in seen] == [1]
 
 
 def test_a_probe_knows_its_link_and_can_say_something(probes: Put) -> None:
