@@ -9,7 +9,11 @@ from types import TracebackType
 import click
 
 from gosip_check.cli.app import gosip_check
-from gosip_check.cli.exits import EXIT_TOOL_FAILED
+from gosip_check.cli.exits import EXIT_TOOL_FAILED, EXIT_USAGE
+
+_LINUX_ONLY = (
+    "gosip-check runs on Linux only: start this computer from a Linux USB stick, or bring a small Linux computer."
+)
 
 
 def main() -> None:
@@ -20,6 +24,9 @@ def main() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if sys.platform != "linux":
+        click.echo(f"Error: {_LINUX_ONLY}", err=True)
+        sys.exit(_code(EXIT_USAGE))
     try:
         code = gosip_check.main(standalone_mode=False)
         sys.stdout.flush()
@@ -46,7 +53,12 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
         print("This is a fault of gosip-check itself; it says nothing about the site.", file=sys.stderr)
         sys.stderr.flush()
     finally:
-        os._exit(3 if "--nagios" in sys.argv else EXIT_TOOL_FAILED)  # a plugin has no fourth code; 3 is UNKNOWN
+        os._exit(_code(EXIT_TOOL_FAILED))
+
+
+def _code(code: int) -> int:
+    """For a Nagios plugin 3, UNKNOWN: its other codes mean something else."""
+    return 3 if "--nagios" in sys.argv else code
 
 
 if __name__ == "__main__":

@@ -235,12 +235,16 @@ def seconds_of(text: str, option: str, least_s: float) -> float:
 
 
 def history_path(name: str | None) -> Path:
-    """The file that is named, else the usual one."""
+    """The file that is named, else the usual one. Raises UsageProblem."""
     from pathlib import Path
 
+    from gosip_check.folders import NoHomeFolder
     from gosip_check.health.history import default_path
 
-    return Path(name) if name is not None else default_path()
+    try:
+        return Path(name) if name is not None else default_path()
+    except NoHomeFolder as error:
+        raise UsageProblem(str(error)) from error
 
 
 def check_options(

@@ -14,10 +14,8 @@ import click
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, UsageProblem
 from gosip_check.cli.health import check_options, health, seconds_of
 
-TASK_FILE = "gosip-check-task.xml"
-
 _kind = click.option(
-    "--kind", type=click.Choice(["systemd", "cron", "windows"]), help="What keeps the time; the usual one unless told."
+    "--kind", type=click.Choice(["systemd", "cron"]), help="What keeps the time; the usual one unless told."
 )
 _system = click.option("--system", is_flag=True, help="For the whole machine, not for this user; needs root.")
 
@@ -110,7 +108,7 @@ def remove(kind: str | None, system: bool) -> int:
 
 def _kinds(kind: str | None, system: bool) -> list[tuple[str, bool]]:
     """Where to look: (kind, for the whole machine). Without being told everywhere, whatever is usual here."""
-    found = [("systemd", False), ("systemd", True), ("cron", False), ("windows", False)]
+    found = [("systemd", False), ("systemd", True), ("cron", False)]
     if system:
         return [("systemd", True)] if kind in (None, "systemd") else [(kind, True)]
     if kind is None and shutil.which("crontab") is None:
@@ -128,34 +126,29 @@ def _remove(kind: str, system: bool) -> list[str]:
     if kind == "cron":
         _write_crontab(without_cron_line(_crontab()))
         return found
-    trouble = _systemctl(system, "disable", "--now", f"{NAME}.timer") if kind == "systemd" else ""
+    trouble = _systemctl(system, "disable", "--now", f"{NAME}.timer")
     for place in found:
         try:
             Path(place).unlink()
         except OSError as error:
             raise ToolFailed(f"{place}: cannot be removed: {error.strerror}.") from error
-    if kind == "systemd":
-        trouble = trouble or _systemctl(system, "daemon-reload")
+    trouble = trouble or _systemctl(system, "daemon-reload")
     if trouble:
         scope = "" if system else "--user "
         raise ToolFailed(
             f"{', '.join(found)}: removed, but systemd may run it until the next start: {trouble}. Run: systemctl "
             f"{scope}stop {NAME}.timer; systemctl {scope}daemon-reload"
         )
-    if kind == "windows":
-        click.echo(f"Also, on Windows: schtasks /Delete /TN {NAME}")
     return found
 
 
 def _usual_kind() -> str:
-    if sys.platform == "win32":
-        return "windows"
     return "systemd" if Path("/run/systemd/system").is_dir() else "cron"
 
 
 def _texts(kind: str, system: bool, command: list[str], every_s: int) -> dict[str, str]:
     """Where -> what."""
-    from gosip_check.health.schedule import NAME, cron_line, systemd_service, systemd_timer, task_xml
+    from gosip_check.health.schedule import NAME, cron_line, systemd_service, systemd_timer
 
     folder = str(Path.cwd())
     if kind == "systemd":
@@ -164,9 +157,7 @@ def _texts(kind: str, system: bool, command: list[str], every_s: int) -> dict[st
             str(units / f"{NAME}.service"): systemd_service(command, folder, system=system),
             str(units / f"{NAME}.timer"): systemd_timer(every_s),
         }
-    if kind == "cron":
-        return {_CRONTAB: f"{cron_line(command, folder, every_s)}\n"}
-    return {TASK_FILE: task_xml(command, folder, every_s)}
+    return {_CRONTAB: f"{cron_line(command, folder, every_s)}\n"}
 
 
 _CRONTAB = "crontab of this user"
@@ -174,9 +165,13 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 
 
 def _unit_folder(system: bool) -> Path:
-    if system:
-        return SYSTEM_UNITS
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
+    """Raises ToolFailed."""
+    from gosip_check.folders import NoHomeFolder, unit_folder
+
+    try:
+        return SYSTEM_UNITS if system else unit_folder()
+    except NoHomeFolder as error:
+        raise ToolFailed(str(error)) from error
 
 
 def _installed(kind: str, system: bool) -> dict[str, str]:
@@ -185,13 +180,9 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
     if kind == "cron":
         lines = [line for line in _crontab().split("\n") if line.endswith(MARK)]
         return {_CRONTAB: "\n".join(lines)} if lines else {}
-    if kind == "systemd":
-        places = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
-    else:
-        places = [Path(TASK_FILE)]
-    encoding = "utf-16" if kind == "windows" else "utf-8"
+    places = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
     try:
-        return {str(place): place.read_text(encoding=encoding) for place in places if place.exists()}
+        return {str(place): place.read_text(encoding="utf-8") for place in places if place.exists()}
     except (OSError, UnicodeError) as error:
         raise ToolFailed(f"{places[0]}: cannot be read: {error}.") from error
 
@@ -207,15 +198,11 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
     for place, text in texts.items():
         try:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-            # Task Scheduler reads UTF-16, which is what the XML declares.
-            Output(place).write(text.encode("utf-16") if kind == "windows" else text, mode=0o644)
+            Output(place).write(text, mode=0o644)
         except OSError as error:
             raise ToolFailed(f"{place}: cannot be written: {error.strerror}.") from error
         except OutputError as error:
             raise ToolFailed(str(error)) from error
-    if kind == "windows":
-        click.echo(f"Written. To install it, on Windows: schtasks /Create /TN {NAME} /XML {TASK_FILE}")
-        return
     trouble = _systemctl(system, "daemon-reload") or _systemctl(system, "enable", "--now", f"{NAME}.timer")
     if not trouble:
         click.echo("Written, and started.")

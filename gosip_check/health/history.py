@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from gosip_check.folders import state_folder
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import VerdictChange, changes, news, stopped_as_skipped, words
 from gosip_check.report.figures import figures
@@ -85,14 +86,10 @@ class Change:
 
 
 def default_path() -> Path:
-    """Where the history lies unless another place is named: systemd's state folder of the unit, else the user's."""
+    """In systemd's state folder of the unit, else in the user's. Raises NoHomeFolder."""
     if folder := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(folder) / "history.sqlite"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "gosip-check" / "history.sqlite"
+    return state_folder() / "history.sqlite"
 
 
 def site_of(report: Report) -> str:

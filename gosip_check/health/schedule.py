@@ -1,13 +1,11 @@
-"""Texts that make a system run the light check by itself: a systemd timer, a cron line, a task for Windows. Pure.
+"""Texts that make a system run the light check by itself: a systemd timer or a cron line. Pure.
 
 Installs nothing and runs nothing. Every word of the command is quoted as the reader of the text wants it; what cannot
 be quoted is refused. `folder`: where the command runs, so that relative names in it lead where they led when asked.
 """
 
 import shlex
-import subprocess
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
 
 NAME = "gosip-check"
 MARK = "# gosip-check: the light check; `gosip-check schedule remove --kind cron` takes this line out"
@@ -89,52 +87,6 @@ def without_cron_line(table: str) -> str:
     """A crontab without our line."""
     lines = table.removesuffix("\n").split("\n") if table else []  # cron's own line ends, and no others
     return "".join(f"{line}\n" for line in lines if not line.endswith(MARK))
-
-
-def task_xml(command: Sequence[str], folder: str, every_s: int) -> str:
-    """A task for Windows' Task Scheduler, version 1.2 of its XML. Raises ScheduleError under a minute."""
-    if every_s < 60:
-        raise ScheduleError("Task Scheduler cannot repeat more often than once a minute.")
-    program, *arguments = _checked(command)
-    days, seconds = divmod(every_s, 86400)
-    interval = f"P{days}D" if seconds == 0 else f"PT{every_s // 60}M"
-    return f"""\
-<?xml version="1.0" encoding="UTF-16"?>
-<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <RegistrationInfo>
-    <Description>gosip-check: is the SIP trunk of this site well?</Description>
-  </RegistrationInfo>
-  <Triggers>
-    <TimeTrigger>
-      <Repetition>
-        <Interval>{interval}</Interval>
-        <StopAtDurationEnd>false</StopAtDurationEnd>
-      </Repetition>
-      <StartBoundary>2026-01-01T00:00:00</StartBoundary>
-      <Enabled>true</Enabled>
-    </TimeTrigger>
-  </Triggers>
-  <Principals>
-    <Principal id="Author">
-      <LogonType>InteractiveToken</LogonType>
-      <RunLevel>LeastPrivilege</RunLevel>
-    </Principal>
-  </Principals>
-  <Settings>
-    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
-    <StartWhenAvailable>true</StartWhenAvailable>
-    <ExecutionTimeLimit>PT2M</ExecutionTimeLimit>
-    <Enabled>true</Enabled>
-  </Settings>
-  <Actions Context="Author">
-    <Exec>
-      <Command>{escape(program)}</Command>
-      <Arguments>{escape(subprocess.list2cmdline(arguments))}</Arguments>
-      <WorkingDirectory>{escape(_checked([folder])[0])}</WorkingDirectory>
-    </Exec>
-  </Actions>
-</Task>
-"""
 
 
 def _systemd_word(word: str) -> str:

@@ -1,6 +1,6 @@
 """UDP sockets that tell all about a packet: kernel arrival time, TTL, TOS, the port it was sent to, what was dropped.
 
-Linux only. Reads and sends; knows nothing of what is inside.
+Reads and sends; knows nothing of what is inside.
 """
 
 import contextlib

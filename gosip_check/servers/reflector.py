@@ -9,7 +9,6 @@ Everything that decides about a packet is in `stamp_reflector` and `wire.sip_mir
 import contextlib
 import select
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -66,9 +65,7 @@ class Reflector:
 
     @classmethod
     def open(cls, options: ReflectorOptions) -> Self:
-        """Bind everything. Raises OSError whose text names the address and port; unsupported anywhere but on Linux."""
-        if sys.platform != "linux":
-            raise OSError("the reflector needs Linux: it relies on the kernel's arrival times")
+        """Bind everything. Raises OSError whose text names the address and port."""
         with contextlib.ExitStack() as undo:
             udp: dict[int, UdpEnd] = {}
             mirrors: dict[int, UdpEnd] = {}

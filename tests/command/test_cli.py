@@ -106,7 +106,36 @@ def test_a_start_loads_only_click(arguments: list[str]) -> None:
     loaded = set(done.stdout.splitlines()[-1].split()[1:])
     assert "click" in loaded
     heavy = {"rich", "dns", "psutil", "jinja2", "phonenumbers", "prometheus_client", "msgspec", "ping3", "asyncio"}
+    heavy |= {"cryptography", "typst"}
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin", "freebsd14"])
+@pytest.mark.parametrize(("arguments", "code"), [(["run"], 2), (["--help"], 2), (["health", "--nagios"], 3)])
+def test_another_system_than_linux_is_refused_in_one_sentence(system: str, arguments: list[str], code: int) -> None:
+    script = (
+        "import sys; from gosip_check.__main__ import main\n"
+        f"sys.platform, sys.argv = {system!r}, ['gosip-check', *{arguments!r}]\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == (
+        "Error: gosip-check runs on Linux only: "
+        "start this computer from a Linux USB stick, or bring a small Linux computer.\n"
+    )
+
+
+def test_the_refusal_comes_before_anything_of_linux_is_loaded() -> None:
+    """As elsewhere: no `fcntl`, no `resource`."""
+    script = (
+        "import sys; sys.platform = 'darwin'; sys.modules['fcntl'] = sys.modules['resource'] = None\n"
+        "from gosip_check.__main__ import main; sys.argv = ['gosip-check', 'run']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: gosip-check runs on Linux only: ")
 
 
 def test_json_on_standard_output_is_alone_there() -> None:

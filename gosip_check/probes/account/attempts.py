@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gosip_check.folders import NoHomeFolder, state_folder
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 
@@ -64,7 +65,10 @@ def attempts(user: str, domain: str) -> Iterator[Attempts]:
 
     Raises ProbeFailed(permission) where it cannot be kept or read: without it no attempt would be safe.
     """
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gosip-check"
+    try:
+        folder = state_folder()
+    except NoHomeFolder as error:
+        raise ProbeFailed(FailureKind.PERMISSION, f"No record of failed attempts can be kept. {error}") from error
     path = folder / "attempts.json"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

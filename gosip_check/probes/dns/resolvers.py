@@ -1,12 +1,9 @@
 """Which DNS resolvers this machine uses, and over which line. Reads system configuration; asks nobody."""
 
 import contextlib
-import sys
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from pathlib import Path
 
-import dns.exception
-import dns.resolver
 import psutil
 
 from gosip_check.probes.dns.query import Resolver
@@ -19,7 +16,7 @@ _SYSTEMD_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
 
 def system_resolvers() -> list[Resolver]:
     """The configured resolvers in their order; behind systemd-resolved's stub also those that it asks."""
-    found = _of_windows() if sys.platform == "win32" else _configured(_RESOLV_CONF)
+    found = _configured(_RESOLV_CONF)
     if any(resolver.address in _SYSTEMD_STUBS for resolver in found):
         found += _configured(_SYSTEMD_UPSTREAMS)
     return list(dict.fromkeys(found))
@@ -82,11 +79,3 @@ def _configured(path: str) -> list[Resolver]:
             with contextlib.suppress(ValueError):
                 found.append(Resolver(address=str(ip_address(words[1]))))
     return found
-
-
-def _of_windows() -> list[Resolver]:
-    try:
-        resolver = dns.resolver.Resolver(configure=True)
-    except (dns.exception.DNSException, OSError, ValueError):  # none configured
-        return []
-    return [Resolver(address=str(address), port=resolver.port) for address in resolver.nameservers]

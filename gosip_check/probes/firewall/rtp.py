@@ -88,7 +88,7 @@ def measure(options: Options, context: Context) -> Facts:
 
 
 def _by_quotes(options: Options, context: Context, seed: int, reached: port_range.Facts | None) -> Facts:
-    """Raises ProbeFailed: unsupported without an error queue, or when nothing behind the edge quotes."""
+    """Raises ProbeFailed: unsupported when nothing behind the edge quotes."""
     ways = context.seen.get("path")
     if not isinstance(ways, hops.Facts):
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")

@@ -5,7 +5,6 @@ Reads the system's own tables and sends nothing.
 
 import socket
 import struct
-import sys
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
@@ -89,7 +88,7 @@ def link_of(name: str, place: str) -> Link:
 def medium(name: str, sys_class_net: Path = _SYS) -> Medium | None:
     """What carries an interface, as Linux's sysfs shows it; None for one whose carrier cannot be seen from here."""
     folder = sys_class_net / name
-    if name in ("lo", "lo0"):
+    if name == "lo":
         return "loopback"
     if (folder / "wireless").exists() or (folder / "phy80211").exists():
         return "wifi"
@@ -126,7 +125,7 @@ def _interface_of(address: str) -> str | None:
         if any(entry.address.partition("%")[0] == address for entry in addresses):
             return name
     if address.startswith("127."):  # Linux answers on all of 127.0.0.0/8, and lists only the first
-        return "lo" if sys.platform.startswith("linux") else "lo0"
+        return "lo"
     return None
 
 

@@ -13,6 +13,7 @@ import errno
 import gc
 import itertools
 import os
+import resource
 import socket
 import struct
 import sys
@@ -233,8 +234,6 @@ def main() -> None:
     """The process: plan in, lines out. A refusal of this machine is a line too."""
     with contextlib.suppress(OSError):  # only root may go first
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    import resource  # not where Windows is; nor is this process
-
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(OSError, ValueError):  # a socket for each channel; the usual limit ends at a thousand
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,6 +1,6 @@
 """Sockets for media: a connected UDP flow whose packets the kernel stamps as they arrive. `net` opens it.
 
-Linux only; sends and receives bytes and never parses them. Because the kernel keeps the arrival time, a flow need not
+Sends and receives bytes and never parses them. Because the kernel keeps the arrival time, a flow need not
 be read at once: its buffer holds some seconds of one channel.
 """
 
@@ -31,13 +31,9 @@ _RECEIVE_BUFFER = 1 << 19
 def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """A non-blocking UDP socket from a fresh port of the link to one far port, its packets marked with `dscp`.
 
-    Raises ProbeFailed: unsupported where the kernel stamps no arrivals or has no way to the address, and whatever
+    Raises ProbeFailed: unsupported where the kernel has no way to the address, and whatever
     `net.udp_socket` raises.
     """
-    if sys.platform != "linux":
-        raise ProbeFailed(
-            FailureKind.UNSUPPORTED, "Media can be timed on Linux only: it needs the kernel's arrival times."
-        )
     sock = sockets.udp_socket(link, sockets.family_of(address))
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)

@@ -6,7 +6,6 @@ A socket that is bound to an interface does not tell: Linux then takes every des
 import errno
 import socket
 import struct
-import sys
 from collections.abc import Callable
 
 from gosip_check.records import Link
@@ -21,7 +20,7 @@ _TIMEOUT_S = 1.0
 
 def has_route(link: Link, towards: str, open_netlink: Callable[[], socket.socket]) -> bool | None:
     """Does the routing of this machine lead from the link to an IPv4 address? None where the system does not tell."""
-    if not sys.platform.startswith("linux") or link.interface is None or ":" in towards:
+    if link.interface is None or ":" in towards:
         return None
     attributes = _attribute(_RTA_DST, socket.inet_aton(towards))
     source = link.source if link.source is not None and ":" not in link.source else None

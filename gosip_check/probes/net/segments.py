@@ -34,5 +34,5 @@ def segments(sock: socket.socket) -> Segments:
     try:
         segment, resent, acked = _TCP_INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
         return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, _IP_MTU))
-    except (OSError, AttributeError, struct.error) as error:
+    except (OSError, struct.error) as error:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not tell what a connection has sent.") from error

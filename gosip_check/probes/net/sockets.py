@@ -1,8 +1,7 @@
 """Sockets: the only file that opens them. Sends and receives bytes, reads ICMP errors; never judges or parses payloads.
 
-On Linux every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then
-arrives with its sender, type, code and the quoted part of our own packet. Where the system has none, `HAS_ERROR_QUEUE`
-is False and ICMP errors show only as refused connections.
+Every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives with
+its sender, type, code and the quoted part of our own packet.
 """
 
 import contextlib
@@ -10,7 +9,6 @@ import errno
 import select
 import socket
 import struct
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +17,6 @@ from ipaddress import ip_address
 from gosip_check.probes.net import route
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
-
-HAS_ERROR_QUEUE = sys.platform == "linux"
 
 # From <linux/in.h>, <linux/in6.h> and <linux/errqueue.h>; the socket module does not name them all.
 _IP_RECVERR = 11
@@ -271,10 +267,8 @@ def read_datagrams(sock: socket.socket) -> list[Datagram]:
 
 
 def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
-    """The ICMP errors that wait in the socket's error queue; always empty where the system has none."""
+    """The ICMP errors that wait in the socket's error queue."""
     found: list[IcmpError] = []
-    if not HAS_ERROR_QUEUE:
-        return found
     for _ in range(_MOST_AT_ONCE):
         try:
             data, ancillary, _, destination = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
@@ -293,22 +287,21 @@ def _netlink() -> socket.socket:
 
 
 def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
-    """Where the link names an interface, nothing leaves through another one (Linux, unprivileged since 5.7)."""
+    """Where the link names an interface, nothing leaves through another one (unprivileged since Linux 5.7)."""
     try:
         sock = socket.socket(family, kind)
-        if link.interface is not None and hasattr(socket, "SO_BINDTODEVICE"):
+        if link.interface is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
     except OSError as error:
         raise _local_trouble(error, f"opening a socket{f' on {link.interface}' if link.interface else ''}") from error
     sock.setblocking(False)
-    if HAS_ERROR_QUEUE:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-        else:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-            with contextlib.suppress(OSError):  # kernels before 5.9 do not know it: quotes then come without a length
-                sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR_RFC4884, 1)
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        with contextlib.suppress(OSError):  # kernels before 5.9 do not know it: quotes then come without a length
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR_RFC4884, 1)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
     return sock
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.dns import srv
 from gosip_check.probes.net import sockets
-from gosip_check.probes.path.quotes import Heard, Shot, need_error_queue, volley
+from gosip_check.probes.path.quotes import Heard, Shot, volley
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
 
@@ -79,8 +79,7 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed: unsupported without an error queue, unreachable without a route, interrupted."""
-    need_error_queue()
+    """Raises ProbeFailed: unsupported over IPv6, unreachable without a route, interrupted."""
     destination = _destination(options, context)
     context.say(f"Hops towards {destination}")
     heards: dict[int, Heard] = {}

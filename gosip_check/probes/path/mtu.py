@@ -83,9 +83,7 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed: unreachable without servers, unsupported where the kernel does not tell, interrupted."""
-    if not sockets.HAS_ERROR_QUEUE:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not tell which ICMP errors come back.")
+    """Raises ProbeFailed: unreachable without servers, unsupported over UDP or by this kernel, interrupted."""
     found = context.seen.get("srv")
     targets = found.targets if isinstance(found, srv.Facts) else []
     places = list(dict.fromkeys((t.target, a, t.port) for t in targets for a in t.addresses if "." in a))

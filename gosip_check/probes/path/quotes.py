@@ -19,8 +19,7 @@ from enum import StrEnum
 
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.sockets import Datagram, IcmpError
-from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.records import FailureKind
+from gosip_check.probes.probe import Context
 from gosip_check.wire import bait
 from gosip_check.wire.icmp_quote import payload_of
 
@@ -114,21 +113,11 @@ def sip_shot(address: str, port: int, domain: str, message: str, ttl: int) -> Sh
     return Shot(payload, address, port, ttl)
 
 
-def need_error_queue() -> None:
-    """Raises ProbeFailed(unsupported) where the system does not hand ICMP errors to a plain user."""
-    if not sockets.HAS_ERROR_QUEUE:
-        raise ProbeFailed(
-            FailureKind.UNSUPPORTED,
-            "This system does not show ICMP errors to a plain user; run this on Linux to have it measured.",
-        )
-
-
 def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> list[Heard]:
     """Send every shot once, a few milliseconds apart, and listen until all are heard of or `wait_s` is over.
 
-    Raises ProbeFailed: unsupported without an error queue; what this machine refuses; interrupted.
+    Raises ProbeFailed: what this machine refuses; interrupted.
     """
-    need_error_queue()
     socks = []
     try:
         heard: list[Heard] = []

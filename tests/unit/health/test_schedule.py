@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +14,6 @@ from gosip_check.health.schedule import (
     cron_line,
     systemd_service,
     systemd_timer,
-    task_xml,
     without_cron_line,
 )
 
@@ -74,27 +72,12 @@ def test_a_foreign_line_stays_whole_whatever_it_holds(character: str) -> None:
     assert without_cron_line("") == ""
 
 
-def test_the_task_is_xml_with_the_words_in_it() -> None:
-    root = ElementTree.fromstring(task_xml(AWKWARD, "C:\\a & b", 900).encode("utf-16"))
-    space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
-    assert root.find(f".//{space}Interval") is not None
-    found = {element.tag.removeprefix(space): element.text for element in root.iter()}
-    assert found["Interval"] == "PT15M"
-    assert found["Command"] == sys.executable
-    assert found["Arguments"] == subprocess.list2cmdline(AWKWARD[1:])
-    assert found["WorkingDirectory"] == "C:\\a & b"
-    with pytest.raises(ScheduleError, match="once a minute"):
-        task_xml(AWKWARD, "C:\\", 30)
-
-
 @pytest.mark.parametrize("word", ["a\nb", "\x1b[0m", "\u202e", "\x00"])
 def test_what_cannot_be_quoted_is_refused(word: str) -> None:
     with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
         systemd_service([word], "/")
     with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
         cron_line([word], "/", 300)
-    with pytest.raises(ScheduleError, match="cannot stand in a schedule"):
-        task_xml(["x"], word, 300)
 
 
 def test_a_folder_that_would_swallow_the_next_line_of_a_unit_is_refused() -> None:

@@ -59,6 +59,14 @@ def test_an_attempt_that_is_killed_half_way_counts() -> None:
         assert record.failures == 1
 
 
+def test_without_a_place_for_the_record_no_attempt_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    with pytest.raises(ProbeFailed, match="No record of failed attempts can be kept"), attempts("u", "d"):
+        pass
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"x": -1}', b'{"x": true}', b'{"x": "1"}', b"\xff", b"[" * 100_000])
 def test_a_damaged_record_allows_no_attempt(state: Path, content: bytes) -> None:
     state.mkdir(parents=True)

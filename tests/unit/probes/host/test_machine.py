@@ -1,7 +1,6 @@
 """CPU, memory and clock of this machine: what psutil and the kernel say comes through, and nothing is made up."""
 
 import ctypes
-import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -64,7 +63,6 @@ def kernel_that_says(monkeypatch: pytest.MonkeyPatch, state: int, status: int, m
         timex.status, timex.maxerror = status, maxerror_us
         return state
 
-    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(adjtimex=adjtimex))
 
 
@@ -86,12 +84,6 @@ def test_the_kernels_clock(
     assert clock.words.startswith("Nothing disciplines" if max_error_ms is None else "The clock is disciplined")
 
 
-def test_a_system_without_that_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert kernel_clock() == Clock(None, "This system does not tell how far off its clock may be.")
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="adjtimex is a call of Linux")
 def test_the_structure_is_the_kernels() -> None:
     """Where adjtimex(2) has the fields that are read; the live call then fits into the buffer."""
     timex = machine._Timex()

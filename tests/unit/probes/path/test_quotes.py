@@ -10,7 +10,7 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.net.sockets import IcmpError
 from gosip_check.probes.path import quotes
 from gosip_check.probes.path.quotes import Fate, Heard, Shot, tell
-from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.probes.probe import Context
 from gosip_check.records import FailureKind, Link
 
 CONTROL_PORT = 33434
@@ -121,13 +121,6 @@ def test_a_refusal_and_an_answer_are_told_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(quotes, "volley", lambda *_: answers)
     told = tell(Context(Link(name="l")), [_shot(1), _shot(2)], _control, 0)
     assert [one.fate for one in told] == [Fate.REFUSED, Fate.ANSWERED]
-
-
-def test_without_an_error_queue_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "HAS_ERROR_QUEUE", False)
-    with pytest.raises(ProbeFailed) as failed:
-        quotes.volley(Context(Link(name="l")), [_shot(1)])
-    assert failed.value.failure.kind is FailureKind.UNSUPPORTED
 
 
 def test_a_volley_on_loopback_hears_refusals_and_answers() -> None:

@@ -1,0 +1,68 @@
+"""The places of this user's files stay where they are, so that failed attempts at a password are found again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gosip_check.folders import NoHomeFolder, state_folder, unit_folder
+
+
+def test_a_home_folder_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", "/home/installer")
+    assert state_folder() == Path("/home/installer/.local/state/gosip-check")
+    assert unit_folder() == Path("/home/installer/.config/systemd/user")
+
+
+@pytest.mark.parametrize("named", ["", "here", "../state"])
+def test_a_place_that_depends_on_where_the_tool_runs_is_none(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Failed attempts would be counted anew in every folder, and the account be locked."""
+    monkeypatch.setenv("HOME", "/home/installer")
+    monkeypatch.setenv("XDG_STATE_HOME", named)
+    assert state_folder() == Path("/home/installer/.local/state/gosip-check")
+
+
+def test_the_variables_of_the_specification_move_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/config")
+    assert (state_folder(), unit_folder()) == (Path("/state/gosip-check"), Path("/config/systemd/user"))
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user without an entry in passwd(5), and with an empty environment."""
+    for variable in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_folder_a_sentence_says_what_can_name_one() -> None:
+    with pytest.raises(NoHomeFolder, match="no home folder; XDG_STATE_HOME can name one"):
+        state_folder()
+    with pytest.raises(NoHomeFolder, match="no home folder; XDG_CONFIG_HOME can name one"):
+        unit_folder()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "variable"),
+    [
+        (["history", "path"], 2, "XDG_STATE_HOME"),
+        (["schedule", "show", "--kind", "systemd"], 4, "XDG_CONFIG_HOME"),
+    ],
+)
+def test_a_command_without_a_home_folder_ends_in_that_sentence(arguments: list[str], code: int, variable: str) -> None:
+    script = f"import pwd, sys; pwd.getpwuid = {{}}.__getitem__; sys.argv = ['gosip-check', *{arguments!r}]\n"
+    script += "from gosip_check.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == f"Error: This user has no home folder; {variable} can name one instead.\n"
