@@ -1,4 +1,4 @@
-"""Signs a report and verifies one: Ed25519 (the extra `sign`) or HMAC-SHA-256. No cryptography of its own.
+"""Signs a report and verifies one: Ed25519 or HMAC-SHA-256. No cryptography of its own.
 
 What is signed is the JSON document as it stands in the file, without its signature, in one canonical spelling; so
 spaces and the order of names do not matter, and every value does. Which kind of key a file holds decides the
@@ -11,14 +11,19 @@ import hmac
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from gosip_check.records import Report, Signature
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _WHAT_FOR = b"gosip-check/report-signature/1\n"
 "Stands before the document, so that a signature made for anything else never fits a report."
@@ -65,18 +70,12 @@ class Key:
             self._shared = content
 
     def _load_pem(self, content: bytes, path: Path, signs: bool) -> None:
-        try:
-            from cryptography.exceptions import UnsupportedAlgorithm
-            from cryptography.hazmat.primitives import serialization
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-        except ImportError as error:
-            raise SigningError("Ed25519 needs the extra `sign`: pip install 'gosip-check[sign]'.") from error
         key: Any = None
         try:
             if b"PRIVATE KEY" in content:
-                key = serialization.load_pem_private_key(content, password=None)
+                key = load_pem_private_key(content, password=None)
             else:
-                key = serialization.load_pem_public_key(content)
+                key = load_pem_public_key(content)
         except (ValueError, TypeError, UnsupportedAlgorithm):  # their words may repeat parts of the file
             key = None
         if signs and not isinstance(key, Ed25519PrivateKey):
@@ -95,8 +94,6 @@ class Key:
         """The first 16 hexadecimal digits of the public key's SHA-256; empty for a shared key."""
         if self._public is None:
             return ""
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
         return hashlib.sha256(self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
     def sign(self, report: Report) -> Report:
@@ -121,8 +118,6 @@ class Key:
             return None if right else "The signature does not fit: the report was changed, or signed with another key."
         if signature.key != self.name:
             return f"The report is signed with another key ({signature.key[:16]}, not {self.name})."
-        from cryptography.exceptions import InvalidSignature
-
         try:
             self._public.verify(bytes.fromhex(signature.value), signed)
         except (InvalidSignature, ValueError):

@@ -251,7 +251,6 @@ def ed25519(folder: Path) -> tuple[Path, Path]:
 
 
 def test_a_signature_by_an_openssl_key(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     private, public = ed25519(tmp_path)
     path = tmp_path / "r.json"
     made = tool("demo", "--fault", "malformed", "--quiet", "--json", path, "--sign-key-file", private)
@@ -283,7 +282,6 @@ def test_a_signature_by_an_openssl_key(tmp_path: Path) -> None:
 
 
 def test_openssl_agrees_with_the_signature(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     private, public = ed25519(tmp_path)
     path = tmp_path / "r.json"
     tool("demo", "--quiet", "--json", path, "--sign-key-file", private)
@@ -310,7 +308,6 @@ def test_a_shared_key(tmp_path: Path) -> None:
 
 def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
     """Who signs with the text of a public key as a shared one must not get past somebody who verifies with that key."""
-    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     from gosip_check.report.load import load
     from gosip_check.signing import Key
 
@@ -346,7 +343,6 @@ def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words
 
 def test_what_shows_itself_as_a_public_key_is_not_taken_for_a_shared_secret(tmp_path: Path) -> None:
     """Whoever knows the public key could sign with it, if it were. Its bare 32 octets in hexadecimal cannot be told."""
-    pytest.importorskip("cryptography", reason="Ed25519 needs the extra `sign`")
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
     from gosip_check.signing import Key, SigningError

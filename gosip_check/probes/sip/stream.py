@@ -185,19 +185,23 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
 
 def _describe(sock: ssl.SSLSocket) -> Tls:
     version, (cipher, _, _) = sock.version() or "", sock.cipher() or ("", "", 0)
+    der = sock.getpeercert(binary_form=True)
+    if der is None:
+        return Tls(version, cipher, "", [], "", None, None, "the server shows no certificate")
     try:
-        certificate = read_certificate(sock.getpeercert(binary_form=True) or b"")
+        certificate = read_certificate(der)
     except WireError as error:
         return Tls(version, cipher, "", [], "", None, None, f"the certificate cannot be read: {error}")
+    unreadable = " and ".join(certificate.unreadable)
     return Tls(
         version=version,
         cipher=cipher,
-        subject=certificate.subject.common_name or certificate.subject.organisation or "",
-        names=[*certificate.dns_names, *certificate.uris, *certificate.ip_addresses],
-        issuer=certificate.issuer.common_name or certificate.issuer.organisation or "",
-        self_signed=certificate.is_self_signed,
+        subject=certificate.subject,
+        names=list(certificate.names),
+        issuer=certificate.issuer,
+        self_signed=certificate.self_signed,
         not_after=certificate.not_after,
-        detail="",
+        detail=f"the certificate's {unreadable} cannot be read" if unreadable else "",
     )
 
 

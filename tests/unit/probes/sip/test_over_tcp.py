@@ -299,6 +299,32 @@ def test_a_server_whose_ciphers_are_no_longer_good_enough(tls_settings: dict[str
     assert over_tls(settings, answer_ok).speaks == "tls"
 
 
+def test_a_server_that_shows_no_certificate() -> None:
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    settings.set_ciphers("AECDH-AES128-SHA:@SECLEVEL=0")
+    settings.maximum_version = ssl.TLSVersion.TLSv1_2
+    exchange = over_tls(settings, answer_ok)
+    assert exchange.tls is not None
+    assert (exchange.tls.subject, exchange.tls.detail) == ("", "the server shows no certificate")
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_described_all_the_same(
+    tls_settings: dict[str, ssl.SSLContext], tmp_path: Path
+) -> None:
+    del tls_settings  # only for its skip
+    config = CERTIFICATE.replace("sip.trunk.example", "René").replace("[req]", "[req]\nstring_mask = nombstr")
+    (tmp_path / "config").write_text(config)
+    command = "openssl req -x509 -utf8 -newkey rsa:2048 -nodes -extensions leaf -config config -keyout key -out pem"
+    subprocess.run(command.split(), check=True, capture_output=True, timeout=60, cwd=tmp_path)
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    settings.load_cert_chain(tmp_path / "pem", tmp_path / "key")
+    tls = over_tls(settings, answer_ok).tls
+    assert tls is not None
+    assert tls.detail == "the certificate's subject and issuer cannot be read"
+    assert (tls.subject, tls.issuer, tls.self_signed) == ("", "", None)
+    assert tls.names == ["trunk.example", "sip:trunk.example", "192.0.2.27"]
+
+
 def test_an_old_version_of_tls_is_told(tls_settings: dict[str, ssl.SSLContext]) -> None:
     settings = tls_settings["good"]
     settings.maximum_version = ssl.TLSVersion.TLSv1_2
