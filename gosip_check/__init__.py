@@ -1,3 +1,3 @@
 """gosip-check: will calls work here? Checks a site before a SIP trunk is provisioned, and afterwards on a schedule."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
