@@ -15,7 +15,7 @@ from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, Usa
 from gosip_check.cli.health import check_options, health, seconds_of
 
 _kind = click.option(
-    "--kind", type=click.Choice(["systemd", "cron"]), help="What keeps the time; the usual one unless told."
+    "--kind", type=click.Choice(["systemd", "cron"]), help="What keeps the time. [default: systemd where it runs]"
 )
 _system = click.option("--system", is_flag=True, help="For the whole machine, not for this user; needs root.")
 

@@ -27,7 +27,7 @@ _REFUSALS = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"What cryptography raises at a certificate, or at a field of one, that is not as the standards want it."
+"What cryptography raises where something is not as the standards want it; the KeyError before version 50."
 
 _PRINTABLE_STRING = re.compile(rb"(\x06(?:\x03\x55\x04.|\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01))\x13", re.DOTALL)
 "An attribute of a name (2.5.4.x, or emailAddress of RFC 2985) and the tag of its value."

@@ -19,7 +19,7 @@ def test_a_home_folder_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("named", ["", "here", "../state"])
 def test_a_place_that_depends_on_where_the_tool_runs_is_none(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
-    """Failed attempts would be counted anew in every folder, and the account be locked."""
+    """Failed attempts would be counted apart in every folder, and the account be locked."""
     monkeypatch.setenv("HOME", "/home/installer")
     monkeypatch.setenv("XDG_STATE_HOME", named)
     assert state_folder() == Path("/home/installer/.local/state/gosip-check")
