@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gosip_check.probes.media.stats import jitter, wilson
+from gosip_check.probes.media.summary import jitter, wilson
 
 from ..lab.media_rooms import media_facts, near_and_far, reflector
 from ..lab.namespaces import Rooms

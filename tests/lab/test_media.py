@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.probes.media.stats import wilson
+from gosip_check.probes.media.summary import wilson
 
 from .media_rooms import FAR, REPOSITORY, media_facts, narrow, near_and_far, reflector, widen
 from .namespaces import Rooms

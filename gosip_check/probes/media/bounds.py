@@ -11,8 +11,8 @@ from enum import Enum
 from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS
 from gosip_check.probes.media.far_clock import STEP_MS
 from gosip_check.probes.media.round_trips import Place
-from gosip_check.probes.media.spread import RoundTrip
 from gosip_check.probes.media.stream_facts import LATE_MS, StreamFacts
+from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.media.voice import best_mos, voice_quality
 from gosip_check.wire.stamp_tlv import FarDrops
 

@@ -15,12 +15,11 @@ from gosip_check.probes.media import capacity, round_trips, words
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
 from gosip_check.probes.media.capacity import Capacity
 from gosip_check.probes.media.e_model import Inputs
-from gosip_check.probes.media.histogram import Histogram
 from gosip_check.probes.media.round_trips import Place
-from gosip_check.probes.media.spread import RoundTrip, Spread
 from gosip_check.probes.media.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.media.stream_child import run_stream
 from gosip_check.probes.media.stream_facts import ChannelFacts, StreamFacts
+from gosip_check.probes.media.summary import Histogram, RoundTrip, Spread
 from gosip_check.probes.media.voice import VoiceQuality, voice_quality
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip import signalling

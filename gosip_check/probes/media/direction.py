@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
-from gosip_check.probes.media import stats
-from gosip_check.probes.media.spread import Spread
+from gosip_check.probes.media import summary
+from gosip_check.probes.media.summary import Spread
 from gosip_check.records import Record
 
 PACKET_MS = 20
@@ -76,12 +76,12 @@ class Pool:
         for number in numbers:
             self.lost[number] += 1
         self.total += len(numbers)
-        self.bursts += stats.bursts(numbers)
+        self.bursts += summary.bursts(numbers)
 
     def time(self, delays_ms: Sequence[float]) -> Timing:
         """Take one channel's delays, in order of arrival. Each is held against those near it: clocks drift apart."""
-        estimates = stats.jitter(delays_ms)
-        settled = estimates[stats.JITTER_WARM_UP :] or estimates
+        estimates = summary.jitter(delays_ms)
+        settled = estimates[summary.JITTER_WARM_UP :] or estimates
         self.jitter.extend(settled)
         largest = max(estimates, default=0.0)
         self.jitter_max = max(self.jitter_max, largest)
@@ -93,7 +93,7 @@ class Pool:
         self.variation.extend(variation)
         for start in range(0, len(delays_ms), SPURT):
             spurt = sorted(delays_ms[start : start + SPURT])
-            latest = stats.percentile(spurt, SPURT_START_PCT) + JITTER_BUFFER_MS
+            latest = summary.percentile(spurt, SPURT_START_PCT) + JITTER_BUFFER_MS
             self.too_late += sum(delay > latest for delay in spurt)
         part = len(delays_ms) // _PARTS
         if part:
@@ -101,7 +101,7 @@ class Pool:
         jitter = Spread.of(settled)
         return Timing(
             Spread(p50=jitter.p50, p99=jitter.p99, max=largest) if jitter else None,
-            stats.percentile(sorted(variation), 99) if variation else None,
+            summary.percentile(sorted(variation), 99) if variation else None,
         )
 
     def late(self, before: "Pool | None" = None) -> int:
@@ -134,14 +134,14 @@ def way_of(pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late:
     return Way(
         lost=pool.total if known else None,
         loss_pct=100 * pool.total / offered if known else None,
-        window15_loss_pct=stats.worst_window_pct(pool.lost, sent, WINDOW_15_S) if known else None,
-        burst200_loss_pct=stats.worst_window_pct(pool.lost, sent, WINDOW_200_MS) if known else None,
+        window15_loss_pct=summary.worst_window_pct(pool.lost, sent, WINDOW_15_S) if known else None,
+        burst200_loss_pct=summary.worst_window_pct(pool.lost, sent, WINDOW_200_MS) if known else None,
         delivered_pct=100 * arrived / offered if known else None,
         rate_kbps=kbps_each * arrived if known else None,
         late=late,
         jitter_ms=Spread(p50=jitter.p50, p99=jitter.p99, max=pool.jitter_max) if jitter else None,
-        variation_p99_ms=stats.percentile(sorted(pool.variation), 99) if timed else None,
+        variation_p99_ms=summary.percentile(sorted(pool.variation), 99) if timed else None,
         too_late_pct=100 * pool.too_late / timed if timed else 0.0,
         growth_ms=max(0.0, median(pool.growths_ms)) if pool.growths_ms else 0.0,
-        burst_ratio=stats.burst_ratio(pool.bursts, offered),
+        burst_ratio=summary.burst_ratio(pool.bursts, offered),
     )

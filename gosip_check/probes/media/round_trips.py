@@ -12,7 +12,7 @@ from typing import Literal
 
 from gosip_check.probes.dns.srv import Target
 from gosip_check.probes.host.interface import default_gateway
-from gosip_check.probes.media.spread import RoundTrip
+from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.ping import ping
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side

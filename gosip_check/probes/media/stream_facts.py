@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple, Self
 
-from gosip_check.probes.media import far_clock, losses, stats
+from gosip_check.probes.media import far_clock, losses, summary
 from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS, Pool, Timing, Way, way_of
-from gosip_check.probes.media.histogram import Histogram, histogram
-from gosip_check.probes.media.series import Extremes, shares
-from gosip_check.probes.media.spread import RoundTrip, Spread
+from gosip_check.probes.media.summary import Extremes, Histogram, RoundTrip, Spread, shares
 from gosip_check.records import Record, Series
 
 LATE_MS = 10.0
@@ -71,7 +69,7 @@ class SendingFacts(Record, frozen=True):
         cls, ordered_late_s: Sequence[float], *, unsent: int, queue_full: int, lasted_s: float, clock_step_ms: float
     ) -> Self:
         """`ordered_late_s`: how late each packet left, sorted."""
-        p50, p99 = (stats.percentile(ordered_late_s, percent) * 1000 for percent in (50, 99))
+        p50, p99 = (summary.percentile(ordered_late_s, percent) * 1000 for percent in (50, 99))
         lateness = Spread(p50=p50, p99=p99, max=ordered_late_s[-1] * 1000)
         late = len(ordered_late_s) - bisect_right(ordered_late_s, LATE_MS / 1000)
         return cls(
@@ -226,9 +224,9 @@ def facts_of(
         up=way_of(up, decided, known, rate_kbps / packets, up.late()),
         down=way_of(down, reached, known, rate_kbps / packets, down.late(up)),
         round_trip_loss_pct=100 * whole.total / sent,
-        round_trip_window15_pct=stats.worst_window_pct(whole.lost, every, WINDOW_15_S),
-        round_trip_burst200_pct=stats.worst_window_pct(whole.lost, every, WINDOW_200_MS),
-        burst_ratio=stats.burst_ratio(whole.bursts, sent),
+        round_trip_window15_pct=summary.worst_window_pct(whole.lost, every, WINDOW_15_S),
+        round_trip_burst200_pct=summary.worst_window_pct(whole.lost, every, WINDOW_200_MS),
+        burst_ratio=summary.burst_ratio(whole.bursts, sent),
         rtt_ms=RoundTrip.of(rtts),
         longest_burst=max(whole.bursts, default=0),
         dscp_sent=dscp_sent,
@@ -243,7 +241,7 @@ def facts_of(
         per_channel=per_channel,
         series=over_time.series("round trip", "ms")
         + _losses_over_time(up, down, whole, decided, reached, every, known),
-        rtt_histogram=histogram(rtts),
+        rtt_histogram=Histogram.of(rtts),
     )
 
 
@@ -292,13 +290,13 @@ def _channel(
 ) -> ChannelFacts:
     """lost: on the way up, down, on either. rate_kbps: of a channel that loses nothing."""
     windows = 0.0, 0.0
-    runs = stats.bursts(missing)
+    runs = summary.bursts(missing)
     if missing:
         gone = [0] * packets
         for number in missing:
             gone[number] = 1
         one = [1] * packets
-        windows = stats.worst_window_pct(gone, one, WINDOW_15_S), stats.worst_window_pct(gone, one, WINDOW_200_MS)
+        windows = summary.worst_window_pct(gone, one, WINDOW_15_S), summary.worst_window_pct(gone, one, WINDOW_200_MS)
     received = packets - len(missing)
     told = found.told or not missing
     return ChannelFacts(
@@ -310,7 +308,7 @@ def _channel(
         duplicates=found.duplicates,
         reordered=found.reordered,
         longest_burst=max(runs, default=0),
-        burst_ratio=stats.burst_ratio(runs, packets),
+        burst_ratio=summary.burst_ratio(runs, packets),
         window15_loss_pct=windows[0],
         burst200_loss_pct=windows[1],
         rate_up_kbps=rate_kbps * (received + len(lost[1])) / packets if told else None,

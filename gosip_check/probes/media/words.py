@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.far_end import Place as FarPlace
-from gosip_check.probes.media import stats
+from gosip_check.probes.media import summary
 from gosip_check.probes.media.bounds import Range, sustained_pct
 from gosip_check.probes.media.capacity import Capacity
 from gosip_check.probes.media.direction import Way
@@ -156,7 +156,7 @@ def _rate(way: Way) -> str:
 def _loss(stream: StreamFacts, far: FarEnd) -> str:
     """Loss, and how much so many packets can prove."""
     lost = stream.sent - stream.received
-    low, high = stats.wilson(lost, stream.sent)
+    low, high = summary.wilson(lost, stream.sent)
     window = f"in the worst {min(15.0, stream.packets / 50):g} s"
     if stream.up.lost is None or stream.down.lost is None:
         why = "the reflector is stateless" if far.stateful is False else "the answers do not show which way"

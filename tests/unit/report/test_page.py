@@ -15,9 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.probes.media.histogram import histogram as counts_of
-from gosip_check.probes.media.series import MOST_POINTS, thinned
-from gosip_check.records import ALL_LINKS, Equipment, Form, Readiness, Report, Series, Signature
+from gosip_check.records import ALL_LINKS, Equipment, Form, Readiness, Report, Signature
 from gosip_check.report.charts import Limit, Line, histogram, line_chart, path, strip
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
@@ -116,19 +114,6 @@ def test_charts_hold_what_they_were_given() -> None:
     assert "<circle" not in str(path("t", []))
     odd = measurement({"series": [{"name": 1}], "hops": "x", "per_channel": [5]})
     assert pictures(report(measurements=[odd])) == []
-
-
-def test_thinning_keeps_the_extremes() -> None:
-    points = [(n / 50, 20.0) for n in range(100_000)]
-    points[71_234], points[12_345] = (71_234 / 50, 900.0), (12_345 / 50, 1.0)
-    series = thinned("rtt", "ms", points)
-    assert isinstance(series, Series)
-    assert series.measured == 100_000
-    assert len(series.points) <= MOST_POINTS
-    values = [value for _, value in series.points]
-    assert (min(values), max(values)) == (1.0, 900.0)
-    assert series.points == sorted(series.points)
-    assert thinned("rtt", "ms", points[:2000]).points == points[:2000]
 
 
 def shown(page: Path, script: str, width: int) -> tuple[str, str]:
@@ -266,19 +251,6 @@ def test_no_label_of_a_limit_stands_on_another_nor_on_the_title(values: list[flo
     assert len(places) == len(limits)
     assert all(after - before >= 11 for before, after in pairwise(places))
     assert all(down >= 24 for down in places)
-
-
-def test_a_histogram_counts_every_value() -> None:
-    values = [20 + n % 7 for n in range(10_000)] + [900.0]
-    counted = counts_of(values)
-    assert counted is not None
-    assert sum(counted.counts) + counted.beyond == len(values)
-    assert (counted.low, counted.max, counted.beyond) == (20, 900, 1)
-    assert counted.counts[0] == sum(value == 20 for value in values)
-    assert counts_of([]) is None
-    same = counts_of([5.0] * 3)
-    assert same is not None
-    assert (sum(same.counts), same.beyond) == (3, 0)
 
 
 def wanting_report() -> Report:

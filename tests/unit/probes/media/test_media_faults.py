@@ -12,9 +12,9 @@ from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media import channels, far_clock
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
 from gosip_check.probes.media.round_trips import Place
-from gosip_check.probes.media.spread import RoundTrip
 from gosip_check.probes.media.stream import StreamPlan
 from gosip_check.probes.media.stream_facts import Answer, StreamFacts
+from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.wire.stamp_tlv import FarDrops
 from tests.unit.probes.media.streams import (
     PACKETS,

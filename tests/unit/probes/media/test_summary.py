@@ -1,4 +1,4 @@
-"""Jitter, windows, bursts and intervals against values worked out by hand or by another formula."""
+"""Jitter, windows, bursts, intervals and charts against values worked out by hand or by another formula."""
 
 from itertools import accumulate
 from math import log
@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.probes.media.stats import burst_ratio, bursts, jitter, percentile, wilson, worst_window_pct
+from gosip_check.probes.media.summary import (
+    MOST_POINTS,
+    Histogram,
+    burst_ratio,
+    bursts,
+    jitter,
+    percentile,
+    thinned,
+    wilson,
+    worst_window_pct,
+)
+from gosip_check.records import Series
 
 
 def test_a_constant_transit_has_no_jitter() -> None:
@@ -81,3 +92,29 @@ def test_the_mean_jitter_of_exponential_delays_is_their_mean_difference() -> Non
     transits = [-10 * log((x + 1) / 2**31) for x in state]
     settled = jitter(transits)[1000:]
     assert sum(settled) / len(settled) == pytest.approx(10, rel=0.05)
+
+
+def test_thinning_keeps_the_extremes() -> None:
+    points = [(n / 50, 20.0) for n in range(100_000)]
+    points[71_234], points[12_345] = (71_234 / 50, 900.0), (12_345 / 50, 1.0)
+    series = thinned("rtt", "ms", points)
+    assert isinstance(series, Series)
+    assert series.measured == 100_000
+    assert len(series.points) <= MOST_POINTS
+    values = [value for _, value in series.points]
+    assert (min(values), max(values)) == (1.0, 900.0)
+    assert series.points == sorted(series.points)
+    assert thinned("rtt", "ms", points[:2000]).points == points[:2000]
+
+
+def test_a_histogram_counts_every_value() -> None:
+    values = [20 + n % 7 for n in range(10_000)] + [900.0]
+    counted = Histogram.of(values)
+    assert counted is not None
+    assert sum(counted.counts) + counted.beyond == len(values)
+    assert (counted.low, counted.max, counted.beyond) == (20, 900, 1)
+    assert counted.counts[0] == sum(value == 20 for value in values)
+    assert Histogram.of([]) is None
+    same = Histogram.of([5.0] * 3)
+    assert same is not None
+    assert (sum(same.counts), same.beyond) == (3, 0)
