@@ -4,7 +4,7 @@ The formulas are those of G.107 (06/2015) with the delay sensitivity of later ed
 Recommendation's own. Only the published R = 93.2 for all defaults could be checked against the ITU; see the tests.
 """
 
-from math import exp, log2, log10, pow, sqrt
+from math import exp, isfinite, log2, log10, pow, sqrt
 
 from gosip_check.records import Record
 
@@ -35,6 +35,12 @@ class Inputs(Record, frozen=True):
     codec: Codec
     formula: str = FORMULA
 
+    @property
+    def are_possible(self) -> bool:
+        """No delay is below zero, no share above all, no ratio of lengths below zero; and each is a finite number."""
+        values = (self.ta_ms, self.ppl_pct, self.burst_ratio)
+        return all(map(isfinite, values)) and self.ta_ms >= 0 and 0 <= self.ppl_pct <= 100 and self.burst_ratio > 0
+
 
 class Quality(Record, frozen=True):
     """The rating R, 0 to 100, and the mean opinion score it stands for, 1 to 4.5."""
@@ -50,8 +56,13 @@ _LSTR = _STMR + 3.0
 _MT_MS, _ST = 100.0, 1.0
 
 
-def quality(inputs: Inputs) -> Quality:
-    """R, clamped at 0, and MOS. The echo path is taken as G.107 has it by default: T = Ta, Tr = 2 Ta, TELR = 65 dB."""
+def quality(inputs: Inputs) -> Quality | None:
+    """R, clamped at 0, and MOS; None where the inputs are not possible, as a far end with a wrong clock makes them.
+
+    The echo path is taken as G.107 has it by default: T = Ta, Tr = 2 Ta, TELR = 65 dB.
+    """
+    if not inputs.are_possible:
+        return None
     no = _noise()
     ro = 15 - 1.5 * (_SLR + no)
     ta = inputs.ta_ms
@@ -107,7 +118,8 @@ def _simultaneous(no: float, ro: float, t: float) -> float:
 def _delay(no: float, ro: float, ta: float) -> float:
     """Id: talker echo, listener echo, and the delay itself."""
     roe = -1.5 * (no - _RLR)
-    terv = _TELR - 40 * log10((1 + ta / 10) / (1 + ta / 150)) + 6 * exp(-0.3 * ta**2)
+    # A product that is too large becomes infinite and its exponential 0; a power would raise OverflowError.
+    terv = _TELR - 40 * log10((1 + ta / 10) / (1 + ta / 150)) + 6 * exp(-0.3 * ta * ta)
     re = 80 + 2.5 * (terv - 14)
     idte = ((roe - re) / 2 + sqrt((roe - re) ** 2 / 4 + 100) - 1) * (1 - exp(-ta))
     rle = 10.5 * (_WEPL + 7) * pow(2 * ta + 1, -0.25)

@@ -18,7 +18,9 @@ class VoiceQuality(Record, frozen=True):
 
 
 def voice_quality(facts: StreamFacts) -> VoiceQuality | None:
-    """As it was measured; a loss on a way that nobody can tell counts for both. None without any answer.
+    """As it was measured; a loss on a way that nobody can tell counts for both.
+
+    None without any answer, and where the figures are such as no path has: the far end's clock is wrong.
 
     Mouth to ear is taken as half the round trip, one packet and the jitter buffer.
     """
@@ -54,6 +56,10 @@ def _of(facts: StreamFacts, loss_pct: float, too_late_pct: float, burst_ratio: f
     if facts.rtt_ms is None:
         return None
     ta_ms = facts.rtt_ms.p50 / 2 + PACKETISATION_MS + JITTER_BUFFER_MS
-    ppl_pct = loss_pct + (100 - loss_pct) * too_late_pct / 100
-    plc, none = (Inputs(ta_ms=ta_ms, ppl_pct=ppl_pct, burst_ratio=burst_ratio, codec=c) for c in (G711_PLC, G711))
-    return VoiceQuality(plc=quality(plc), no_plc=quality(none), inputs_plc=plc, inputs_no_plc=none)
+    ppl_pct = min(100.0, loss_pct + (100 - loss_pct) * too_late_pct / 100)
+    inputs_plc = Inputs(ta_ms=ta_ms, ppl_pct=ppl_pct, burst_ratio=burst_ratio, codec=G711_PLC)
+    inputs_no_plc = Inputs(ta_ms=ta_ms, ppl_pct=ppl_pct, burst_ratio=burst_ratio, codec=G711)
+    plc, no_plc = quality(inputs_plc), quality(inputs_no_plc)
+    if plc is None or no_plc is None:
+        return None
+    return VoiceQuality(plc=plc, no_plc=no_plc, inputs_plc=inputs_plc, inputs_no_plc=inputs_no_plc)

@@ -1,19 +1,37 @@
 """G.107. Published: R = 93.2 and MOS 4.41 for all defaults. All other values are regression values, evaluated from the
 same formulas by somebody else; no ITU document with test tables could be read."""
 
+from math import inf, isfinite, nan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.probes.media.e_model import G711, G711_PLC, Codec, Inputs, effective_equipment_impairment, mos, quality
+from gosip_check.probes.media.e_model import (
+    G711,
+    G711_PLC,
+    Codec,
+    Inputs,
+    Quality,
+    effective_equipment_impairment,
+    mos,
+    quality,
+)
 
 
 def inputs(ta_ms: float = 0, ppl_pct: float = 0, burst_ratio: float = 1, codec: Codec = G711_PLC) -> Inputs:
     return Inputs(ta_ms=ta_ms, ppl_pct=ppl_pct, burst_ratio=burst_ratio, codec=codec)
 
 
+def rated(ta_ms: float = 0, ppl_pct: float = 0, burst_ratio: float = 1, codec: Codec = G711_PLC) -> Quality:
+    """The quality of inputs that are possible."""
+    found = quality(inputs(ta_ms, ppl_pct, burst_ratio, codec))
+    assert found is not None
+    return found
+
+
 def test_all_defaults_give_the_published_rating() -> None:
-    found = quality(inputs())
+    found = rated()
     assert round(found.r_factor, 1) == 93.2
     assert found.r_factor == pytest.approx(93.2062, abs=5e-5)
     assert found.mos == pytest.approx(4.4094, abs=5e-5)
@@ -28,7 +46,7 @@ def test_all_defaults_give_the_published_rating() -> None:
     ],
 )  # fmt: skip
 def test_delay(ta_ms: float, r: float, score: float) -> None:
-    found = quality(inputs(ta_ms))
+    found = rated(ta_ms)
     assert found.r_factor == pytest.approx(r, abs=0.006)
     assert found.mos == pytest.approx(score, abs=0.0006)
 
@@ -45,7 +63,7 @@ def test_delay(ta_ms: float, r: float, score: float) -> None:
 def test_random_loss(codec: Codec, ppl_pct: float, impairment: float, score: float) -> None:
     asked = inputs(0, ppl_pct, codec=codec)
     assert effective_equipment_impairment(asked) == pytest.approx(impairment, abs=0.006)
-    assert quality(asked).mos == pytest.approx(score, abs=0.001)
+    assert rated(0, ppl_pct, codec=codec).mos == pytest.approx(score, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +72,7 @@ def test_random_loss(codec: Codec, ppl_pct: float, impairment: float, score: flo
      (G711, 3, 2, 44.06), (G711, 5, 2, 23.35), (G711, 10, 2, 0)],
 )  # fmt: skip
 def test_bursty_loss(codec: Codec, ppl_pct: float, burst_ratio: float, r: float) -> None:
-    assert quality(inputs(0, ppl_pct, burst_ratio, codec)).r_factor == pytest.approx(r, abs=0.01)
+    assert rated(0, ppl_pct, burst_ratio, codec).r_factor == pytest.approx(r, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +86,41 @@ def test_score_of_a_rating(r: float, score: float) -> None:
 
 @given(st.floats(0, 900), st.floats(0, 100), st.floats(0, 100), st.floats(1, 2))
 def test_more_delay_or_loss_is_never_better(ta_ms: float, more_ms: float, ppl_pct: float, ratio: float) -> None:
-    found = quality(inputs(ta_ms, ppl_pct, ratio))
+    found = rated(ta_ms, ppl_pct, ratio)
     assert 0 <= found.r_factor <= 93.3
     assert 1 <= found.mos <= 4.5
     # Below 10 ms the echo terms of the formula itself let R rise by a few hundredths.
-    assert quality(inputs(ta_ms + more_ms, ppl_pct, ratio)).r_factor <= found.r_factor + 0.1
+    assert rated(ta_ms + more_ms, ppl_pct, ratio).r_factor <= found.r_factor + 0.1
     if ppl_pct < 99:
-        assert quality(inputs(ta_ms, ppl_pct + 1, ratio)).r_factor <= found.r_factor
+        assert rated(ta_ms, ppl_pct + 1, ratio).r_factor <= found.r_factor
+
+
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(st.one_of(ANY, st.floats(0)), st.one_of(ANY, st.floats(0, 100)), st.one_of(ANY, st.floats(0)))
+@pytest.mark.parametrize("codec", [G711_PLC, G711])
+def test_whatever_goes_in_a_finite_score_comes_out_or_none(
+    codec: Codec, ta_ms: float, ppl_pct: float, burst_ratio: float
+) -> None:
+    found = quality(inputs(ta_ms, ppl_pct, burst_ratio, codec))
+    possible = 0 <= ta_ms < inf and 0 <= ppl_pct <= 100 and 0 < burst_ratio < inf
+    assert (found is not None) == possible
+    if found is not None:
+        assert 1 <= found.mos <= 4.5
+        assert 0 <= found.r_factor <= 93.3
+        assert isfinite(found.mos)
+
+
+@pytest.mark.parametrize("ta_ms", [1e154, 1e200, 1.7e308])
+def test_a_delay_too_large_for_a_square_is_the_worst_score(ta_ms: float) -> None:
+    assert rated(ta_ms).mos == 1
+
+
+@pytest.mark.parametrize(
+    ("ta_ms", "ppl_pct", "burst_ratio"),
+    [(-0.1, 0, 1), (-24_900, 0, 1), (nan, 0, 1), (inf, 0, 1), (0, -1, 1), (0, 101, 1), (0, nan, 1), (0, 1, 0),
+     (0, 1, -1), (0, 1, nan), (0, 1, inf)],
+)  # fmt: skip
+def test_what_no_path_can_have_has_no_score(ta_ms: float, ppl_pct: float, burst_ratio: float) -> None:
+    assert quality(inputs(ta_ms, ppl_pct, burst_ratio)) is None
