@@ -126,7 +126,7 @@ channels_option = click.option(
 def settings_of(chosen: Chosen) -> Settings:
     """Raises UsageProblem for a DNS server or a reflector that is none."""
     from gosip_check.probes.dns.resolvers import parse_resolver
-    from gosip_check.probes.far_end import parse_place
+    from gosip_check.probes.far_end import host_and_port
     from gosip_check.records import Settings
 
     try:
@@ -135,7 +135,7 @@ def settings_of(chosen: Chosen) -> Settings:
         raise UsageProblem(f"--dns-server {error}") from error
     if chosen.reflector is not None:
         try:
-            parse_place(chosen.reflector)
+            host_and_port(chosen.reflector)
         except ValueError as error:
             raise UsageProblem(f"--reflector {error}") from error
     if chosen.reflector_key_file is not None:

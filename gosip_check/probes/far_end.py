@@ -25,8 +25,8 @@ _OCTETS = 180
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a reflector is, and the key it wants packets signed with."""
+class Reflector:
+    """Its address and port, and the key that it wants packets signed with."""
 
     address: str
     port: int
@@ -48,7 +48,7 @@ class FarEnd:
     drops: FarDrops | None
 
 
-def parse_place(text: str) -> tuple[str, int]:
+def host_and_port(text: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; the port is STAMP's own when there is none. Raises ValueError."""
     host, port = text.strip(), str(stamp.PORT)
     if host.startswith("["):
@@ -74,14 +74,14 @@ def read_key(file: str) -> bytes:
         raise ValueError(f"{file}: {error}.") from error
 
 
-def place_of(context: Context, reflector: str, key_file: str | None) -> Place:
-    """The reflector that the options name. Raises ProbeFailed for a name without address, or a key of no use."""
+def reflector_of(context: Context, named: str, key_file: str | None) -> Reflector:
+    """named: HOST[:PORT], as the options have it. Raises ProbeFailed for a name without address or an unusable key."""
     try:
         key = None if key_file is None else read_key(key_file)
     except ValueError as error:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key is of no use: {error}") from error
-    host, port = parse_place(reflector)
-    return Place(resolve(host, context.link.source), port, key)
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key cannot be used: {error}") from error
+    host, port = host_and_port(named)
+    return Reflector(resolve(host, context.link.source), port, key)
 
 
 def resolve(host: str, source: str | None) -> str:
@@ -95,52 +95,52 @@ def resolve(host: str, source: str | None) -> str:
     except ValueError:
         address = ""
     if address and source is not None and (":" in address) != (":" in source):
-        words = f"The reflector {address} cannot be reached from {source}: one is IPv4, the other IPv6."
-        raise ProbeFailed(FailureKind.UNSUPPORTED, words)
+        message = f"The reflector {address} cannot be reached from {source}: one is IPv4, the other IPv6."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, message)
     if address:
         return address
     try:
-        found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
+        entries = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
     except OSError as error:
-        words = f"The reflector's name {host} has no address here: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
-    return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
+        message = f"The reflector's name {host} has no address here: {error.strerror or error}."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, message) from error
+    return str(sorted(entries, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 
 
 @dataclass(frozen=True)
-class Heard:
-    """far: None where no answer could be used. strange: answers that are not signed with our key, or no answers."""
+class Replies:
+    """far_end: None where no reply could be used. unusable: replies without our signature, or that are no STAMP."""
 
-    far: FarEnd | None
-    strange: int = 0
+    far_end: FarEnd | None
+    unusable: int = 0
 
 
-def ask(context: Context, place: Place) -> FarEnd | None:
+def ask(context: Context, reflector: Reflector) -> FarEnd | None:
     """None when nothing answers. Raises ProbeFailed when this machine cannot send, or was stopped."""
-    return hear(context, place).far
+    return ask_closely(context, reflector).far_end
 
 
-def hear(context: Context, place: Place) -> Heard:
-    """What is there, and whether something answered in a way that is of no use. Raises as `ask` does."""
+def ask_closely(context: Context, reflector: Reflector) -> Replies:
+    """What is there, and whether something replied in a way that cannot be used. Raises as `ask` does."""
     ssid = secrets.randbelow(65535) + 1
     tlvs = [LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
-    packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=place.key)
+    packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=reflector.key)
     replies: dict[int, Reply] = {}
-    strange = 0
-    with flow.open_flow(context.link, place.address, place.port, dscp=0) as sock:
+    unusable = 0
+    with flow.open_flow(context.link, reflector.address, reflector.port, dscp=0) as sock:
         for number in range(_ROUNDS):
             _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
             until_s = time.monotonic() + _ROUND_S
             while number * _SKIP not in replies and time.monotonic() < until_s:
                 context.wait(0.01)
-                while found := flow.receive(sock):
-                    reply = _reply(found[0], place.key)
-                    strange += reply is None
+                while received := flow.receive(sock):
+                    reply = _reply(received[0], reflector.key)
+                    unusable += reply is None
                     if reply is not None and reply.ssid in (ssid, 0):
                         replies[reply.sender_sequence] = reply
     if not replies:
-        return Heard(None, strange)
-    return Heard(FarEnd(_stateful(replies), _mapped(replies), _drops(replies)), strange)
+        return Replies(None, unusable)
+    return Replies(FarEnd(_stateful(replies), _mapped(replies), _drops(replies)), unusable)
 
 
 def _send(sock: socket.socket, data: bytes) -> None:

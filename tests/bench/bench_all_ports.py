@@ -15,11 +15,11 @@ from ..lab.media_rooms import FAR, REPOSITORY, near_and_far, reflector
 
 _REACH = f"""
 import json
-from gosip_check.probes.far_end import Place
-from gosip_check.probes.port_range import reach
+from gosip_check.probes.far_end import Reflector
+from gosip_check.probes.firewall.port_range import reach
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
-found = reach(Context(Link(name="x")), Place("{FAR}", 8620), range(1024, 65536))
+found = reach(Context(Link(name="x")), Reflector("{FAR}", 8620), range(1024, 65536))
 print(json.dumps([len(found.proven), found.elapsed_s]))
 """
 

@@ -138,11 +138,11 @@ def test_every_single_port_is_proven_and_a_block_is_found_to_the_port(ends: Room
 
 _REACH = f"""
 import json
-from gosip_check.probes.far_end import Place
-from gosip_check.probes.port_range import ranges, reach
+from gosip_check.probes.far_end import Reflector
+from gosip_check.probes.firewall.port_range import ranges, reach
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
-found = reach(Context(Link(name="x")), Place("{FAR}", 8620), range(1024, 65536))
+found = reach(Context(Link(name="x")), Reflector("{FAR}", 8620), range(1024, 65536))
 print(json.dumps([len(found.proven), len(found.elsewhere), len(found.undecided), ranges(found.blocked)]))
 """
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from gosip_check.probes import far_end, probe
-from gosip_check.probes.far_end import Place
+from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
@@ -84,12 +84,14 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed without a reflector elsewhere, when this machine cannot send, or was stopped."""
     if options.reflector is None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "There is no reflector to ask.")
-    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
-    if ip_address(place.address).is_loopback:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{place.address} is this machine itself: no port can be blocked.")
+    reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
+    if ip_address(reflector.address).is_loopback:
+        raise ProbeFailed(
+            FailureKind.UNSUPPORTED, f"{reflector.address} is this machine itself: no port can be blocked."
+        )
     first, last = options.rtp_ports
-    inside = any(ip_address(place.address) in ip_network(network) for network in options.networks)
-    return _facts(place.address, inside, reach(context, place, range(first, last + 1)))
+    inside = any(ip_address(reflector.address) in ip_network(network) for network in options.networks)
+    return _facts(reflector.address, inside, reach(context, reflector, range(first, last + 1)))
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,17 @@ class Reached:
     elapsed_s: float
 
 
-def reach(context: Context, place: Place, ports: Sequence[int]) -> Reached:
+def reach(context: Context, reflector: Reflector, ports: Sequence[int]) -> Reached:
     """Ask every port, and the silent ones again. Raises ProbeFailed when this machine cannot send, or was stopped."""
-    asking = _Asking(context, place)
-    context.say(f"RTP ports: does {place.address} answer on them?")
+    asking = _Asking(context, reflector)
+    context.say(f"RTP ports: does {reflector.address} answer on them?")
     started_s = time.monotonic()
     until_s = started_s + _LONGEST_S
     chance = 1.0
-    others = [port for port in ports if port != place.port]
+    others = [port for port in ports if port != reflector.port]
     some = random.sample(others, min(_FIRST_LOOK, len(others)))
     for _ in range(_FIRST_LOOKS):
-        if len(asking.found) < _FEWEST_FOUND and place.address not in asking.rejected:
+        if len(asking.found) < _FEWEST_FOUND and reflector.address not in asking.rejected:
             asking.ask_all(some)
     if len(asking.found) < _FEWEST_FOUND:
         asking.found.clear()
@@ -172,7 +174,7 @@ class _Asking:
     """
 
     context: Context
-    place: Place
+    reflector: Reflector
     found: dict[int, int] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     per_s: float = PACKETS_PER_S
@@ -182,7 +184,7 @@ class _Asking:
     _pending: deque[tuple[int, float]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        key = self.place.key
+        key = self.reflector.key
         octets = _OCTETS if key is None else stamp.AUTHENTICATED_OCTETS + 28
         ssid, location = secrets.randbelow(65535) + 1, Tlv(LOCATION, bytes(4))
         self._packet = stamp.SenderPacket(length=octets, ssid=ssid, tlvs=[location], key=key)
@@ -194,7 +196,7 @@ class _Asking:
         plan: list[int | None] = [*ports, *[None] * max(_FEWEST_CONTROLS, len(ports) // _CONTROL_EVERY)]
         random.shuffle(plan)
         # A fresh socket each round: whatever a NAT made of the last flow, it makes something else of this one.
-        with sockets.udp_socket(self.context.link, sockets.family_of(self.place.address)) as sock:
+        with sockets.udp_socket(self.context.link, sockets.family_of(self.reflector.address)) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             at, due = 0, 0.0
             while at < len(plan) and time.monotonic() < until_s:
@@ -223,7 +225,7 @@ class _Asking:
         self._asked.append(port)
         self._heard.append(0)
         try:
-            sockets.send_to(sock, bytes(self._packet.fill(number, time.time_ns())), self.place.address, port)
+            sockets.send_to(sock, bytes(self._packet.fill(number, time.time_ns())), self.reflector.address, port)
         except ProbeFailed:  # a full queue is a loss; a machine that cannot send at all is not
             if not self.found:
                 raise
@@ -249,7 +251,7 @@ class _Asking:
         count = 0
         for datagram in sockets.read_datagrams(sock):
             try:
-                reply = stamp.parse_reply(datagram.data, self.place.key)
+                reply = stamp.parse_reply(datagram.data, self.reflector.key)
             except StampError:
                 continue
             number = reply.sender_sequence

@@ -142,41 +142,41 @@ def measure(options: Options, context: Context) -> Facts:
         return _without_reflector(options, context, words.no_way_to_reflector(failed.failure.message))
 
 
-def _with_reflector(options: Options, context: Context, reflector: str) -> Facts:
-    place = far_end.place_of(context, reflector, options.reflector_key_file)
-    context.say(f"media: asking the reflector at {place}")
-    heard = far_end.hear(context, place)
-    before = heard.far
+def _with_reflector(options: Options, context: Context, named: str) -> Facts:
+    reflector = far_end.reflector_of(context, named, options.reflector_key_file)
+    context.say(f"media: asking the reflector at {reflector}")
+    replies = far_end.ask_closely(context, reflector)
+    before = replies.far_end
     if before is None:
-        unsigned = place.key is not None and far_end.ask(context, replace(place, key=None)) is not None
-        reason = words.no_use_of_reflector(place, unusable=unsigned or heard.strange > 0)
+        unsigned = reflector.key is not None and far_end.ask(context, replace(reflector, key=None)) is not None
+        reason = words.no_use_of_reflector(reflector, unusable=unsigned or replies.unusable > 0)
         return _without_reflector(options, context, reason)
-    target = _Target(place, before.stateful is True)
+    target = _Target(reflector, before.stateful is True)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
-    after = far_end.ask(context, place)
+    after = far_end.ask(context, reflector)
     end = ended(before, after)
     ranges = bounds_of(stream, *end)
     calls: Range | None = None
     most = ranges["delivered_pct"][1]
     if after is not None and most is not None and most < _DELIVERED_PCT:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
-        calls = bounds_of(second, *ended(after, far_end.ask(context, place)))["delivered_pct"]
+        calls = bounds_of(second, *ended(after, far_end.ask(context, reflector)))["delivered_pct"]
     carried = _capacity(context, target, stream, end) if options.find_capacity else None
-    return facts_of_stream(str(place), before, stream, end, ranges, calls, carried)
+    return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried)
 
 
 @dataclass(frozen=True)
 class _Target:
-    place: far_end.Place
+    reflector: far_end.Reflector
     stateful: bool
 
 
 def _stream(context: Context, target: _Target, channels: int, seconds: float, ip_octets: int) -> StreamFacts:
-    place = target.place
+    reflector = target.reflector
     plan = StreamPlan(
-        address=place.address,
-        port=place.port,
+        address=reflector.address,
+        port=reflector.port,
         channels=channels,
         packets=round(seconds * PACKETS_PER_S),
         ip_octets=ip_octets,
@@ -184,7 +184,7 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
         stateful=target.stateful,
         source=context.link.source,
         dscp=EF,
-        key=None if place.key is None else place.key.hex(),
+        key=None if reflector.key is None else reflector.key.hex(),
     )
     return run_stream(context, plan)
 
@@ -199,14 +199,14 @@ def _capacity(context: Context, target: _Target, stream: StreamFacts, end: tuple
 
     def attempt(channels: int) -> bool | None:
         context.say(f"media: does the line carry {channels} channels?")
-        before = far_end.ask(context, target.place)
+        before = far_end.ask(context, target.reflector)
         try:
             stream = _stream(context, target, channels, capacity.STEP_S, GUIDE_IP_OCTETS)
         except ProbeFailed as failed:  # this machine has no room for so many; what was measured before is not lost
             if failed.failure.kind is FailureKind.INTERRUPTED:
                 raise
             return None
-        after = far_end.ask(context, target.place)
+        after = far_end.ask(context, target.reflector)
         if before is None or after is None:
             return None
         return went(stream, ended(before, after))
@@ -232,7 +232,7 @@ def facts_of_stream(
         channels=stream.channels,
         reflector=place,
         reflector_stateful=far.stateful,
-        mapped_address=str(far_end.Place(*far.mapped)) if far.mapped else None,
+        mapped_address=str(far_end.Reflector(*far.mapped)) if far.mapped else None,
         duration_s=stream.packets / PACKETS_PER_S,
         ip_octets=stream.ip_octets,
         sent=stream.sent,

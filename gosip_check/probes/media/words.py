@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gosip_check.probes.far_end import FarEnd
-from gosip_check.probes.far_end import Place as FarPlace
+from gosip_check.probes.far_end import FarEnd, Reflector
 from gosip_check.probes.media import summary
 from gosip_check.probes.media.bounds import Range, sustained_pct
 from gosip_check.probes.media.capacity import Capacity
@@ -24,19 +23,19 @@ def no_way_to_reflector(trouble: str) -> str:
     return f"No media was sent: {trouble} That is the far end's address or this machine, not the line."
 
 
-def no_use_of_reflector(place: FarPlace, *, unusable: bool) -> str:
+def no_use_of_reflector(reflector: Reflector, *, unusable: bool) -> str:
     """Why nothing was sent to a reflector. unusable: it answers, but not with our key, or not as a reflector does."""
-    if unusable and place.key is not None:
+    if unusable and reflector.key is not None:
         return (
-            f"The reflector at {place} answers, but its answers are not signed with the key of --reflector-key-file: "
-            "it has another key or none."
+            f"The reflector at {reflector} answers, but its answers are not signed with the key of "
+            "--reflector-key-file: it has another key or none."
         )
     if unusable:
-        return f"Something at {place} answers, but not as a STAMP or TWAMP Light reflector does."
-    key = "need a key (--reflector-key-file)" if place.key is None else "have another key"
+        return f"Something at {reflector} answers, but not as a STAMP or TWAMP Light reflector does."
+    key = "need a key (--reflector-key-file)" if reflector.key is None else "have another key"
     return (
-        f"The reflector at {place} did not answer. It may be down, refuse this site or {key}, or the firewall may "
-        f"not let UDP port {place.port} out; which of them cannot be told from here."
+        f"The reflector at {reflector} did not answer. It may be down, refuse this site or {key}, or the firewall may "
+        f"not let UDP port {reflector.port} out; which of them cannot be told from here."
     )
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gosip_check.probes import far_end, probe
-from gosip_check.probes.far_end import Place
+from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.nat import mapping
 from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import flow, sockets
@@ -80,21 +80,23 @@ def measure(options: Options, context: Context) -> Facts:
         if isinstance(ways, hops.Facts) and ways.is_this_machine:
             return _facts(True, f"{ways.destination} is this machine itself: nothing on the way forgets a flow.")
         return _seen_by_the_trunk(options, context)
-    place = far_end.place_of(context, options.reflector, options.reflector_key_file)
-    if ip_address(place.address).is_loopback:
-        return _facts(True, f"{place.address} is this machine itself: nothing on the way forgets a flow.")
-    before = far_end.ask(context, place)
+    reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
+    if ip_address(reflector.address).is_loopback:
+        return _facts(True, f"{reflector.address} is this machine itself: nothing on the way forgets a flow.")
+    before = far_end.ask(context, reflector)
     if before is None:
-        return _seen_by_the_trunk(options, context, f"The reflector at {place} does not answer. ")
-    lifetimes = wait_for_answers(context, place, WAITS_S if options.thorough else PLAIN_WAITS_S)
+        return _seen_by_the_trunk(options, context, f"The reflector at {reflector} does not answer. ")
+    lifetimes = wait_for_answers(context, reflector, WAITS_S if options.thorough else PLAIN_WAITS_S)
     if not lifetimes.understood:
         late = lifetimes.understood is False
-        why = f"The reflector at {place} {'cannot be asked to answer late' if late else 'stopped answering'}. "
+        why = f"The reflector at {reflector} {'cannot be asked to answer late' if late else 'stopped answering'}. "
         return _seen_by_the_trunk(options, context, why)
-    after = far_end.ask(context, place)
+    after = far_end.ask(context, reflector)
     same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
     same = same and lifetimes.steady
-    return facts_of_waits(lifetimes, str(place), options.reregistration_s, thorough=options.thorough, same_line=same)
+    return facts_of_waits(
+        lifetimes, str(reflector), options.reregistration_s, thorough=options.thorough, same_line=same
+    )
 
 
 @dataclass(frozen=True)
@@ -144,16 +146,17 @@ class _Guard:
         return min(self.answered, self.counted) >= self.sent - _GUARD_LOST
 
 
-def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -> Lifetimes:
+def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[float]) -> Lifetimes:
     """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
-    ssid, key = secrets.randbelow(65535) + 1, place.key
+    ssid, key = secrets.randbelow(65535) + 1, reflector.key
     steady = True
     octets = stamp.AUTHENTICATED_OCTETS + 28 if key else 52
     answered: dict[float, bool] = {}
     understood: bool | None = None
     with ExitStack() as stack:
         socks = {
-            wait: stack.enter_context(flow.open_flow(context.link, place.address, place.port, 0)) for wait in waits_s
+            wait: stack.enter_context(flow.open_flow(context.link, reflector.address, reflector.port, 0))
+            for wait in waits_s
         }
         asked_s: dict[float, float] = {}
         for wait, sock in socks.items():
@@ -171,7 +174,9 @@ def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -
                 context.wait(_APART_S)
             asked_s[wait] = time.monotonic()
         longest_s = max(answered, default=0.0)
-        guard = _Guard(context, stack.enter_context(flow.open_flow(context.link, place.address, place.port, 0)), key)
+        guard = _Guard(
+            context, stack.enter_context(flow.open_flow(context.link, reflector.address, reflector.port, 0)), key
+        )
         for wait in sorted(answered):
             until_s = asked_s[wait] + wait + _GRACE_S
             replies: list[Reply] = []
@@ -189,13 +194,15 @@ def wait_for_answers(context: Context, place: Place, waits_s: Sequence[float]) -
     return Lifetimes(sorted(alive), sorted(gone), understood, steady)
 
 
-def facts_of_waits(found: Lifetimes, place: str, reregistration_s: int, *, thorough: bool, same_line: bool) -> Facts:
+def facts_of_waits(
+    found: Lifetimes, reflector: str, reregistration_s: int, *, thorough: bool, same_line: bool
+) -> Facts:
     """What the waits say. same_line: the far end answered all the time, and saw the same address."""
     longest = max(found.alive, default=0.0)
     gone = [wait for wait in found.gone if wait > longest]
     left = [] if thorough else [wait for wait in WAITS_S if wait > longest]
     outlives, expired = None, None
-    told = f"Towards the reflector at {place}"
+    told = f"Towards the reflector at {reflector}"
     alive_words = f"{told} a binding was still there after {longest:g} s of silence" if longest else told
     if longest >= reregistration_s:
         outlives = True
@@ -216,7 +223,7 @@ def facts_of_waits(found: Lifetimes, place: str, reregistration_s: int, *, thoro
         words = f"{alive_words}, but no answer came after {_list(gone)}, which one loss may do. Run it again."
     else:
         words = f"{alive_words}. Not waited for: {_list(left)}; --thorough does, and takes some six minutes."
-    return _facts(outlives, words, place, found, left if outlives is None else [], expired)
+    return _facts(outlives, words, reflector, found, left if outlives is None else [], expired)
 
 
 def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Facts:

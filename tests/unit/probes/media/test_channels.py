@@ -223,7 +223,7 @@ def test_an_answer_without_our_signature_is_told_from_silence(tmp_path: Path) ->
 
 
 def test_addresses_of_ipv6_stand_in_brackets() -> None:
-    assert str(far_end.Place("2001:db8::1", 862)) == "[2001:db8::1]:862"
+    assert str(far_end.Reflector("2001:db8::1", 862)) == "[2001:db8::1]:862"
 
 
 def test_a_signed_session_works_and_a_wrong_key_is_a_silent_reflector(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_without_a_reflector_and_servers_it_says_how_to_get_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "expected"),
     [
         ("192.0.2.1", ("192.0.2.1", 862)),
         ("far.example:8620", ("far.example", 8620)),
@@ -308,11 +308,11 @@ def test_without_a_reflector_and_servers_it_says_how_to_get_one() -> None:
         ("2001:db8::1", ("2001:db8::1", 862)),
     ],
 )
-def test_places(text: str, place: tuple[str, int]) -> None:
-    assert far_end.parse_place(text) == place
+def test_a_host_and_its_port(text: str, expected: tuple[str, int]) -> None:
+    assert far_end.host_and_port(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", ":862", "a:b", "a:0", "a:65536", "[::1]862", "a\x1b:1", "a:\u0661"])
-def test_wrong_places(text: str) -> None:
+def test_what_is_no_host_and_port(text: str) -> None:
     with pytest.raises(ValueError, match="would be right"):
-        far_end.parse_place(text)
+        far_end.host_and_port(text)

@@ -14,7 +14,7 @@ from importlib import import_module
 
 import pytest
 
-from gosip_check.probes.far_end import Place
+from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.media import channels
 from gosip_check.probes.media.channels import Options
 from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
@@ -110,5 +110,5 @@ def test_a_stateless_one_tells_no_way() -> None:
 
 def test_one_that_cannot_wait_is_not_taken_for_a_binding_that_lives() -> None:
     with served(ScapyReflector()) as port:
-        found = wait_for_answers(Context(LINK), Place("127.0.0.1", port), (0.2, 0.3))
+        found = wait_for_answers(Context(LINK), Reflector("127.0.0.1", port), (0.2, 0.3))
     assert found == Lifetimes([], [], False)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from gosip_check.probes.far_end import Place
+from gosip_check.probes import far_end
 from gosip_check.probes.nat.binding_lifetime import (
     WAITS_S,
     Facts,
@@ -90,7 +90,7 @@ def test_where_nothing_is_translated_a_firewall_may_forget_all_the_same() -> Non
 
 
 def test_a_far_end_that_is_silent_says_nothing() -> None:
-    silent = Place("127.0.0.2", 9)  # nobody listens there
+    silent = far_end.Reflector("127.0.0.2", 9)  # nobody listens there
     assert wait_for_answers(Context(Link(name="l")), silent, (0.1,)) == Lifetimes([], [], None)
 
 
@@ -121,7 +121,7 @@ def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> Non
         port = first.enter_context(reflecting())
         context = Context(Link(name="l"))
         asking = threading.Thread(
-            target=lambda: found.append(wait_for_answers(context, Place("127.0.0.1", port), waits))
+            target=lambda: found.append(wait_for_answers(context, far_end.Reflector("127.0.0.1", port), waits))
         )
         asking.start()
         if restarts:
