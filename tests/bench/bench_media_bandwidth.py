@@ -3,7 +3,7 @@
     python -m tests.bench.bench_media_bandwidth [N]...
 
 TBF shapes to a share of what N channels need at IP, both ways or one. Wanted: fail below 1, pass above, always; and
-`named` is the direction that the evidence blames. With both ways too narrow the way down gets only what came up.
+`named` is the worse direction by the evidence. With both ways too narrow, down gets only what came up.
 """
 
 import itertools
@@ -44,8 +44,8 @@ def _row(ends: Rooms, count: int, share: float, way: str) -> bool:
     for room, interface in places:
         widen(ends, room, interface)
     words = facts["evidence"]["delivered_pct"]
-    named = next((name for name, said in _NAMED.items() if said in words), "-")
     verdict = facts["verdicts"]["media.bandwidth"]
+    named = next((name for name, said in _NAMED.items() if said in words and verdict == "fail"), "-")
     right = verdict == ("fail" if share < 1 else "pass") and named in _RIGHT[way if share < 1 else "none"]
     calls = "" if facts["calls_delivered_pct"] is None else f"{facts['calls_delivered_pct']:9.2f}"
     print(
@@ -56,8 +56,8 @@ def _row(ends: Rooms, count: int, share: float, way: str) -> bool:
     return right
 
 
-_NAMED = {"both": "Both ways deliver", "up": "The way up delivers", "down": "The way down delivers"}
-_RIGHT = {"both": ("both", "up"), "up": ("up",), "down": ("down",), "none": ("-",)}
+_NAMED = {"up": "Up is the worse direction.", "down": "Down is the worse direction."}
+_RIGHT = {"both": ("up",), "up": ("up",), "down": ("down",), "none": ("-",)}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a stream proves about the path once our own faults are taken off. Pure; knows no requirement.
 
-Loss on a way that nobody can tell lies somewhere between all on one way and half on each. Packets that this machine or
-the far end's dropped, or sent in clumps, are no fault of the path: a figure is worse than the path by what they may
-have cost, and so has a lower bound of its own.
+Loss in a direction that nobody can tell lies somewhere between all in one and half in each. Packets that this machine
+or the far end's dropped, or sent in clumps, are no fault of the path: a figure is worse than the path by what they may
+have cost, and so has a lower bound of its own. The numbers below are this tool's own errors, not what a site is asked
+for.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from enum import Enum
 
 from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS
 from gosip_check.probes.media.far_clock import STEP_MS
-from gosip_check.probes.media.round_trips import Place
+from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream_facts import LATE_MS, StreamFacts
 from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.media.voice import best_mos, voice_quality
@@ -27,8 +28,8 @@ _MEDIAN_HOLDS = 0.05
 "Up to this share of spoilt packets, the median of the jitter still tells about the path."
 _GROWTH_OVER = 0.8
 "The fastest packets of the first and of the last fifth are this share of the stream apart."
-_NEARLY_PCT = 1.0
-"The way down gets only what came up. With less than this share missing it is judged by what it got."
+LOADED_PCT = 99.0
+"Down gets only what came up. With more than this share of the load it counts as loaded in full."
 _STEADY_PCT = 99.5
 "Growth that would leave more than this cannot be told from a delay that varies."
 
@@ -46,7 +47,7 @@ class Ending(Enum):
 
 
 def bounds_of(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Ending.ANSWERED) -> dict[str, Range]:
-    """What is judged about the worse direction. drops: what the far end lost by itself."""
+    """Bounds of the figures of the worse direction, by fact. drops: what the far end lost by itself."""
     up, down = stream.up, stream.down
     spoilt = _spoilt(stream, drops, ending)
     many = spoilt > OWN_SHARE * stream.sent
@@ -75,19 +76,19 @@ def bounds_of(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Endi
     return ranges
 
 
-def bounds_of_round_trips(places: Sequence[Place]) -> dict[str, Range]:
+def bounds_of_round_trips(responders: Sequence[Responder]) -> dict[str, Range]:
     """What round trips to the trunk's servers prove; nothing where one of them did not answer often enough to tell.
 
-    A round trip holds the server's own time, so it is the most that the path took. Of two ways to ask one server the
+    A round trip holds the server's own time, so it is the most that the path took. Of two methods to ask one server the
     better one counts.
     """
     best: dict[str, RoundTrip | None] = {}
-    for place in places:
-        if place.role != "target" or not place.answered:
+    for responder in responders:
+        if responder.role != "target" or not responder.answered:
             continue
-        other = best.setdefault(place.address, None)
-        if place.rtt_ms is not None and place.speaks_for_the_line and (other is None or place.rtt_ms.p95 < other.p95):
-            best[place.address] = place.rtt_ms
+        trip, other = responder.rtt_ms, best.setdefault(responder.address, None)
+        if trip is not None and responder.speaks_for_the_link and (other is None or trip.p95 < other.p95):
+            best[responder.address] = trip
     trips = [trip for trip in best.values() if trip is not None]
     if not trips or len(trips) < len(best):
         return {}
@@ -98,31 +99,31 @@ def bounds_of_round_trips(places: Sequence[Place]) -> dict[str, Range]:
 
 
 def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Ending.ANSWERED) -> list[str]:
-    """What this machine, or the far end's, did wrong, in words; empty where both can be trusted."""
-    found = []
+    """What this machine, or the far end's, did wrong, as clauses; empty where both can be trusted."""
+    troubles = []
     sending = stream.sending
-    if sending.late:
-        found.append(f"this machine sent {_packets(sending.late)} more than {LATE_MS:.0f} ms late")
+    if sending.sent_late:
+        troubles.append(f"this machine sent {_packets(sending.sent_late)} more than {LATE_MS:.0f} ms late")
     if stream.far_late:
-        found.append(f"the reflector's machine answered {_packets(stream.far_late)} more than {LATE_MS:.0f} ms late")
+        troubles.append(f"the reflector's machine answered {_packets(stream.far_late)} more than {LATE_MS:.0f} ms late")
     if sending.unsent:
-        found.append(f"this machine could not send {_packets(sending.unsent)}")
+        troubles.append(f"this machine could not send {_packets(sending.unsent)}")
     if stream.own_drops:
-        found.append(f"this machine was too busy to take {_packets(stream.own_drops)} that had arrived")
+        troubles.append(f"this machine was too busy to take {_packets(stream.own_drops)} that had arrived")
     if abs(sending.clock_step_ms) > STEP_MS:
-        found.append(f"this machine's clock was moved by {sending.clock_step_ms:.0f} ms meanwhile")
+        troubles.append(f"this machine's clock was moved by {sending.clock_step_ms:.0f} ms meanwhile")
     if drops and drops.kernel:
-        found.append(f"the reflector's machine was too busy to take {_packets(drops.kernel)}")
+        troubles.append(f"the reflector's machine was too busy to take {_packets(drops.kernel)}")
     if drops and drops.refused:
-        found.append(f"the reflector's rate limit refused {_packets(drops.refused)}")
+        troubles.append(f"the reflector's rate limit refused {_packets(drops.refused)}")
     if stream.restarted or ending is Ending.RESTARTED:
-        found.append(f"the reflector began to count anew{' on every channel' * stream.restarted}: it was restarted")
+        troubles.append(f"the reflector began to count again{' on every channel' * stream.restarted}: it was restarted")
     if ending is Ending.SILENT:
-        found.append(
+        troubles.append(
             f"the reflector had stopped answering by the end ({_packets(stream.lost_at_end)} since its last answer), "
             "because it or the line went down"
         )
-    return found
+    return troubles
 
 
 def _packets(count: int) -> str:
@@ -131,13 +132,13 @@ def _packets(count: int) -> str:
 
 def _spoilt(stream: StreamFacts, drops: FarDrops | None, ending: Ending) -> int:
     """How many packets at most our own machines, and not the path, may have cost."""
-    late = _CLUMP * (stream.sending.late + stream.far_late)
-    found = late + stream.sending.unsent + stream.own_drops + (drops.kernel + drops.refused if drops else 0)
+    late = _CLUMP * (stream.sending.sent_late + stream.far_late)
+    spoilt = late + stream.sending.unsent + stream.own_drops + (drops.kernel + drops.refused if drops else 0)
     if ending is Ending.RESTARTED and not stream.restarted:
-        found += stream.sent - stream.received  # nobody can tell when
+        spoilt += stream.sent - stream.received  # nobody can tell when
     if ending is Ending.SILENT:
-        found += stream.lost_at_end
-    return found + stream.lost_at_restart
+        spoilt += stream.lost_at_end
+    return spoilt + stream.lost_at_restart
 
 
 def _median_jitter(stream: StreamFacts) -> float | None:
@@ -155,7 +156,7 @@ def _worse(stream: StreamFacts, up: float | None, down: float | None, round_trip
 
 
 def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
-    """The way up is loaded in full. The way down only with what came up, so beyond a fault there it proves nothing."""
+    """Up is loaded in full. Down only with what came up, so beyond a fault up it proves nothing."""
     if stream.sending.lateness_ms.max > NO_LOAD_MS:
         return None, None
     up, down = stream.up.delivered_pct, stream.down.delivered_pct
@@ -163,21 +164,20 @@ def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
         arrived = 100 - stream.round_trip_loss_pct
         low, high = arrived, (100 + arrived) / 2
     else:
-        nearly_all = 100 - up < _NEARLY_PCT  # what is missing of the load on the way down would not have changed it
-        low, high = min(up, down) if nearly_all else up * down / 100, min(up, down)
-        # What was lost on a way that nobody can tell counts for neither, but it did not arrive.
+        low, high = min(up, down) if up > LOADED_PCT else up * down / 100, min(up, down)
+        # What was lost in a direction that nobody can tell counts for neither, but it did not arrive.
         low = max(0.0, low - 100 * stream.lost_undecided / stream.sent)
     late = max(stream.up.late, stream.down.late) if clock_moved else 0
     high = min(100.0, high + 100 * (spoilt + late) / stream.sent)
-    # A TWAMP reflector may answer with less than it was sent; the way down was then not loaded.
+    # A TWAMP reflector may answer with less than it was sent; down was then not loaded.
     return 0.0 if stream.short_answers else min(low, sustained_pct(stream)), high
 
 
 def sustained_pct(stream: StreamFacts) -> float:
-    """The share of the load that left the slower way by the end: a queue that grew is load that it did not carry."""
+    """The share of the load that left the slower direction by the end: a queue that grew is load not carried."""
     lasted_ms = _GROWTH_OVER * stream.packets * PACKET_MS
-    found = 100 * lasted_ms / (lasted_ms + max(stream.up.growth_ms, stream.down.growth_ms))
-    return found if found < _STEADY_PCT else 100.0
+    share_pct = 100 * lasted_ms / (lasted_ms + max(stream.up.growth_ms, stream.down.growth_ms))
+    return share_pct if share_pct < _STEADY_PCT else 100.0
 
 
 def _jitter(stream: StreamFacts) -> Range:

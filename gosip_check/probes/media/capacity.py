@@ -1,6 +1,6 @@
-"""How many channels does the line carry at once? Pure search: whoever calls it sends the media.
+"""How many channels does the link carry at once? Pure search: whoever calls it sends the media.
 
-Doubles until it breaks, then halves the gap. A try that our own machines spoilt says nothing of the line and ends the
+Doubles until it breaks, then halves the gap. A try that our own machines spoilt says nothing of the link and ends the
 search: what is known then is a lower bound.
 """
 
@@ -12,51 +12,59 @@ from gosip_check.probes.media.bounds import Range
 MOST_CHANNELS = 2000
 STEP_S = 4.0
 
-# When a try has failed: what the checklists demand of bandwidth and loss.
-_DELIVERED_PCT = 99.0
-_LOSS_PCT = 1.0
 _FINE = 20
 "The answer is exact to one part in so many."
 _FAILURES = 2
-"So many tries must fail: something else on the line for a moment is not the line."
+"So many tries must fail: something else on the link for a moment is not the link."
 _TRIES = 4
 "A try that our own machines spoilt is made again, up to so many in all."
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """When a load counts as carried: at least so much of it delivered, and at most so much lost in any 15 s."""
+
+    delivered_pct: float
+    loss_pct: float
+
+    def __str__(self) -> str:
+        return f"at least {self.delivered_pct:g} % delivered and at most {self.loss_pct:g} % lost in any 15 s"
+
+
+@dataclass(frozen=True)
 class Capacity:
-    """channels: the most that went through. failed_at: the fewest that did not; None where none was seen to fail."""
+    """channels: the most that met the criterion. failed_at: the fewest that did not; None where none was seen."""
 
     channels: int
     failed_at: int | None
 
-    @property
-    def words(self) -> str:
-        """A sentence."""
-        if self.failed_at is None and self.channels < MOST_CHANNELS:
-            return (
-                f"The line carries at least {self.channels} channels; with more of them this machine or the "
-                "reflector's was too slow to tell."
-            )
-        if self.failed_at is None:
-            return f"The line carries {self.channels} channels, and more were not tried."
-        return f"The line carries {self.channels} channels; {self.failed_at} were too many."
+    def sentence(self, criterion: Criterion) -> str:
+        """States what was asked for, so that it is true whatever the checklist makes of it."""
+        met = f"{self.channels} channel{'s' * (self.channels > 1)}" if self.channels else "Not one channel"
+        met += f" at once had {criterion}"
+        if self.failed_at is not None:
+            return f"{met}; {self.failed_at} had not."
+        if self.channels < MOST_CHANNELS:
+            return f"{met}. With more of them this machine or the reflector's was too slow to tell."
+        return f"{met}; more were not tried."
 
 
-def carries(delivered_pct: Range, loss_pct: Range, *, is_ours: bool) -> bool | None:
-    """Whether a try went through; None where our own machines may have spoilt it. is_ours: they did something wrong."""
+def carries(delivered_pct: Range, loss_pct: Range, criterion: Criterion, *, is_ours: bool) -> bool | None:
+    """Whether a try met the criterion; None where our own machines may have spoilt it. is_ours: they did go wrong."""
     delivered_low, delivered_high = delivered_pct
     loss_low, loss_high = loss_pct
-    too_little = delivered_high is not None and delivered_high < _DELIVERED_PCT
-    if too_little or (loss_low is not None and loss_low > _LOSS_PCT):
+    is_short = delivered_high is not None and delivered_high < criterion.delivered_pct
+    if is_short or (loss_low is not None and loss_low > criterion.loss_pct):
         return False
-    if delivered_low is None or loss_high is None or delivered_low < _DELIVERED_PCT or loss_high > _LOSS_PCT:
+    if delivered_low is None or loss_high is None:
+        return None if is_ours else False
+    if delivered_low < criterion.delivered_pct or loss_high > criterion.loss_pct:
         return None if is_ours else False
     return True
 
 
 def search(tried: int, went: bool | None, attempt: Callable[[int], bool | None]) -> Capacity:
-    """tried, went: what is known already. `attempt` measures one number of channels, as `carries` tells of it."""
+    """tried, went: what is known already. `attempt` measures one number of channels, as `carries` judges it."""
     good, bad = 0, None
     if went:
         good = tried
@@ -66,18 +74,18 @@ def search(tried: int, went: bool | None, attempt: Callable[[int], bool | None])
     def settled(channels: int) -> bool | None:
         failures = 0
         for _ in range(_TRIES):
-            found = attempt(channels)
-            if found:
+            carried = attempt(channels)
+            if carried:
                 return True
-            failures += found is False
+            failures += carried is False
             if failures == _FAILURES:
                 return False
         return None
 
     while good < MOST_CHANNELS and (bad is None or bad - good > max(1, good // _FINE)):
         channels = min(MOST_CHANNELS, max(1, good * 2)) if bad is None else (good + bad) // 2
-        found = settled(channels)
-        if found is None:
+        carried = settled(channels)
+        if carried is None:
             break
-        good, bad = (channels, bad) if found else (good, channels)
+        good, bad = (channels, bad) if carried else (good, channels)
     return Capacity(good, bad)

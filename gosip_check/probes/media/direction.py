@@ -14,7 +14,7 @@ PACKET_MS = 20
 JITTER_BUFFER_MS = 40.0
 "Assumed of the phone. A packet that comes later than that after its spurt's start is lost to the listener."
 SPURT = 50
-"Packets of one talk spurt, 1.0 s on average (ITU-T P.59): a buffer that adapts sets its start anew before each."
+"Packets of one talk spurt, 1.0 s on average (ITU-T P.59): a buffer that adapts sets its start again before each."
 SPURT_START_PCT = 10
 "The start is this percentile of the spurt's delays: a few packets that were faster do not make all others late."
 WINDOW_15_S, WINDOW_200_MS = 750, 10
@@ -24,25 +24,26 @@ _LATE_NS = 100_000_000
 _PARTS = 5
 
 
-class Way(Record, frozen=True):
-    """One direction. lost and what follows from it are None where the direction of losses cannot be told.
-
-    delivered_pct: packets that arrived, and in time, of those sent into this direction; late: those that did not come
-    in time. variation_p99_ms: 99th percentile of the delay over the smallest within 15 s. too_late_pct: packets that
-    miss a jitter buffer. growth_ms: how much longer the way took at the end than at the start, the median channel's.
-    """
+class DirectionFacts(Record, frozen=True):
+    """All channels together. Of losses None is known where nobody can tell in which direction packets were lost."""
 
     lost: int | None
     loss_pct: float | None
     window15_loss_pct: float | None
     burst200_loss_pct: float | None
     delivered_pct: float | None
+    "Packets that arrived, and in time, of those sent into this direction."
     rate_kbps: float | None
+    "At IP, of the same packets."
     late: int
+    "Packets that arrived, but not in time."
     jitter_ms: Spread | None
     variation_p99_ms: float | None
+    "99th percentile of the delay over the smallest within 15 s."
     too_late_pct: float
+    "Packets that miss a jitter buffer."
     growth_ms: float
+    "How much longer packets took at the end than at the start, on the median channel."
     burst_ratio: float
 
 
@@ -72,7 +73,7 @@ class Pool:
         self.lost = [0] * self.slots
 
     def lose(self, numbers: Sequence[int]) -> None:
-        """Count packets that were lost on this way."""
+        """Count packets that were lost in this direction."""
         for number in numbers:
             self.lost[number] += 1
         self.total += len(numbers)
@@ -105,7 +106,7 @@ class Pool:
         )
 
     def late(self, before: "Pool | None" = None) -> int:
-        """How many arrived later than a stream of that length explains, and than the way before had made them."""
+        """How many arrived later than a stream of that length explains, and than the direction before had made them."""
         if not self.arrivals_ns:
             return 0
         end_ns = self._end_ns()
@@ -121,17 +122,17 @@ class Pool:
         return min(self.arrivals_ns) + self.slots * PACKET_MS * 1_000_000
 
 
-def way_of(pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late: int) -> Way:
+def direction_facts(pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late: int) -> DirectionFacts:
     """sent: packets per slot that were sent into this direction; late: see `Pool.late`.
 
-    kbps_each: what one packet that arrives adds at IP.
+    known: its losses can be told from those of the other. kbps_each: what one packet that arrives adds at IP.
     """
     offered = sum(sent)
     known = known and offered > 0
     arrived = offered - pool.total - late
     jitter = Spread.of(pool.jitter)
     timed = len(pool.variation)
-    return Way(
+    return DirectionFacts(
         lost=pool.total if known else None,
         loss_pct=100 * pool.total / offered if known else None,
         window15_loss_pct=summary.worst_window_pct(pool.lost, sent, WINDOW_15_S) if known else None,

@@ -1,7 +1,7 @@
 """Was a clock moved while packets went to and fro? Pure.
 
-A clock that is set makes one way look slower and the other faster by the same amount, and leaves the round trip alone.
-A queue changes the round trip.
+A clock that is set makes one direction look slower and the other faster by the same amount; the round trip stays as it
+is. A queue changes the round trip.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ STEP_MS = 20.0
 "Smaller steps are left in: they raise the jitter of RFC 3550 by about a millisecond, and only for a moment."
 _EDGE_STEP_MS = 100.0
 _BLOCK = 20
-"Medians of so many packets are compared: jitter of 60 ms on both ways moves them by less than a step."
+"Medians of so many packets are compared: jitter of 60 ms in both directions moves them by less than a step."
 
 
 def steps(up_ms: Sequence[float], down_ms: Sequence[float]) -> list[tuple[int, float]]:
@@ -25,17 +25,17 @@ def steps(up_ms: Sequence[float], down_ms: Sequence[float]) -> list[tuple[int, f
     starts = range(0, len(offsets) - _BLOCK + 1, _BLOCK)
     middles = [median(offsets[start : start + _BLOCK]) for start in starts]
     trip_middles = [median(trips[start : start + _BLOCK]) for start in starts]
-    found = []
+    moves = []
     block = 1
     while block < len(middles) - 1:
         moved = middles[block + 1] - middles[block - 1]
         changed = abs(trip_middles[block + 1] - trip_middles[block - 1])
         at = max(range((block - 1) * _BLOCK + 1, (block + 2) * _BLOCK), key=jumps.__getitem__)
         if abs(moved) >= STEP_MS and changed < abs(moved) / 4 and jumps[at] >= abs(moved) / 2:
-            found.append((at, moved))
+            moves.append((at, moved))
             block += 1
         block += 1
-    return sorted(found + _near_the_ends(offsets, trips, jumps, [at for at, _ in found]))
+    return sorted(moves + _near_the_ends(offsets, trips, jumps, [at for at, _ in moves]))
 
 
 def _near_the_ends(

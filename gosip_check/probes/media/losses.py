@@ -1,8 +1,8 @@
-"""Which packets of one channel were lost, and on which way. Pure.
+"""Which packets of one channel were lost, and in which direction. Pure.
 
 A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
-way back, the others that are missing never reached it. Nothing can be said about what follows the last answer, or
-about what was lost while the reflector began to count anew; nor about anything when it copies the sender's number, or
+way down, the others that are missing never reached it. Nothing can be said about what follows the last answer, or
+about what was lost while the reflector began to count again; nor about anything when it copies the sender's number, or
 counts more than this channel sent (one counter for all flows).
 """
 
@@ -11,26 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _RESTART = 64
-"""A far count this much below its highest is no reordering: the session began anew (a NAT changed the port, say). So it
-did where two packets have the same count."""
+"""A far count this much below its highest is no reordering: the session began again (a NAT changed the port, say). So
+it did where two packets have the same count."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Sequence numbers, sorted. undecided: lost, but nobody can tell on which way.
-
-    told: False where the reflector's numbers tell no direction at all. at_restart: those of the undecided that were
-    lost while it began to count anew, which it did `restarts` times.
-    """
+    """Sequence numbers are sorted."""
 
     up: list[int] = field(default_factory=list)
     down: list[int] = field(default_factory=list)
     undecided: list[int] = field(default_factory=list)
+    "Lost, but nobody can tell in which direction."
     duplicates: int = 0
     reordered: int = 0
-    told: bool = True
+    have_direction: bool = True
+    "False where the reflector's numbers show no direction at all."
     at_restart: list[int] = field(default_factory=list)
+    "Those of the undecided that were lost while the reflector began to count again."
     restarts: int = 0
+    "How often it began to count again."
 
 
 def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Losses:
@@ -53,7 +53,7 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         far_of[number] = far
     missing = [number for number in range(sent) if number not in far_of]
     if not stateful or _counts_others_too(far_of, sent, len(counted_twice)):
-        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered, told=False)
+        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered, have_direction=False)
     counted_twice.sort()
     up: list[int] = []
     down: list[int] = []
@@ -73,7 +73,7 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         counts.add(far_of[number])
         reached = max(far, before_far) - before_far
         owed += number - before - reached
-        # Below zero: a packet overtook another on the way there; the next gap is that much smaller.
+        # Below zero: a packet overtook another on the way up; the next gap is that much smaller.
         never_arrived = min(max(owed, 0), len(gap))
         owed -= never_arrived
         up.extend(gap[:never_arrived])

@@ -27,15 +27,16 @@ _ICMP_TIMEOUT_S = 1.0
 _MOST_TARGETS = 16
 _HOP_TIMEOUT_S = 0.5
 _DISCARD_PORT = 33434
-_TOO_FEW = 3
-_ENOUGH, _ENOUGH_SHARE = 8, 0.8
-"So many answers, and this share of all, before round trips can speak for the line: who lost the rest may be the line."
+_FEWEST_TIMED = 3
+FEWEST_ANSWERS, LEAST_ANSWERED = 8, 0.8
+"""So many answers, and this share of all, before round trips can speak for the link: who lost the rest may be the link.
+How much this tool needs for a proof, not what a site is asked for."""
 
 Role = Literal["gateway", "behind the edge", "target"]
 
 
-class Place(Record, frozen=True):
-    """One place asked in one way. rtt_ms is None where too few answers came."""
+class Responder(Record, frozen=True):
+    """One host asked by one method."""
 
     role: Role
     address: str
@@ -43,16 +44,17 @@ class Place(Record, frozen=True):
     asked: int
     answered: int
     rtt_ms: RoundTrip | None
+    "None where fewer than three answers came."
 
     @property
-    def speaks_for_the_line(self) -> bool:
+    def speaks_for_the_link(self) -> bool:
         """Answered often enough to say how long, and how evenly, packets take."""
-        return self.answered >= _ENOUGH and self.answered >= _ENOUGH_SHARE * self.asked
+        return self.answered >= max(FEWEST_ANSWERS, LEAST_ANSWERED * self.asked)
 
 
 def measure(
     context: Context, domain: str, transport: str, targets: Sequence[Target], mute: Collection[str], duration_s: float
-) -> list[Place]:
+) -> list[Responder]:
     """Takes `duration_s`, ten seconds at most. mute: addresses that answer no SIP, so they are not asked again.
 
     Raises ProbeFailed when the run was stopped.
@@ -69,7 +71,7 @@ def measure(
         icmp.setdefault(gateway, "gateway")
     context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
 
-    def by_sip(server: tuple[str, str, int]) -> Place:
+    def by_sip(server: tuple[str, str, int]) -> Responder:
         name, address, port = server
 
         def once(_: int) -> float | None:
@@ -79,11 +81,11 @@ def measure(
 
         return _repeated(context, "target", address, "sip", once, _SIP_EVERY_S, until_s)
 
-    def by_icmp(place: tuple[str, Role]) -> Place:
-        address, role = place
+    def by_icmp(host: tuple[str, Role]) -> Responder:
+        address, role = host
         sock = sockets.icmp_socket(context.link, address)
         if sock is None:
-            return Place(role, address, "icmp", 0, 0, None)
+            return Responder(role, address, "icmp", 0, 0, None)
         with sock:
             return _repeated(
                 context,
@@ -96,7 +98,7 @@ def measure(
             )
 
     asked = [partial(by_sip, server) for server in servers if server[1] not in mute]
-    asked += [partial(by_icmp, place) for place in icmp.items()]
+    asked += [partial(by_icmp, host) for host in icmp.items()]
     return side_by_side(lambda ask: ask(), asked)
 
 
@@ -108,19 +110,21 @@ def _repeated(
     once: Callable[[int], float | None],
     every_s: float,
     until_s: float,
-) -> Place:
-    """Ask at a steady pace until the time is up; a place that leaves the first few unanswered is let alone."""
+) -> Responder:
+    """Ask at a steady pace until the time is up; a host that leaves the first few unanswered is not asked again."""
     rtts: list[float] = []
     asked = 0
     next_s = time.monotonic()
-    while next_s < until_s and (rtts or asked < _TOO_FEW):
+    while next_s < until_s and (rtts or asked < _FEWEST_TIMED):
         context.wait_until(next_s)
         rtt_ms = once(asked)
         asked += 1
         if rtt_ms is not None:
             rtts.append(rtt_ms)
         next_s = max(next_s + every_s, time.monotonic())
-    return Place(role, address, method, asked, len(rtts), RoundTrip.of(rtts) if len(rtts) >= _TOO_FEW else None)
+    return Responder(
+        role, address, method, asked, len(rtts), RoundTrip.of(rtts) if len(rtts) >= _FEWEST_TIMED else None
+    )
 
 
 def _second_hop(context: Context, towards: str) -> str | None:

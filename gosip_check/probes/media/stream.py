@@ -44,7 +44,7 @@ _SLEEP_FROM_S = 20e-6
 _NS = 1_000_000_000
 _NICE = -10
 _QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
-"The interface of this machine took no more: the first bottleneck of the way up, not a fault of ours."
+"The interface of this machine took no more: the first bottleneck upwards, not a fault of ours."
 _ARRIVAL = struct.Struct("=qB")
 _COS_OCTETS = 8
 _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
@@ -85,8 +85,8 @@ class _Channel:
 
     def read(self) -> None:
         """Keep what has arrived: the octets that matter and when."""
-        while found := flow.receive(self.sock):
-            data, arrived_ns, dscp = found
+        while received := flow.receive(self.sock):
+            data, arrived_ns, dscp = received
             self.short += len(data) < self.octets
             self.log += data[: self.kept_octets].ljust(self.kept_octets, b"\0") + _ARRIVAL.pack(arrived_ns, dscp)
 
@@ -225,8 +225,8 @@ def _answer(entry: bytes, plan: StreamPlan, key: bytes | None) -> list[Answer]:
     ]
 
 
-def _say(line: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+def _say(message: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
     sys.stdout.buffer.flush()
 
 

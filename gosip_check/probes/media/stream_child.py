@@ -19,7 +19,7 @@ _ARITHMETIC_S = 50e-6
 _STOP_LATENCY_S = 0.1
 
 
-class _Line(Record, frozen=True):
+class _Message(Record, frozen=True):
     at_s: int | None = None
     facts: StreamFacts | None = None
     failure: Failure | None = None
@@ -60,13 +60,13 @@ def _watch(context: Context, child: "subprocess.Popen[bytes]", plan: StreamPlan)
         buffer += chunk
         while b"\n" in buffer:
             text, _, buffer = buffer.partition(b"\n")
-            line = msgspec.json.decode(text, type=_Line)
-            if line.facts is not None:
-                return line.facts
-            if line.failure is not None:
-                raise ProbeFailed(line.failure.kind, line.failure.message, line.failure.culprit)
-            context.say(f"media: {plan.channels} channel(s) both ways, {line.at_s} of {duration_s} s")
+            message = msgspec.json.decode(text, type=_Message)
+            if message.facts is not None:
+                return message.facts
+            if message.failure is not None:
+                raise ProbeFailed(message.failure.kind, message.failure.message, message.failure.culprit)
+            context.say(f"media: {plan.channels} channel(s) both ways, {message.at_s} of {duration_s} s")
     child.kill()
     _, errors = child.communicate()
-    words = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
-    raise ProbeFailed(FailureKind.BUG, f"The process that sends media broke down: {words[0]}")
+    last_lines = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
+    raise ProbeFailed(FailureKind.BUG, f"The process that sends media broke down: {last_lines[0]}")

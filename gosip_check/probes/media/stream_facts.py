@@ -1,7 +1,7 @@
 """From what one stream of N channels brought back to numbers. Pure; judges nothing and knows no threshold.
 
 `up` is site to far end, `down` the way back. Directions of loss need a stateful reflector (see `losses`). Jitter and
-delay variation are told per direction without synchronised clocks; the delay itself only as a round trip.
+delay variation are known per direction without synchronised clocks; the delay itself only as a round trip.
 """
 
 from array import array
@@ -13,33 +13,40 @@ from statistics import median
 from typing import NamedTuple, Self
 
 from gosip_check.probes.media import far_clock, losses, summary
-from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS, Pool, Timing, Way, way_of
+from gosip_check.probes.media.direction import (
+    PACKET_MS,
+    WINDOW_15_S,
+    WINDOW_200_MS,
+    DirectionFacts,
+    Pool,
+    Timing,
+    direction_facts,
+)
 from gosip_check.probes.media.summary import Extremes, Histogram, RoundTrip, Spread, shares
 from gosip_check.records import Record, Series
 
 LATE_MS = 10.0
-"A packet that an end sends this much late goes out in a clump with others: see `media_bounds`."
+"A packet that an end sends this much late goes out in a clump with others: see `bounds`."
 _UNDECIDED_SHARE = 0.01
-"With more packets than this lost on a way that nobody can tell, nothing is said about either way."
+"With more packets than this lost in a direction that nobody can tell, nothing is said about either."
 
 
 class Answer(NamedTuple):
-    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none.
-
-    far_ms: how long the far end kept it; far_ns: when it arrived there, by the clock there. marked: False where the
-    far end may not mark its answers as it was asked to.
-    """
+    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none."""
 
     sequence: int
     far_sequence: int
     up_ms: float
     down_ms: float
     far_ms: float
+    "How long the far end kept it."
     far_ns: int
+    "When it arrived there, by the clock there."
     arrived_ns: int
     far_dscp: int | None
     dscp: int
     marked: bool = True
+    "False where the far end may not mark its answers as it was asked to."
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,10 @@ class ChannelLog:
 
 
 class SendingFacts(Record, frozen=True):
-    """How well this machine sent. late: packets that left more than `LATE_MS` after their time.
-
-    unsent: packets that the system refused; queue_full: those that its own interface had no room for, which count as
-    lost on the way up; clock_step_ms: how far the clock was moved meanwhile.
-    """
+    """How well this machine sent. Names that `media.facts.Facts` has, too, are explained there."""
 
     lateness_ms: Spread
-    late: int
+    sent_late: int
     unsent: int
     queue_full: int
     lasted_s: float
@@ -71,10 +74,9 @@ class SendingFacts(Record, frozen=True):
         """`ordered_late_s`: how late each packet left, sorted."""
         p50, p99 = (summary.percentile(ordered_late_s, percent) * 1000 for percent in (50, 99))
         lateness = Spread(p50=p50, p99=p99, max=ordered_late_s[-1] * 1000)
-        late = len(ordered_late_s) - bisect_right(ordered_late_s, LATE_MS / 1000)
         return cls(
             lateness_ms=lateness,
-            late=late,
+            sent_late=len(ordered_late_s) - bisect_right(ordered_late_s, LATE_MS / 1000),
             unsent=unsent,
             queue_full=queue_full,
             lasted_s=lasted_s,
@@ -83,11 +85,7 @@ class SendingFacts(Record, frozen=True):
 
 
 class ChannelFacts(Record, frozen=True):
-    """One channel, each way by itself where that can be told. lost_undecided: lost on a way that nobody can tell.
-
-    window15_loss_pct, burst200_loss_pct, burst_ratio: both ways together. rate_*: at IP; far_dscp: the marking that
-    most packets reached the far end with.
-    """
+    """One channel. Names that `media.facts.Facts` has, too, are explained there."""
 
     sent: int
     received: int
@@ -98,6 +96,7 @@ class ChannelFacts(Record, frozen=True):
     reordered: int
     longest_burst: int
     burst_ratio: float
+    "This and the two below of both directions together."
     window15_loss_pct: float
     burst200_loss_pct: float
     rate_up_kbps: float | None
@@ -108,18 +107,18 @@ class ChannelFacts(Record, frozen=True):
     variation_up_p99_ms: float | None
     variation_down_p99_ms: float | None
     far_dscp: int | None
+    "The marking that most packets reached the far end with."
 
 
 class StreamFacts(Record, frozen=True):
-    """All channels together. `round_trip_*`: loss without regard to direction, always known.
+    """All channels together. Names that `media.facts.Facts` has, too, are explained there.
 
-    lost_at_end: packets since the last answer of any channel. restarted: the far end began to count anew on every
-    channel; lost_at_restart: what was lost meanwhile. unmarked: answers that the far end may not mark as asked.
-    far_clock_step_ms: how far the clock there was moved, as far as all channels show it; it is taken out of all delays.
+    `round_trip_*`: of losses without regard to direction, always known.
     """
 
     channels: int
     packets: int
+    "That each channel sent, its tail not counted."
     ip_octets: int
     sent: int
     received: int
@@ -127,20 +126,24 @@ class StreamFacts(Record, frozen=True):
     reordered: int
     lost_undecided: int
     lost_at_end: int
+    "Since the last answer of any channel."
     lost_at_restart: int
+    "While the far end began to count again."
     restarted: bool
-    up: Way
-    down: Way
+    "The far end began to count again on every channel."
+    up: DirectionFacts
+    down: DirectionFacts
     round_trip_loss_pct: float
     round_trip_window15_pct: float
     round_trip_burst200_pct: float
-    burst_ratio: float
+    round_trip_burst_ratio: float
     rtt_ms: RoundTrip | None
     longest_burst: int
     dscp_sent: int
-    far_dscp: dict[int, int]
-    dscp: dict[int, int]
+    dscp_at_far_end: dict[int, int]
+    dscp_received: dict[int, int]
     unmarked: int
+    "Answers that the far end may not mark as it was asked to."
     own_drops: int
     short_answers: int
     far_late: int
@@ -167,33 +170,33 @@ def facts_of(
     rtts = array("f")
     over_time = Extremes(packets, PACKET_MS / 1000)
     far_late = unmarked = lost_at_restart = 0
-    far_dscp: Counter[int] = Counter()
-    dscp: Counter[int] = Counter()
+    dscp_at_far_end: Counter[int] = Counter()
+    dscp_received: Counter[int] = Counter()
     per_channel: list[ChannelFacts] = []
-    told = True
+    have_direction = True
     last_answered = -1
     restarts: list[int] = []
     clock_steps_ms: list[float] = []
     rate_kbps = ip_octets * 8 / PACKET_MS
     for log in logs:
         answers = list(log.answers)
-        found = losses.locate(log.sent, [(a.sequence, a.far_sequence) for a in answers], stateful)
+        located = losses.locate(log.sent, [(a.sequence, a.far_sequence) for a in answers], stateful)
         counted, stepped_ms = _with_steady_clock([a for a in answers if a.sequence < packets], sending.clock_step_ms)
-        lost = [[n for n in numbers if n < packets] for numbers in (found.up, found.down, found.undecided)]
+        lost = [[n for n in numbers if n < packets] for numbers in (located.up, located.down, located.undecided)]
         up.lose(lost[0])
         down.lose(lost[1])
         either.lose(lost[2])
         missing = sorted(lost[0] + lost[1] + lost[2])
         whole.lose(missing)
-        told = told and (found.told or not missing)
-        lost_at_restart += sum(n < packets for n in found.at_restart)
+        have_direction = have_direction and (located.have_direction or not missing)
+        lost_at_restart += sum(n < packets for n in located.at_restart)
         if answers:
-            restarts.append(found.restarts)
+            restarts.append(located.restarts)
             clock_steps_ms.append(stepped_ms)
             last_answered = max(last_answered, max(a.sequence for a in answers))
         marks = Counter(a.far_dscp for a in counted if a.far_dscp is not None)
-        far_dscp.update(marks)
-        dscp.update(a.dscp for a in counted)
+        dscp_at_far_end.update(marks)
+        dscp_received.update(a.dscp for a in counted)
         unmarked += sum(not a.marked for a in counted)
         up.arrivals_ns.extend(a.far_ns for a in counted)
         down.arrivals_ns.extend(a.arrived_ns for a in counted)
@@ -202,12 +205,12 @@ def facts_of(
         rtts.extend(trips)
         over_time.add(zip((a.sequence for a in counted), trips, strict=True))
         timing = up.time([a.up_ms for a in counted]), down.time([a.down_ms for a in counted])
-        per_channel.append(_channel(packets, rate_kbps, found, lost, missing, trips, timing, marks))
+        per_channel.append(_channel(packets, rate_kbps, located, lost, missing, trips, timing, marks))
     sent = channels * packets
     every = [channels] * packets
     decided = [channels - lost for lost in either.lost]
     reached = [sent_up - lost for sent_up, lost in zip(decided, up.lost, strict=True)]
-    known = told and either.total <= _UNDECIDED_SHARE * sent and either.total < sent
+    known = have_direction and either.total <= _UNDECIDED_SHARE * sent and either.total < sent
     restarted = bool(restarts) and all(restarts)
     return StreamFacts(
         channels=channels,
@@ -221,17 +224,17 @@ def facts_of(
         lost_at_end=sum(whole.lost[last_answered + 1 :]),
         lost_at_restart=lost_at_restart if restarted else 0,
         restarted=restarted,
-        up=way_of(up, decided, known, rate_kbps / packets, up.late()),
-        down=way_of(down, reached, known, rate_kbps / packets, down.late(up)),
+        up=direction_facts(up, decided, known, rate_kbps / packets, up.late()),
+        down=direction_facts(down, reached, known, rate_kbps / packets, down.late(up)),
         round_trip_loss_pct=100 * whole.total / sent,
         round_trip_window15_pct=summary.worst_window_pct(whole.lost, every, WINDOW_15_S),
         round_trip_burst200_pct=summary.worst_window_pct(whole.lost, every, WINDOW_200_MS),
-        burst_ratio=summary.burst_ratio(whole.bursts, sent),
+        round_trip_burst_ratio=summary.burst_ratio(whole.bursts, sent),
         rtt_ms=RoundTrip.of(rtts),
         longest_burst=max(whole.bursts, default=0),
         dscp_sent=dscp_sent,
-        far_dscp=dict(far_dscp),
-        dscp=dict(dscp),
+        dscp_at_far_end=dict(dscp_at_far_end),
+        dscp_received=dict(dscp_received),
         unmarked=unmarked,
         own_drops=own_drops,
         short_answers=short_answers,
@@ -281,37 +284,37 @@ def _step_of_all(steps_ms: list[float], own_step_ms: float) -> float:
 def _channel(
     packets: int,
     rate_kbps: float,
-    found: losses.Losses,
+    located: losses.Losses,
     lost: Sequence[Sequence[int]],
     missing: Sequence[int],
     trips: Sequence[float],
     timing: tuple[Timing, Timing],
     marks: Counter[int],
 ) -> ChannelFacts:
-    """lost: on the way up, down, on either. rate_kbps: of a channel that loses nothing."""
+    """lost: up, down, in either direction. rate_kbps: of a channel that loses nothing."""
     windows = 0.0, 0.0
     runs = summary.bursts(missing)
     if missing:
         gone = [0] * packets
         for number in missing:
             gone[number] = 1
-        one = [1] * packets
-        windows = summary.worst_window_pct(gone, one, WINDOW_15_S), summary.worst_window_pct(gone, one, WINDOW_200_MS)
+        sent = [1] * packets
+        windows = summary.worst_window_pct(gone, sent, WINDOW_15_S), summary.worst_window_pct(gone, sent, WINDOW_200_MS)
     received = packets - len(missing)
-    told = found.told or not missing
+    have_direction = located.have_direction or not missing
     return ChannelFacts(
         sent=packets,
         received=received,
         lost_up=len(lost[0]),
         lost_down=len(lost[1]),
         lost_undecided=len(lost[2]),
-        duplicates=found.duplicates,
-        reordered=found.reordered,
+        duplicates=located.duplicates,
+        reordered=located.reordered,
         longest_burst=max(runs, default=0),
         burst_ratio=summary.burst_ratio(runs, packets),
         window15_loss_pct=windows[0],
         burst200_loss_pct=windows[1],
-        rate_up_kbps=rate_kbps * (received + len(lost[1])) / packets if told else None,
+        rate_up_kbps=rate_kbps * (received + len(lost[1])) / packets if have_direction else None,
         rate_down_kbps=rate_kbps * received / packets,
         rtt_ms=RoundTrip.of(trips),
         jitter_up_ms=timing[0].jitter_ms,
@@ -325,7 +328,7 @@ def _channel(
 def _losses_over_time(
     up: Pool, down: Pool, whole: Pool, decided: list[int], reached: list[int], every: list[int], known: bool
 ) -> list[Series]:
-    """Second by second; both ways together where nobody can tell on which of them packets were lost."""
+    """Second by second; both directions together where nobody can tell in which of them packets were lost."""
     second, slot_s = 1000 // PACKET_MS, PACKET_MS / 1000
     if not known:
         return [shares("loss, both ways", whole.lost, every, second, slot_s)]

@@ -9,7 +9,7 @@ PACKETISATION_MS = 20.0
 
 
 class VoiceQuality(Record, frozen=True):
-    """The E-model's word on the worse direction, with and without concealment of losses, and all that went into it."""
+    """The E-model's result for the worse direction, with and without concealment of losses, and what went into it."""
 
     plc: Quality
     no_plc: Quality
@@ -18,35 +18,35 @@ class VoiceQuality(Record, frozen=True):
 
 
 def voice_quality(facts: StreamFacts) -> VoiceQuality | None:
-    """As it was measured; a loss on a way that nobody can tell counts for both.
+    """As it was measured; a loss in a direction that nobody can tell counts for both.
 
     None without any answer, and where the figures are such as no path has: the far end's clock is wrong.
 
     Mouth to ear is taken as half the round trip, one packet and the jitter buffer.
     """
-    told = facts.up.loss_pct is not None
-    found = [
+    have_direction = facts.up.loss_pct is not None
+    voices = [
         _of(
             facts,
-            facts.round_trip_loss_pct if way.loss_pct is None else way.loss_pct,
-            way.too_late_pct,
-            way.burst_ratio if told else facts.burst_ratio,
+            facts.round_trip_loss_pct if direction.loss_pct is None else direction.loss_pct,
+            direction.too_late_pct,
+            direction.burst_ratio if have_direction else facts.round_trip_burst_ratio,
         )
-        for way in (facts.up, facts.down)
+        for direction in (facts.up, facts.down)
     ]
-    return min((voice for voice in found if voice is not None), key=lambda voice: voice.plc.r_factor, default=None)
+    return min((voice for voice in voices if voice is not None), key=lambda voice: voice.plc.r_factor, default=None)
 
 
 def best_mos(facts: StreamFacts, spoilt: int, *, clock_moved: bool) -> float | None:
     """With concealment, if `spoilt` packets are no fault of the path, nor lateness where a clock was moved.
 
-    Loss on a way that nobody can tell is then half on each. None without any answer.
+    Loss in a direction that nobody can tell is then half in each. None as `voice_quality` is.
     """
     scores = []
-    for way in (facts.up, facts.down):
-        loss_pct = facts.round_trip_loss_pct / 2 if way.loss_pct is None else way.loss_pct
+    for direction in (facts.up, facts.down):
+        loss_pct = facts.round_trip_loss_pct / 2 if direction.loss_pct is None else direction.loss_pct
         loss_pct = max(0.0, loss_pct - 100 * spoilt / facts.sent)
-        voice = _of(facts, loss_pct, 0.0 if clock_moved else way.too_late_pct, 1.0)
+        voice = _of(facts, loss_pct, 0.0 if clock_moved else direction.too_late_pct, 1.0)
         if voice is not None:
             scores.append(voice.plc.mos)
     return min(scores, default=None)

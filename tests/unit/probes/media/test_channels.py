@@ -14,7 +14,8 @@ import pytest
 
 from gosip_check.probes import far_end
 from gosip_check.probes.media import channels
-from gosip_check.probes.media.channels import Facts, Options
+from gosip_check.probes.media.channels import Options
+from gosip_check.probes.media.facts import Facts
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.servers.impairment import ImpairingRelay, Impairment

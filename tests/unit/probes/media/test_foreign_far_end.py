@@ -17,6 +17,7 @@ import pytest
 from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.media import channels
 from gosip_check.probes.media.channels import Options
+from gosip_check.probes.media.facts import Facts
 from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
@@ -83,7 +84,7 @@ def served(reflector: ScapyReflector) -> Iterator[int]:
             thread.join()
 
 
-def measured(port: int) -> channels.Facts:
+def measured(port: int) -> Facts:
     options = Options(
         domain="trunk.example", transport="udp", channels=2, duration_s=3.0, reflector=f"127.0.0.1:{port}"
     )

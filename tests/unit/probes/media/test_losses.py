@@ -35,11 +35,11 @@ def test_one_way_losses_are_placed_exactly() -> None:
 
 def test_a_stateless_reflector_tells_no_direction() -> None:
     replies = [(number, number) for number in range(10) if number not in (4, 5)]
-    assert locate(10, replies, stateful=False) == Losses(undecided=[4, 5], told=False)
+    assert locate(10, replies, stateful=False) == Losses(undecided=[4, 5], have_direction=False)
 
 
 def test_nothing_missing_is_nothing_lost_whatever_the_reflector_counts() -> None:
-    assert locate(5, [(n, n) for n in range(5)], stateful=False) == Losses(told=False)
+    assert locate(5, [(n, n) for n in range(5)], stateful=False) == Losses(have_direction=False)
 
 
 def test_a_packet_doubled_on_the_way_there_does_not_hide_a_loss() -> None:
@@ -75,7 +75,7 @@ def test_a_session_that_begins_anew_at_once_is_seen_by_counts_that_come_twice() 
 def test_one_counter_for_all_flows_tells_no_direction(flows: int) -> None:
     lost = set(range(19, 1000, 20))
     replies = [(n, n * flows) for n in range(1000) if n not in lost]
-    assert locate(1000, replies, stateful=True) == Losses(undecided=sorted(lost), told=False)
+    assert locate(1000, replies, stateful=True) == Losses(undecided=sorted(lost), have_direction=False)
 
 
 def test_no_answer_at_all_leaves_every_packet_undecided() -> None:

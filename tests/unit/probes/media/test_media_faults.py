@@ -11,7 +11,8 @@ from gosip_check.judge import judge
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media import channels, far_clock
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
-from gosip_check.probes.media.round_trips import Place
+from gosip_check.probes.media.facts import facts_of_stream
+from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream import StreamPlan
 from gosip_check.probes.media.stream_facts import Answer, StreamFacts
 from gosip_check.probes.media.summary import RoundTrip
@@ -40,7 +41,7 @@ def verdicts(
 ) -> dict[str, tuple[str, str]]:
     """Requirement -> outcome and reason, as a report of this stream would have them."""
     end = drops, ending
-    found = channels.facts_of_stream("h:1", FAR, stream, end, bounds_of(stream, *end), calls, None)
+    found = facts_of_stream("h:1", FAR, stream, end, bounds_of(stream, *end), calls)
     seen = measurement(msgspec.to_builtins(found))
     judged = [judge(r, seen) for r in CHECKLIST.requirements if r.probe == "media"]
     return {v.id.removeprefix("media."): (v.outcome.value, v.reason) for v in judged}
@@ -119,7 +120,7 @@ def test_a_reflector_that_restarts_leaves_open_what_was_lost_meanwhile() -> None
     assert stream.restarted
     judged = verdicts(stream)
     assert {judged[name][0] for name in ("bandwidth", "loss", "bursts", "mos")} == {"unknown"}
-    assert "the reflector began to count anew on every channel: it was restarted" in judged["loss"][1]
+    assert "the reflector began to count again on every channel: it was restarted" in judged["loss"][1]
 
 
 def test_one_session_that_begins_anew_is_no_restart() -> None:
@@ -181,14 +182,14 @@ def test_a_queue_that_still_grows_does_not_pass(share: float, seconds: int, way:
     stream = facts(*[answers(*(ways if way == "up" else ways[::-1]), packets=packets)] * 5, packets=packets)
     judged = verdicts(stream)
     assert judged["bandwidth"][0] != "pass"
-    assert f"The way {way} took" in judged["bandwidth"][1] or judged["bandwidth"][0] == "fail"
+    assert f"The delay {way} grew by" in judged["bandwidth"][1] or judged["bandwidth"][0] == "fail"
 
 
 def test_a_share_that_is_left_open_says_why() -> None:
     stream = facts(*[answers(every(60, 10), every(161, 10)) for _ in range(10)])
     outcome, reason = verdicts(stream)["bandwidth"]
     assert outcome == "fail"
-    assert "What was lost on the way up never loaded the way down." in reason
+    assert "Up is the worse direction. Down was loaded with no more than what came up." in reason
     assert "between 97.80 % and 98.40 %" in reason
 
 
@@ -221,19 +222,19 @@ def test_a_packet_of_ipv6_is_as_large_as_one_of_ipv4() -> None:
     assert (four.octets, six.octets) == (222, 202)
 
 
-def place(asked: int, answered: int, address: str = "192.0.2.1", p95: float = 20.0) -> Place:
+def responder(asked: int, answered: int, address: str = "192.0.2.1", p95: float = 20.0) -> Responder:
     trip = RoundTrip(min=10.0, p50=15.0, p95=p95, p99=p95, max=p95) if answered >= 3 else None
-    return Place("target", address, "icmp", asked, answered, trip)
+    return Responder("target", address, "icmp", asked, answered, trip)
 
 
 def test_round_trips_prove_something_only_where_most_were_answered() -> None:
     enough = {"rtt_ms.p95": (0.0, 20.0), "worst_jitter_ms": (0.0, 10.0)}
-    assert bounds_of_round_trips([place(10, 8)]) == enough
-    assert bounds_of_round_trips([place(10, 7)]) == {}
-    assert bounds_of_round_trips([place(50, 39)]) == {}
-    assert bounds_of_round_trips([place(3, 3)]) == {}
-    assert bounds_of_round_trips([place(10, 8), place(50, 2, "192.0.2.2")]) == {}
-    assert bounds_of_round_trips([place(10, 8), place(50, 3), place(3, 0, "192.0.2.2")]) == enough
+    assert bounds_of_round_trips([responder(10, 8)]) == enough
+    assert bounds_of_round_trips([responder(10, 7)]) == {}
+    assert bounds_of_round_trips([responder(50, 39)]) == {}
+    assert bounds_of_round_trips([responder(3, 3)]) == {}
+    assert bounds_of_round_trips([responder(10, 8), responder(50, 2, "192.0.2.2")]) == {}
+    assert bounds_of_round_trips([responder(10, 8), responder(50, 3), responder(3, 0, "192.0.2.2")]) == enough
 
 
 def test_every_channel_has_figures_of_its_own() -> None:

@@ -140,5 +140,5 @@ def test_voice_quality_takes_late_packets_for_lost_ones() -> None:
 
 def test_the_marking_is_counted_at_both_ends() -> None:
     found = facts(answers(constant(1), constant(1), far_dscp=0), answers(constant(1), constant(1)))
-    assert found.far_dscp == {0: PACKETS, 46: PACKETS}
-    assert facts(answers(constant(1), constant(1), far_dscp=None)).far_dscp == {}
+    assert found.dscp_at_far_end == {0: PACKETS, 46: PACKETS}
+    assert facts(answers(constant(1), constant(1), far_dscp=None)).dscp_at_far_end == {}
