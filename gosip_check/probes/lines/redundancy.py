@@ -4,9 +4,12 @@ Sends nothing: compares what was found on every link, and works out from the SRV
 them takes to move.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from gosip_check.probes import probe
 from gosip_check.probes.lines.form_speed import Speed, parse_speed
@@ -17,16 +20,17 @@ TIMER_F_S = 32
 "64 * T1: how long RFC 3261 17.1.2 waits for a server that stays silent, before RFC 3263 4.3 moves to the next."
 _KBPS_PER_CHANNEL = 100
 "What the media probe sends for each channel, at IP."
-_SPEED_SHARE = 0.8
-"A line that carries so much of what was ordered is as fast as ordered: protocol overhead and shaping take the rest."
 
 
 class Options(probe.Options, frozen=True):
-    """own_networks: the provider's own internet customers; a line in them is its line, another one is not."""
+    """What the links are compared by."""
 
     networks: list[str]
     reregistration_s: int
     own_networks: list[str] = []
+    "The provider's own internet customers; a line in them is its line, another one is not."
+    ordered_share_pct: Annotated[float, Meta(ge=0, le=100)] = 80.0
+    "A line that carries so much of its speed is as fast as ordered: protocol overhead and shaping take the rest."
 
 
 class Facts(probe.Facts, frozen=True):
@@ -56,7 +60,7 @@ def measure(options: Options, context: Context) -> Facts:
         for name, address in addresses.items()
     }
     sites = {link.link.name: _both_sites(link, options.networks) for link in links}
-    speeds = {link.link.name: _as_ordered(link) for link in links}
+    speeds = {link.link.name: _as_ordered(link, options.ordered_share_pct) for link in links}
     failover_s, failover = _failover(links, options)
     ready = {link.link.name: link.is_ready for link in links}
     seen = ", ".join(f"{name} as {address or 'nobody said'}" for name, address in addresses.items())
@@ -154,22 +158,25 @@ def _failover(links: Sequence[LinkResult], options: Options) -> tuple[int | None
     )
 
 
-def _as_ordered(link: LinkResult) -> tuple[bool | None, str]:
-    """What was measured both ways against the speed on the form."""
+def _as_ordered(link: LinkResult, asked_pct: float) -> tuple[bool | None, str]:
+    """What was measured both ways against the speed on the form, of which so much is asked for."""
     ordered = parse_speed(link.speed)
     if ordered is None:
         return None, "the form says no speed that can be read." if link.speed else "the form says no speed."
     measured = _measured(link)
     if measured is None:
         return None, f"{ordered} on the form, and nothing was measured."
-    up, down = measured.up_kbps, measured.down_kbps
-    enough = up >= ordered.up_kbps * _SPEED_SHARE and down >= ordered.down_kbps * _SPEED_SHARE
-    words = f"{measured} measured, {ordered} on the form."
-    if enough:
-        return True, words
+    pairs = (measured.up_kbps, ordered.up_kbps), (measured.down_kbps, ordered.down_kbps)
+    share_pct = min((100 * came / wanted for came, wanted in pairs if wanted), default=100.0)
+    sentence = (
+        f"{measured} measured, {ordered} on the form: {math.floor(10 * share_pct) / 10:g} % of it in the worse "
+        f"direction, where {asked_pct:g} % is asked for."
+    )
+    if share_pct >= asked_pct:
+        return True, sentence
     if link.facts.get("media", {}).get("capacity_channels") is None:
-        return None, f"{words} No more was tried; --find-capacity looks for more."
-    return False, words
+        return None, f"{sentence} No more was tried; --find-capacity looks for more."
+    return False, sentence
 
 
 def _measured(link: LinkResult) -> Speed | None:

@@ -31,7 +31,7 @@ _GROWTH_OVER = 0.8
 LOADED_PCT = 99.0
 "Down gets only what came up. With more than this share of the load it counts as loaded in full."
 _STEADY_PCT = 99.5
-"Growth that would leave more than this cannot be told from a delay that varies."
+"Growth that would leave more than this looks like a delay that varies."
 
 Range = tuple[float | None, float | None]
 "Lowest and highest that the truth can be; the same twice where it is known, None where nothing is."

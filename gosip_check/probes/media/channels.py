@@ -92,8 +92,8 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, *ended(after, far_end.ask(context, reflector)))["delivered_pct"]
     criterion = options.criterion
-    found = (_capacity(context, target, stream, end, criterion), criterion) if options.find_capacity else None
-    return facts_of_stream(str(reflector), before, stream, end, ranges, calls, found)
+    carried = (_capacity(context, target, stream, end, criterion), criterion) if options.find_capacity else None
+    return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     dscp_received: dict[int, int] = {}
     "Marking -> how many answers came back with it."
     dscp_survives: bool | None = None
-    "EF arrived as EF in both directions; None where a direction cannot be told."
+    "EF arrived as EF in both directions; None where that is not known of one."
 
     lateness_ms: Spread | None = None
     "How long after its time this machine sent a packet."
@@ -164,7 +164,7 @@ def facts_of_stream(
 ) -> Facts:
     """end: see `channels.ended`; ranges: see `bounds_of`; calls: what was delivered of real G.711 packets, where tried.
 
-    capacity: what was found, and by which criterion, where it was looked for.
+    capacity: what the search brought, and its criterion, where there was one.
     """
     drops, ending = end
     known: dict[str, Any] = {name: low for name, (low, high) in ranges.items() if low == high}
@@ -233,7 +233,7 @@ def _burst_ratio(stream: StreamFacts) -> float:
 
 
 def _dscp_survives(stream: StreamFacts) -> bool | None:
-    """None where a direction cannot be told: we did not mark, or the far end does not tell or may not mark answers."""
+    """None where that is not known: we did not mark, or the far end does not say or may not mark its answers."""
     if stream.dscp_sent != EF or not stream.dscp_at_far_end:
         return None
     if set(stream.dscp_at_far_end) != {EF}:

@@ -80,6 +80,15 @@ def test_loss_is_found_on_the_way_where_the_line_dropped_it(up: float, down: flo
         assert facts.lost_down == 0
 
 
+@pytest.mark.parametrize(("share_pct", "is_tried"), [(95.0, False), (99.9, True)])
+def test_when_real_packets_are_tried_is_an_option(share_pct: float, is_tried: bool) -> None:
+    """2 % lost: between the two."""
+    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(loss=0.02), CLEAN) as relay:
+        facts = measured(relay.port, carried_delivered_pct=share_pct)
+    assert (facts.calls_delivered_pct is not None) == is_tried
+    assert ("With real G.711 packets" in facts.evidence["delivered_pct"]) == is_tried
+
+
 def test_delay_and_jitter_are_found_on_their_way() -> None:
     with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(delay_ms=30, jitter_ms=60), CLEAN) as relay:
         facts = measured(relay.port)
