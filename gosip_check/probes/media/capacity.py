@@ -63,12 +63,12 @@ def carries(delivered_pct: Range, loss_pct: Range, criterion: Criterion, *, is_o
     return True
 
 
-def search(tried: int, went: bool | None, attempt: Callable[[int], bool | None]) -> Capacity:
-    """tried, went: what is known already. `attempt` measures one number of channels, as `carries` judges it."""
+def search(tried: int, is_carried: bool | None, attempt: Callable[[int], bool | None]) -> Capacity:
+    """tried, is_carried: what is known already. `attempt` sends one number of channels and says what `carries` does."""
     good, bad = 0, None
-    if went:
+    if is_carried:
         good = tried
-    elif went is False:
+    elif is_carried is False:
         bad = tried
 
     def settled(channels: int) -> bool | None:

@@ -88,6 +88,15 @@ def test_one_channel_alone_does_not_make_a_clock() -> None:
     assert facts(moved, answers(GOOD, constant(12))).far_clock_step_ms == 0
 
 
+@pytest.mark.parametrize("ms", [-24_900.0, -290_232_729_600.0, 290_232_729_600.0])
+def test_round_trips_that_no_path_has_end_in_no_exception(ms: float) -> None:
+    """As a far end's wrong time stamps make them."""
+    outcome, reason = verdicts(facts(answers(GOOD, constant(ms))))["mos"]
+    assert (outcome, "no round trip that a call's score" in reason) == (
+        ("unknown", True) if ms < 0 else ("warn", False)
+    )
+
+
 def test_own_drops_that_are_few_in_all_are_not_held_against_a_window() -> None:
     """15 of 30,000 packets are 0.05 %, and 2 % of the 15 s that they fall in."""
     packets = 30_000
