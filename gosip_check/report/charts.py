@@ -189,7 +189,7 @@ def _svg(title: str, height: int, parts: Sequence[Markup]) -> Markup:
 
 def _nice(value: float) -> float:
     """The next larger number of those that people like on an axis."""
-    if value <= 0:
+    if value < 1e-9:  # less than anything that is measured, and too small to be divided further
         return 1.0
     size = 1.0
     while size * 10 <= value:
