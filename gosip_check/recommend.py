@@ -4,21 +4,18 @@ Every figure that could change is data (checklists/orders.toml); here is only Er
 """
 
 import math
-import tomllib
 from pathlib import Path
 
 import msgspec
+
+from gosip_check import tomlfile
 
 MOST_ERLANG = 10_000.0
 MOST_CHANNELS = 20_000
 
 
-class OrdersError(Exception):
-    """The data cannot be used. The text is a sentence."""
-
-
 class Tariff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """channels: the steps that can be ordered, rising."""
+    """provider: the name that people know. channels: the steps that can be ordered, rising."""
 
     provider: str
     source: str
@@ -94,11 +91,8 @@ class Recommendation(msgspec.Struct, frozen=True):
 
 
 def load_orders(path: Path) -> Orders:
-    """Raises OrdersError."""
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Orders)
-    except (OSError, ValueError) as error:  # msgspec's and tomllib's errors are ValueErrors
-        raise OrdersError(f"{path}: {error}.") from error
+    """Raises TomlError."""
+    return tomlfile.load(path, Orders, "list of what can be ordered")
 
 
 def erlang_b(erlang: float, channels: int) -> float:
@@ -172,10 +166,11 @@ def recommend(need: Need, orders: Orders) -> Recommendation:
 
 def _gateway(ports: str, channels: int, orders: Orders) -> tuple[str | None, str]:
     """The smallest that fits: with the PBX's ports, else one of which the source names no ports."""
+    ask = orders.tariff.provider
     for wanted in (ports, ""):
         fitting = [device for device in orders.gateway if device.ports == wanted and device.channels >= channels]
         if fitting:
             device = min(fitting, key=lambda device: device.channels)
-            unsure = "" if wanted else " The guide names no ports for it: ask GO whether it fits the PBX."
+            unsure = "" if wanted else f" The guide names no ports for it: ask {ask} whether it fits the PBX."
             return device.model, f"Gateway: model {device.model}, up to {device.channels} channels.{unsure}"
-    return None, f"No gateway of the guide carries {channels} channels: ask GO."
+    return None, f"No gateway of the guide carries {channels} channels: ask {ask}."

@@ -4,14 +4,12 @@ Measures and judges nothing: it lengthens the hint of a verdict that has failed.
 """
 
 import functools
-import importlib.resources
 import re
-import tomllib
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from gosip_check import tomlfile
 from gosip_check.records import Form, Measurement, Outcome, Record, Verdict
 
 AND_AGAIN = "Then clear the sessions or reboot, and run this again."
@@ -41,13 +39,14 @@ class Remedy(Record, frozen=True):
         return f"On {self.device}{doubt}: {self.steps}."
 
 
+class _File(Record, frozen=True):
+    remedy: tuple[Remedy, ...]
+
+
 @functools.cache
 def remedies() -> tuple[Remedy, ...]:
-    """All of them, in the order of the file: in the package when installed, beside it in a checkout."""
-    inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
-    document = tomllib.loads((folder / "remedies.toml").read_text(encoding="utf-8"))
-    return tuple(msgspec.convert(document["remedy"], list[Remedy]))
+    """All of them, in the order of the file."""
+    return tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies").remedy
 
 
 def find(names: list[str], family: str | None) -> list[Remedy]:

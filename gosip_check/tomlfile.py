@@ -1,10 +1,11 @@
-"""TOML files that people write: read one, fit it to a record, and say in one sentence what is wrong and what is right.
+"""TOML files: find those of the tool, read one, fit it to a record, say in a sentence what is wrong and what is right.
 
 Knows nothing of what the files mean.
 """
 
 import difflib
 import enum
+import importlib.resources
 import re
 import tomllib
 import typing
@@ -24,6 +25,17 @@ class TomlError(Exception):
     """A file that cannot be used. The text is a sentence for the person who named or wrote it."""
 
 
+def data_folder() -> Path:
+    """Where the data that comes with the tool lies: in the package when installed, beside it in a checkout."""
+    inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
+
+
+def load(path: Path, kind: type[T], what: str) -> T:
+    """A file as a record; `what` it should be stands in the sentence. Raises TomlError."""
+    return convert(parse(read(path, what), str(path)), kind, str(path))
+
+
 def read(path: Path, what: str) -> bytes:
     """The content of a file; `what` it should be stands in the sentence. Raises TomlError."""
     try:
@@ -31,6 +43,8 @@ def read(path: Path, what: str) -> bytes:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise TomlError(f"{path}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a name with a NUL in it
+        raise TomlError(f"{str(path)!r}: cannot be read: {error}.") from error
     if len(content) > LARGEST_FILE:
         raise TomlError(f"{path}: is larger than {LARGEST_FILE // 1024} KiB, so it is not a {what}.")
     return content
@@ -62,6 +76,22 @@ def convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise TomlError(f"{where}: {sentence(error, kind)}") from error
+
+
+def table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    """The table [name]. Raises TomlError where there is none."""
+    found = document.get(name)
+    if not isinstance(found, dict):
+        raise TomlError(f"{where}: has no table [{name}].")
+    return found
+
+
+def tables(document: Mapping[str, Any], name: str, where: str) -> list[dict[str, Any]]:
+    """Every table [[name]]; there may be none. Raises TomlError for anything else under this name."""
+    found = document.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise TomlError(f"{where}: {name}: each one starts with a line [[{name}]].")
+    return found
 
 
 def only(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:

@@ -6,7 +6,6 @@ What is read here goes into a `Secret` at once, and no error sentence tells what
 from __future__ import annotations
 
 import sys
-import tomllib
 from typing import TYPE_CHECKING
 
 import click
@@ -36,10 +35,12 @@ def password_of(user: str, password_file: str | None) -> Secret:
 
 def account_of(file: str) -> tuple[str, Secret]:
     """User name and password of an account file: TOML with `user` and `password`, readable by nobody else."""
+    from gosip_check import tomlfile
+
     where = f"--account {file}"
     try:
-        table = tomllib.loads(read_private("--account", file).decode("utf-8"))
-    except ValueError:  # the error would show a part of the file
+        table = tomlfile.parse(read_private("--account", file), where)
+    except tomlfile.TomlError:  # the error would show a part of the file
         raise UsageProblem(f'{where}: is not TOML with user = "..." and password = "...".') from None
     user, password = table.get("user"), table.get("password")
     if not isinstance(user, str) or not isinstance(password, str) or set(table) != {"user", "password"}:
@@ -60,7 +61,9 @@ def check_edge_access(file: str) -> None:
 def check_user(user: str) -> str:
     """Raises UsageProblem for what cannot be a SIP user name."""
     if not user or not user.isascii() or not all(letter.isalnum() or letter in "-_.+" for letter in user):
-        raise UsageProblem(f"{user!r} is no user name; the number that GO supplied would be right, as 35621000000.")
+        raise UsageProblem(
+            f"{user!r} is no user name; the number that the provider supplied would be right, as 35621000000."
+        )
     return user
 
 

@@ -38,16 +38,16 @@ def recommend(
     """
     import msgspec
 
-    from gosip_check.checklist import data_folder
-    from gosip_check.recommend import Need, OrdersError, load_orders
+    from gosip_check.recommend import Need, load_orders
     from gosip_check.recommend import recommend as reckon
     from gosip_check.report.text import visible
+    from gosip_check.tomlfile import TomlError, data_folder
 
     try:
         orders = load_orders(data_folder() / "orders.toml")
         need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx)
         advice = reckon(need, orders)
-    except (ValueError, OrdersError) as error:
+    except (ValueError, TomlError) as error:
         raise UsageProblem(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.") from error
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(advice), indent=2).decode())
@@ -56,7 +56,8 @@ def recommend(
         click.echo(visible(reason))
     click.echo()
     if advice.step is None:
-        click.echo(f"Order: {advice.channels} channels are more than the largest step; ask GO for several trunks.")
+        ask = visible(orders.tariff.provider)
+        click.echo(f"Order: {advice.channels} channels are more than the largest step; ask {ask} for several trunks.")
     else:
         click.echo(f"Order: {advice.step} channels (of {', '.join(map(str, orders.tariff.channels))}).")
     click.echo(f"Bandwidth: {advice.kbps / 1000:g} Mb/s in each direction, for voice alone.")

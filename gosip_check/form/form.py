@@ -87,7 +87,7 @@ def load(path: Path) -> Form:
 
     The telephone number comes back in E.164, such as +35621000000.
     """
-    form = tomlfile.convert(tomlfile.parse(tomlfile.read(path, "form"), str(path)), Form, str(path))
+    form = tomlfile.load(path, Form, "form")
     wrong = faults(form)
     if wrong:
         raise TomlError(f"{path}: {wrong[0]}")

@@ -1,13 +1,14 @@
 """The list of what the provider's guide says: complete, and naming requirements that there are."""
 
-import tomllib
 from collections import Counter
 
 import pytest
 
-from gosip_check.checklist import data_folder, load, shipped
+from gosip_check import tomlfile
+from gosip_check.checklist import load, shipped
 
-STATEMENTS = tomllib.loads((data_folder() / "guide.toml").read_text())["statement"]
+GUIDE = tomlfile.data_folder() / "guide.toml"
+STATEMENTS = tomlfile.parse(tomlfile.read(GUIDE, "guide"), str(GUIDE))["statement"]
 KNOWN = {name: {requirement.id for requirement in load(name).requirements} for name in ("go-native", "go-gateway")}
 
 PARTS = {

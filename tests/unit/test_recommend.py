@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.checklist import data_folder
-from gosip_check.recommend import Need, OrdersError, channels_for, erlang_b, load_orders, recommend
+from gosip_check.recommend import Need, channels_for, erlang_b, load_orders, recommend
+from gosip_check.tomlfile import TomlError, data_folder
 
 ORDERS = load_orders(data_folder() / "orders.toml")
 
@@ -74,6 +75,12 @@ def test_the_gateway_of_the_guide_that_fits(pbx: str, channels: int, model: str 
     assert recommend(Need(lines=channels, pbx=pbx), ORDERS).gateway == model
 
 
+def test_who_is_to_be_asked_stands_in_the_data() -> None:
+    other = msgspec.structs.replace(ORDERS, tariff=msgspec.structs.replace(ORDERS.tariff, provider="Example Telecom"))
+    assert recommend(Need(lines=201, pbx="pri"), other).reasons[-1].endswith("201 channels: ask Example Telecom.")
+    assert "ask Example Telecom whether" in recommend(Need(lines=31, pbx="pri"), other).reasons[-1]
+
+
 def test_a_pbx_without_srv_gets_the_sbc() -> None:
     assert any("SIP to SIP SBC" in reason for reason in recommend(Need(lines=1, pbx="sip-without-srv"), ORDERS).reasons)
 
@@ -97,7 +104,7 @@ def test_a_need_that_says_nothing(need: Need, says: str) -> None:
 def test_data_that_is_wrong_is_a_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "orders.toml"
     wrong.write_text("[tariff]\nchannels = 4")
-    with pytest.raises(OrdersError, match=r"orders\.toml: "):
+    with pytest.raises(TomlError, match=r"orders\.toml: "):
         load_orders(wrong)
 
 

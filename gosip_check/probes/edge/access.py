@@ -6,11 +6,11 @@ community = "..."
 """
 
 import re
-import tomllib
 from typing import Literal
 
 import msgspec
 
+from gosip_check import tomlfile
 from gosip_check.probes.secret import read_private
 
 
@@ -35,11 +35,11 @@ def read_access(file: str) -> EdgeAccess:
     """Raises ValueError with the end of a sentence, and never a part of the file."""
     content = read_private(file)
     try:
-        access = msgspec.convert(tomllib.loads(content.decode("utf-8")), EdgeAccess)
+        access = msgspec.convert(tomlfile.parse(content, file), EdgeAccess)
     except msgspec.ValidationError as error:
         words = _what_is_wrong(error)
         raise ValueError(f"{words}; host, version and community or user would be right.") from None
-    except ValueError:
+    except tomlfile.TomlError:
         raise ValueError('is not TOML with lines such as host = "192.168.1.1".') from None
     if not access.host or not 1 <= access.port <= 65535:
         raise ValueError("host and port must be those of the device.")
