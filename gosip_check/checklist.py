@@ -5,22 +5,21 @@ is refused here, never discovered as a verdict that does not come.
 """
 
 import hashlib
-import importlib.resources
 import re
 import types
 import typing
-from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gosip_check import tomlfile
+from gosip_check import extends, tomlfile
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
-from gosip_check.tomlfile import TomlError, convert, instead, only, sentence
+from gosip_check.templates import filled, values_of
+from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -40,20 +39,15 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     source: str
     date: str
+    extends: str | None = None
 
 
 def shipped() -> dict[str, Path]:
-    """Id -> file of the checklists that come with the tool: in the package when installed, beside it in a checkout.
+    """Id -> file of the checklists that come with the tool.
 
     Other data of the tool lies in the same folder; a checklist is what has the table [checklist].
     """
     return {path.stem: path for path in sorted(data_folder().glob("*.toml")) if b"\n[checklist]\n" in path.read_bytes()}
-
-
-def data_folder() -> Path:
-    """Where the data that comes with the tool lies."""
-    inside = Path(str(importlib.resources.files("gosip_check"))) / "checklists"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "checklists"
 
 
 def load(name: str) -> Checklist:
@@ -61,15 +55,7 @@ def load(name: str) -> Checklist:
 
     Raises TomlError.
     """
-    known = shipped()
-    if name in known:
-        return load_file(known[name])
-    if "/" in name or "\\" in name or name.endswith(".toml"):
-        return load_file(Path(name))
-    raise TomlError(
-        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}; "
-        "a file of your own is named by its path, such as ./mine.toml."
-    )
+    return load_file(_file(name, Path()))
 
 
 def load_file(path: Path) -> Checklist:
@@ -78,25 +64,74 @@ def load_file(path: Path) -> Checklist:
 
 
 def parse(content: bytes, where: str) -> Checklist:
-    """`where` names the file in error sentences. Raises TomlError."""
+    """`where` is the path of the file: it names it in error sentences, and a parent is looked for beside it.
+
+    Raises TomlError.
+    """
+    return _parse(content, where, ())[0]
+
+
+def _file(name: str, folder: Path) -> Path:
+    """Where the checklist of this id is, or of this path from `folder`."""
+    known = shipped()
+    if name in known:
+        return known[name]
+    if "/" in name or "\\" in name or name.endswith(".toml"):
+        return folder / name
+    raise TomlError(
+        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}; "
+        "a file of your own is named by its path, such as ./mine.toml."
+    )
+
+
+def _parse(content: bytes, where: str, children: tuple[Path, ...]) -> tuple[Checklist, extends.Demands]:
+    """The checklist, and what it demands as its own children take it over. children: the files that extend this one."""
     document = tomlfile.parse(content, where)
-    only(document, ("checklist", "trunk", "requirement"), where)
-    head = convert(_table(document, "checklist", where), _Head, f"{where}: [checklist]")
-    trunk = _trunk(_table(document, "trunk", where), f"{where}: [trunk]")
-    entries = document.get("requirement")
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+    head = convert(table(document, "checklist", where), _Head, f"{where}: [checklist]")
+    digest = hashlib.sha256(content).hexdigest()
+    if head.extends is None:
+        parent_id, demands = None, extends.alone(head.id, document, where)
+    else:
+        parent, taken_over = _parent(head.extends, where, children)
+        parent_id, demands = taken_over.id, extends.extended(head.id, document, taken_over, where)
+        digest = hashlib.sha256(parent.identity.sha256.encode() + b"\n" + content).hexdigest()
+    trunk = _trunk(demands.trunk, f"{where}: [trunk]")
+    if not demands.requirements:
         raise TomlError(f"{where}: has no requirements; each one starts with a line [[requirement]].")
     requirements: list[Requirement] = []
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(demands.requirements, 1):
         requirements.append(_requirement(entry, f"{where}: requirement {number}", where, trunk, requirements))
-    identity = ChecklistIdentity(
-        id=head.id, title=head.title, version=head.version, sha256=hashlib.sha256(content).hexdigest()
+    checklist = Checklist(
+        identity=ChecklistIdentity(id=head.id, title=head.title, version=head.version, sha256=digest),
+        source=head.source,
+        date=head.date,
+        trunk=trunk,
+        requirements=requirements,
+        extends=parent_id,
     )
-    return Checklist(identity=identity, source=head.source, date=head.date, trunk=trunk, requirements=requirements)
+    return checklist, demands
 
 
-def _trunk(table: dict[str, Any], where: str) -> Trunk:
-    trunk = convert(table, Trunk, where)
+def _parent(name: str, where: str, children: tuple[Path, ...]) -> tuple[Checklist, extends.Demands]:
+    """What the file `where` extends. Errors in the parent itself name the parent."""
+    place = f"{where}: [checklist]: extends"
+    try:
+        path = _file(name, Path(where).parent)
+        content = tomlfile.read(path, "checklist")
+    except TomlError as error:
+        raise TomlError(f"{place}: {error}") from error
+    line = (*children, Path(where).resolve())
+    if path.resolve() in line:
+        circle = [*line[line.index(path.resolve()) :], path]
+        raise TomlError(f"{place}: goes in a circle: {', '.join(file.name for file in circle)}.")
+    return _parse(content, str(path), line)
+
+
+def _trunk(values: dict[str, Any], where: str) -> Trunk:
+    trunk = convert(values, Trunk, where)
+    for name in ("provider", "device"):
+        if not getattr(trunk, name).strip():
+            raise TomlError(f"{where}: {name} is empty; name it, or leave the line out.")
     if not trunk.networks:
         raise TomlError(f"{where}: networks is empty; name at least one, such as 192.0.2.0/24.")
     for network in trunk.networks:
@@ -124,9 +159,12 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     known = [other.id for other in earlier]
     if requirement.id in known:
         raise TomlError(f"{where}: appears twice; every id must be its own.")
+    texts, values = {}, values_of(trunk)
     for field in ("title", "hint", "source"):
-        if not getattr(requirement, field).strip():
+        texts[field] = filled(getattr(requirement, field), values, f"{where}: {field}")
+        if not texts[field].strip():
             raise TomlError(f"{where}: {field} is empty; an installer needs it.")
+    requirement = msgspec.structs.replace(requirement, **texts)
     for need in requirement.needs:
         if need not in known:
             raise TomlError(f"{where}: needs {need!r}, which is no earlier requirement{instead(need, known)}")
@@ -205,10 +243,3 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
             inner = ", ".join(f"{fact}.{field}" for field in record.__struct_fields__)
             raise TomlError(f"{where}: {fact!r} is a group of facts; {inner} would be right.")
     return kinds
-
-
-def _table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
-    table = document.get(name)
-    if not isinstance(table, dict):
-        raise TomlError(f"{where}: has no table [{name}].")
-    return table

@@ -113,10 +113,16 @@ class Requirement(Record, frozen=True):
         return self.id.partition(".")[0]
 
 
+THE_PROVIDER = "the provider"
+"What texts call a provider whose checklist gives no name."
+
+
 class Trunk(Record, frozen=True):
     """A trunk product as data. Probe options of the same name are filled from here.
 
     rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
+    provider: the name that people know; guide, data_sheet: its papers, as a source cites them; empty where not named.
+    device: what registers at the trunk, as texts call it.
     management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
     own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
     """
@@ -138,10 +144,17 @@ class Trunk(Record, frozen=True):
     ntp_port: int = 123
     own_networks: list[str] = []
     own_networks_date: str = ""
+    provider: str = THE_PROVIDER
+    guide: str = ""
+    data_sheet: str = ""
+    device: str = "PBX"
 
 
 class ChecklistIdentity(Record, frozen=True):
-    """Which checklist judged: enough to find the very same file again."""
+    """Which checklist judged: enough to find the very same file again.
+
+    sha256: of the file; of one that extends another: of the parent's sha256 in hexadecimal, a newline, and the file.
+    """
 
     id: str
     title: str
@@ -150,13 +163,17 @@ class ChecklistIdentity(Record, frozen=True):
 
 
 class Checklist(Record, frozen=True):
-    """What a provider demands of a site. `source` and `date` say which document it was taken from, and when."""
+    """What a provider demands of a site. `source` and `date` say which document it was taken from, and when.
+
+    extends: the id of the checklist that it was made from.
+    """
 
     identity: ChecklistIdentity
     source: str
     date: str
     trunk: Trunk
     requirements: list[Requirement]
+    extends: str | None = None
 
 
 class Settings(Record, frozen=True):

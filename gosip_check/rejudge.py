@@ -122,12 +122,15 @@ def _measurement(report: Report, link: str, checklist: Checklist, requirement: R
         except msgspec.ValidationError:  # options that no run can have had
             continue
         as_saved = msgspec.json.decode(msgspec.json.encode(wanted))
-        if all(measurement.options.get(name, as_saved[name]) == as_saved[name] for name in as_saved):
+        if all(measurement.options.get(name, as_saved[name]) == as_saved[name] for name in as_saved.keys() - _NAMES):
             return measurement
     return None
 
 
 _SETTINGS = Settings.__struct_fields__
+_NAMES = {"provider"}
+"Options that only stand in texts: whatever they are, the same was measured."
+
 _WITHOUT_OPTIONS = "0.0."
 "What the versions begin with that wrote no options."
 

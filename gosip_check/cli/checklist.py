@@ -36,6 +36,8 @@ def show(name: str) -> int:
     console = Console(markup=False, emoji=False, highlight=False)
     console.print(Text(visible(f"{loaded.identity.title} (version {loaded.identity.version})"), "bold"))
     console.print(Text(visible(f"from {loaded.source}, as of {loaded.date}")))
+    if loaded.extends is not None:
+        console.print(Text(visible(f"extends {loaded.extends}")))
     networks = ", ".join(trunk.networks)
     console.print(Text(visible(f"trunk {trunk.domain}, {trunk.port}/{trunk.transport.upper()}, {networks}")))
     for requirement in loaded.requirements:
@@ -51,7 +53,9 @@ def show(name: str) -> int:
 def check(name: str) -> int:
     """Load a checklist and say whether it is right; exit code 2 and a sentence when it is not."""
     from gosip_check.cli.carry_out import load_checklist
+    from gosip_check.report.text import visible
 
     loaded = load_checklist(name)
-    click.echo(f"{name}: right, with {len(loaded.requirements)} requirements.")
+    parent = "" if loaded.extends is None else f" It extends {visible(loaded.extends)}."
+    click.echo(f"{name}: right, with {len(loaded.requirements)} requirements.{parent}")
     return EXIT_READY

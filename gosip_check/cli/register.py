@@ -1,4 +1,4 @@
-"""`register`: does GO take this account's user name and password? One attempt, once all before it has passed."""
+"""`register`: does the provider take user name and password of an account? One attempt, once all before has passed."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from gosip_check.cli.options import Chosen, form_of, links_of, output_options, s
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option("--user", required=True, metavar="NAME", help="The SIP user name that GO supplied.")
+@click.option("--user", required=True, metavar="NAME", help="The SIP user name that the provider supplied.")
 @click.option("--password-file", metavar="FILE", help="A file with the password, mode 600; else keyring or prompt.")
 @click.option("--bind", is_flag=True, help="Register for a moment and take it back, instead of only asking.")
 @click.option("--i-know", is_flag=True, help="Try although the last attempt failed. Never a third time in a row.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gosip_check.checklist import shipped
+from gosip_check.checklist import load
 
 _KEPT = (
     "dns.srv-answers",
@@ -16,11 +16,23 @@ _KEPT = (
 
 def quick_checklist(name: str, folder: Path) -> Path:
     """Without what neither an account nor a second line needs, and with one OPTIONS where it has three."""
-    head, *requirements = shipped()[name].read_text().split("[[requirement]]\n")
-    kept = [text for text in requirements if any(f'id = "{id_}' in text for id_ in _KEPT)]
-    kept = [
-        text.replace('probe = "signalling"\n', 'probe = "signalling"\noptions = { requests = 1 }\n') for text in kept
-    ]
+    whole = load(name)
+    dropped = [requirement.id for requirement in whole.requirements if not requirement.id.startswith(_KEPT)]
+    asking = [r.id for r in whole.requirements if r.probe == "signalling" and r.id not in dropped]
     path = folder / f"{name}.toml"
-    path.write_text("[[requirement]]\n".join([head, *kept]))
+    path.write_text(
+        f"""
+[checklist]
+id = "{name}"
+title = "{whole.identity.title}"
+version = "quick"
+source = "{whole.source}"
+date = "{whole.date}"
+extends = "{name}"
+
+[drop]
+requirements = {dropped}
+"""
+        + "".join(f'[[change]]\nid = "{id_}"\noptions = {{ requests = 1 }}\n' for id_ in asking)
+    )
     return path

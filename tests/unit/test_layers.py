@@ -1,6 +1,7 @@
 """The layers of the package, the rooms of its probes, and their doors, held by walking every import."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,18 @@ def test_sockets_are_opened_in_one_place() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("socket.socket", "socket.create_connection")
     }
     assert {name for name in opening if not name.startswith("servers.")} == {"probes.net.sockets", "health.notify"}
+
+
+@pytest.mark.parametrize("imported", [r"tomllib", r"importlib(\.| import )resources"])
+def test_toml_is_read_and_the_data_folder_found_in_one_place(imported: str) -> None:
+    importing = re.compile(rf"^ *(import|from) {imported}\b", re.MULTILINE)
+    assert [module_of(path) for path in FILES if importing.search(path.read_text())] == ["tomlfile"]
+
+
+def test_a_provider_is_data() -> None:
+    """No name and no address of one stands in code, nor in a page that it fills."""
+    for path in [*FILES, PACKAGE / "report" / "page.html", PACKAGE / "report" / "page.typ"]:
+        assert re.findall(r"\bGO\b|217\.22\b", path.read_text()) == [], path
 
 
 def test_only_the_run_catches_everything() -> None:

@@ -16,7 +16,7 @@ from gosip_check.probes.account.attempts import MOST, Attempts, attempts
 from gosip_check.probes.account.register_line import Line, line
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip import signalling
-from gosip_check.records import FailureKind, Record
+from gosip_check.records import THE_PROVIDER, FailureKind, Record
 from gosip_check.wire import digest
 from gosip_check.wire.register import register_request, request_uri
 from gosip_check.wire.sip import Response, WireError
@@ -27,7 +27,7 @@ _AUTHORIZATION = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authe
 class Options(probe.Options, frozen=True):
     """account: the user name. account_bind: register and take it back, instead of only asking.
 
-    account_again: try although the last attempt failed.
+    account_again: try although the last attempt failed. provider: its name, for texts.
     """
 
     domain: str
@@ -36,6 +36,7 @@ class Options(probe.Options, frozen=True):
     account: str | None = None
     account_bind: bool = False
     account_again: bool = False
+    provider: str = THE_PROVIDER
 
 
 class Binding(Record, frozen=True):
@@ -135,8 +136,8 @@ class _Registration:
             )
         if before and not self.options.account_again:
             return _Refused(
-                "Not tried: the last attempt failed. Check user name and password, ask GO whether the account is "
-                "locked, and then allow one more with --i-know.",
+                "Not tried: the last attempt failed. Check user name and password, "
+                f"ask {self.options.provider} whether the account is locked, and then allow one more with --i-know.",
                 None,
             )
         return None
@@ -151,7 +152,8 @@ class _Registration:
             says = f"{asked.status} {asked.reason}".strip()
             words = f"The server says {says} before it asks for a password, so none was sent."
             if asked.status in (403, 404):
-                words += " The account is unknown or locked, or not allowed from this address: ask GO."
+                words += " The account is unknown or locked, or not allowed from this address: "
+                words += f"ask {self.options.provider}."
             return _Refused(words, None)
         password = self.context.password.take() if self.context.password else None
         if password is None:

@@ -9,7 +9,7 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
-from gosip_check.records import FailureKind, Record
+from gosip_check.records import THE_PROVIDER, FailureKind, Record
 
 _TIMEOUT_S = 4.0
 
@@ -17,10 +17,11 @@ Result = Literal["open", "silent", "reset", "rejected", "unreachable"]
 
 
 class Options(probe.Options, frozen=True):
-    """Where the provider's management of the gateway lives."""
+    """Where the provider's management of the gateway lives; provider: its name, for texts."""
 
     management_addresses: list[str] = []
     management_ports: list[int] = []
+    provider: str = THE_PROVIDER
 
 
 class Place(Record, frozen=True):
@@ -54,7 +55,8 @@ def measure(options: Options, context: Context) -> Facts:
         places = list(pool.map(lambda place: _try(context, *place), wanted))
     results = {place.result for place in places}
     is_open = False if results & {"rejected", "unreachable"} else True if results == {"open"} else None
-    return Facts(places=places, outbound_open=is_open, evidence={"outbound_open": _words(places, is_open)})
+    words = _words(places, is_open, options.provider)
+    return Facts(places=places, outbound_open=is_open, evidence={"outbound_open": words})
 
 
 def _try(context: Context, address: str, port: int) -> Place:
@@ -71,7 +73,7 @@ def _try(context: Context, address: str, port: int) -> Place:
     return Place(address, port, "open", "open")
 
 
-def _words(places: Sequence[Place], is_open: bool | None) -> str:
+def _words(places: Sequence[Place], is_open: bool | None, provider: str) -> str:
     """Who did not open, and what that proves."""
     opened = sum(place.result == "open" for place in places)
     told = "; ".join(f"{p.address}:{p.port} {p.detail}" for p in places if p.result != "open")
@@ -81,7 +83,7 @@ def _words(places: Sequence[Place], is_open: bool | None) -> str:
             " A far end may stay silent or reset whom it does not know, so this proves no block;"
             " look for a rule on the firewall that stops these ports."
         )
-    return f"{words} That GO can come in from there is not shown: only GO can try."
+    return f"{words} That {provider} can come in from there is not shown: only {provider} can try."
 
 
 PROBE = Probe(

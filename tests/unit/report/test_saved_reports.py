@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gosip_check import __version__
-from gosip_check.checklist import load_file
+from gosip_check.checklist import load, load_file
 from gosip_check.judge import judge
+from gosip_check.probes import PROBES
+from gosip_check.probes.probe import fill_options
 from gosip_check.records import Outcome, Report
 from gosip_check.rejudge import rejudge
 from gosip_check.report import FORMATS
@@ -45,6 +47,23 @@ def test_a_report_of_the_first_minor_version_is_shown_judged_and_made_a_page(tmp
     assert "It was made by the demo" in checked.stdout
     assert "It says that gosip-check 0.0.9 wrote it" in checked.stdout
     assert tool("report", "compare", OLD, OLD).returncode == 0
+
+
+def test_what_the_provider_is_called_is_no_part_of_how_it_was_measured() -> None:
+    """A checklist that gives no name, such as an old one, judges what a run under the shipped one has measured."""
+    shipped, old = load("go-gateway"), load_file(DATA / "go-gateway-alone.toml")
+    options = fill_options(PROBES["management"], {}, msgspec.structs.asdict(shipped.trunk))
+    measured = msgspec.structs.replace(
+        measurement({"outbound_open": True, "evidence": {"outbound_open": "4 of 4."}}),
+        probe="management",
+        options=msgspec.to_builtins(options),
+    )
+    [asked] = [requirement for requirement in old.requirements if requirement.id == "gateway.management"]
+    [judged] = rejudge(report(measurements=[measured]), old, [asked]).verdicts
+    assert (judged.outcome, judged.reason) == (Outcome.PASS, "4 of 4.")
+    moved = msgspec.structs.replace(old, trunk=msgspec.structs.replace(old.trunk, management_ports=[22]))
+    [judged] = rejudge(report(measurements=[measured]), moved, [asked]).verdicts
+    assert judged.outcome is Outcome.UNKNOWN
 
 
 WRONG = {

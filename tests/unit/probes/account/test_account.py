@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gosip_check.checklist import parse, shipped
+from gosip_check.checklist import load, parse
 from gosip_check.cli.account import account_of, password_of
 from gosip_check.cli.exits import UsageProblem
 from gosip_check.probes.account.attempts import MOST, attempts
@@ -131,6 +131,7 @@ def test_a_password_file_holds_one_line(tmp_path: Path) -> None:
         f'password = "{PASSWORD}"',
         f'user = "a b"\npassword = "{PASSWORD}"',
         f'user = ["{PASSWORD}"]',
+        f'user = "{PASSWORD}"\npassword = {"[" * 100_000}',
     ],
 )
 def test_a_wrong_account_file_tells_nothing(tmp_path: Path, content: str) -> None:
@@ -145,29 +146,24 @@ def test_an_account_file(tmp_path: Path) -> None:
     assert (user, password.take()) == ("35621000000", PASSWORD)
 
 
-ALG = """
-[[requirement]]
-id = "alg.absent"
-title = "x"
-level = "must"
-probe = "host"
-expect = [{ fact = "cpu_pct", operator = "min", value = 0 }]
-hint = "x"
+WITHOUT_ALG = """
+[checklist]
+id = "x"
+title = "X"
+version = "1"
 source = "x"
+date = "2026-01-01"
+extends = "{parent}"
 
+[drop]
+requirements = ["alg.absent"]
 """
 
 
 @pytest.mark.parametrize("name", ["go-native", "go-gateway"])
 def test_the_alg_comes_first_where_the_checklist_has_it(name: str) -> None:
-    """Before and after the checklist knows `alg.absent`; without it nothing else changes."""
-    text = shipped()[name].read_text()
-    head, *requirements = text.split("[[requirement]]\n")
-    without = "[[requirement]]\n".join([head, *(part for part in requirements if 'id = "alg.absent"' not in part)])
-    place = without.index('[[requirement]]\nid = "host.cpu"')
-    with_alg = without[:place] + ALG + without[place:]
-    for content, expected in ((without, False), (with_alg, True)):
-        checklist = parse(content.encode(), name)
+    """Without `alg.absent` nothing else changes."""
+    for checklist, expected in ((load(name), True), (parse(WITHOUT_ALG.format(parent=name).encode(), "x.toml"), False)):
         for requirement in checklist.requirements:
             if requirement.group == "account":
                 assert {"dns.targets-in-networks", "firewall.signalling"} <= set(requirement.needs)
