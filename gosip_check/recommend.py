@@ -3,6 +3,7 @@
 Every figure that could change is data (checklists/orders.toml); here is only Erlang's formula and how it is applied.
 """
 
+import itertools
 import math
 from pathlib import Path
 
@@ -71,6 +72,17 @@ class Need(msgspec.Struct, frozen=True):
     erlang_per_phone: float | None = None
     blocking: float | None = None
     pbx: str = "sip"
+    trunks: int = 1
+
+
+class Sharing(msgspec.Struct, frozen=True):
+    """One way to spread the calls over several trunks. channels: to order for each; None above the largest step."""
+
+    use: str
+    meaning: str
+    channels: list[int | None]
+    kbps: list[int]
+    "For each trunk, in each direction; for the channels needed where there is no such step."
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -88,6 +100,8 @@ class Recommendation(msgspec.Struct, frozen=True):
     gateway: str | None
     reasons: list[str]
     sources: list[str]
+    sharing: list[Sharing] = []
+    "Empty for one trunk."
 
 
 def load_orders(path: Path) -> Orders:
@@ -141,7 +155,7 @@ def recommend(need: Need, orders: Orders) -> Recommendation:
     if not found:
         raise ValueError("say how many lines or phones there are, or how many calls at the same time")
     channels = max(1, *found)
-    step = next((step for step in orders.tariff.channels if step >= channels), None)
+    step = _step(channels, orders)
     kind = next((pbx for pbx in orders.pbx if pbx.kind == need.pbx), None)
     if kind is None:
         raise ValueError(f"{need.pbx!r} is no kind of PBX; there are {', '.join(pbx.kind for pbx in orders.pbx)}")
@@ -161,7 +175,46 @@ def recommend(need: Need, orders: Orders) -> Recommendation:
         gateway=gateway,
         reasons=reasons,
         sources=sources,
+        sharing=_sharing(need, channels, erlang, blocking, orders) if need.trunks > 1 else [],
     )
+
+
+def _step(channels: int, orders: Orders) -> int | None:
+    return next((step for step in orders.tariff.channels if step >= channels), None)
+
+
+def _sharing(need: Need, channels: int, erlang: float | None, blocking: float, orders: Orders) -> list[Sharing]:
+    """The ways to use several trunks that the guide names (overflow, load sharing), and that one alone is enough.
+
+    Trunks that share the load without overflow each carry a part of the traffic with a part of the channels, and small
+    groups block more: so Erlang B is asked for the part, not the channels divided.
+    """
+    lines = math.ceil((need.lines or 0) / need.trunks)
+    even = max(1, lines, channels_for(erlang / need.trunks, blocking) if erlang is not None else 0)
+    overflow = _together(channels, need.trunks, orders)
+    ways = [
+        ("load-sharing", "calls are spread evenly, and none moves over when a trunk is full", [even] * need.trunks),
+        ("overflow", "the next trunk takes what the one before has no channel for", overflow),
+        ("each carries all", "one trunk may fail and no call is lost for want of a channel", [channels] * need.trunks),
+    ]
+    return [
+        Sharing(
+            use=use,
+            meaning=meaning,
+            channels=[_step(wanted, orders) for wanted in each],
+            kbps=[(_step(wanted, orders) or wanted) * orders.tariff.kbps_per_channel for wanted in each],
+        )
+        for use, meaning, each in ways
+    ]
+
+
+def _together(channels: int, trunks: int, orders: Orders) -> list[int]:
+    """Steps that together have the channels, as few in all as can be, the largest first; beyond them even parts."""
+    choices = itertools.combinations_with_replacement(sorted(orders.tariff.channels, reverse=True), trunks)
+    enough = [choice for choice in choices if sum(choice) >= channels]
+    if not enough:
+        return [math.ceil(channels / trunks)] * trunks
+    return list(min(enough, key=lambda choice: (sum(choice), [-step for step in choice])))
 
 
 def _gateway(ports: str, channels: int, orders: Orders) -> tuple[str | None, str]:

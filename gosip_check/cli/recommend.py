@@ -22,6 +22,9 @@ from gosip_check.cli.exits import EXIT_READY, UsageProblem
     help="Share of calls that may find all channels taken; 0.01 is 1 in 100.",
 )
 @click.option("--pbx", default="sip", show_default=True, help="sip, sip-without-srv, bri, pri or pstn.")
+@click.option(
+    "--trunks", type=click.IntRange(1, 4), default=1, show_default=True, help="Trunks that share the calls, as 2."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the recommendation as JSON, and nothing else.")
 def recommend(
     lines: int | None,
@@ -30,6 +33,7 @@ def recommend(
     erlang_per_phone: float | None,
     blocking: float | None,
     pbx: str,
+    trunks: int,
     as_json: bool,
 ) -> int:
     """How many channels to order, which bandwidth they need, and which gateway an old PBX needs.
@@ -45,7 +49,7 @@ def recommend(
 
     try:
         orders = load_orders(data_folder() / "orders.toml")
-        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx)
+        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx, trunks)
         advice = reckon(need, orders)
     except (ValueError, TomlError) as error:
         raise UsageProblem(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.") from error
@@ -61,6 +65,11 @@ def recommend(
     else:
         click.echo(f"Order: {advice.step} channels (of {', '.join(map(str, orders.tariff.channels))}).")
     click.echo(f"Bandwidth: {advice.kbps / 1000:g} Mb/s in each direction, for voice alone.")
+    for sharing in advice.sharing:
+        steps = " + ".join("more than the largest step" if step is None else str(step) for step in sharing.channels)
+        rates = " and ".join(f"{kbps / 1000:g}" for kbps in sharing.kbps)
+        click.echo(f"{need.trunks} trunks, {sharing.use}: {steps} channels, {rates} Mb/s.")
+        click.echo(f"  {sharing.meaning.capitalize()}.")
     if advice.blocking is not None:
         click.echo(f"With them {advice.blocking:.2%} of calls in the busiest hour find every channel taken.")
     click.echo()

@@ -127,3 +127,32 @@ def test_the_command() -> None:
     assert "Error: 'x' is no kind of PBX" in wrong.stderr
     nothing = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert nothing.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("need", "shared", "overflow", "alone"),
+    [
+        (Need(lines=8, trunks=2), [4, 4], [4, 4], [10, 10]),
+        (Need(lines=12, trunks=2), [10, 10], [10, 4], [30, 30]),
+        (Need(lines=200, trunks=2), [120, 120], [120, 120], [None, None]),
+        (Need(lines=500, trunks=2), [None, None], [None, None], [None, None]),
+        (Need(lines=9, trunks=3), [4, 4, 4], [4, 4, 4], [10, 10, 10]),
+    ],
+)
+def test_channels_for_each_of_several_trunks(
+    need: Need, shared: list[int | None], overflow: list[int | None], alone: list[int | None]
+) -> None:
+    ways = {sharing.use: sharing for sharing in recommend(need, ORDERS).sharing}
+    assert [ways[use].channels for use in ("load-sharing", "overflow", "each carries all")] == [shared, overflow, alone]
+
+
+def test_trunks_that_share_the_load_need_more_channels_than_one_divided() -> None:
+    """Erlang B: 4 Erlang need 10 channels at 1 %, and 2 Erlang need 7, not 5."""
+    advice = recommend(Need(calls=4, trunks=2), ORDERS)
+    assert advice.channels == 10
+    assert channels_for(2, 0.01) == 7
+    assert advice.sharing[0].channels == [10, 10]
+
+
+def test_one_trunk_is_not_shared() -> None:
+    assert recommend(Need(lines=8), ORDERS).sharing == []

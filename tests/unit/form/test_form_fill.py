@@ -302,7 +302,7 @@ def test_a_form_that_cannot_be_right_is_told(tmp_path: Path) -> None:
     document["form"] = {"contact_number": "not a number", "discovered": ["nonsense"]}
     code, printed = here("report", "check", save(document, tmp_path))
     assert code == 1
-    assert "'not a number' is no telephone number" in printed
+    assert "'not a number' is not a telephone number" in printed
     assert "discovered: 'nonsense' is not a field" in printed
 
 
