@@ -180,7 +180,8 @@ class Settings(Record, frozen=True):
     """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
-    account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
+    account*: the user name that logs in, and how; its password is no setting. auth_user: the name that the password
+    belongs to, where it is not the account's. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     requests: how many OPTIONS a server that answers gets. thorough: wait for what takes minutes.
     """
@@ -188,6 +189,7 @@ class Settings(Record, frozen=True):
     dns_servers: list[str] = []
     system_resolvers: bool = True
     account: str | None = None
+    auth_user: str | None = None
     account_bind: bool = False
     account_again: bool = False
     edge_snmp: str | None = None

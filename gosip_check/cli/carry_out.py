@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY,
 from gosip_check.cli.options import Chosen, key_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.run import Plan
@@ -55,7 +57,7 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
     console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
     files = {"json": chosen.json, "svg": chosen.svg, "html": chosen.html}
     stop = threading.Event()
-    with ExitStack() as stack:
+    with saying_what_remains(plan.remains, console), ExitStack() as stack:
         outputs = outputs_of(files, stack)
         stack.enter_context(stopping_on_signals(stop))
         with progress(quiet=chosen.quiet) as observer:
@@ -69,8 +71,8 @@ def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
             with_form = _offer_the_form(report, chosen.form)
             if with_form is not report:
                 trouble = _write(_signed(with_form, key), outputs_of(files, stack))
-    if trouble:
-        raise ToolFailed(trouble)
+        if trouble:
+            raise ToolFailed(trouble)
     return exit_code(report.outcome)
 
 
@@ -145,6 +147,27 @@ def _write(report: Report, outputs: dict[str, Output]) -> str:
             if kind == "json" and output.name != "-":
                 sys.stdout.write(FORMATS[kind](report))
     return " ".join(troubles)
+
+
+@contextmanager
+def saying_what_remains(remains: Sequence[str], console: Console) -> Iterator[None]:
+    """However a run ends, the last line says what it may leave at the provider. `remains`: filled while it runs."""
+    is_said = False
+    try:
+        yield
+        for words in remains:
+            console.print(words, style="bold", soft_wrap=True)
+        is_said = True
+    except KeyboardInterrupt:
+        is_said = True
+        raise ToolFailed(" ".join(["Stopped.", *remains])) from None
+    except ToolFailed as failed:
+        is_said = True
+        raise ToolFailed(" ".join([failed.message, *remains])) from failed
+    finally:
+        if not is_said:
+            for words in remains:
+                print(words, file=sys.stderr)
 
 
 @contextmanager

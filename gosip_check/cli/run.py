@@ -126,15 +126,20 @@ def _check(
     checklist = load_checklist(chosen.checklist)
     if edge_snmp is not None:
         check_edge_access(edge_snmp)
-    user, password = (None, None) if account is None else account_of(account)
+    login = None if account is None else account_of(account)
     plan = Plan(
         checklist=checklist,
         requirements=select(checklist, patterns),
         links=links_of(chosen),
-        settings=msgspec.structs.replace(settings_of(chosen), account=user, edge_snmp=edge_snmp),
+        settings=msgspec.structs.replace(
+            settings_of(chosen),
+            account=login.user if login else None,
+            auth_user=login.auth_user if login else None,
+            edge_snmp=edge_snmp,
+        ),
         skip=chosen.skip,
         form=form_of(chosen),
         command=command,
-        password=password,
+        password=login.password if login else None,
     )
     return carry_out(plan, chosen, details=command != "run")

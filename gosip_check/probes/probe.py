@@ -104,6 +104,8 @@ class Context:
     "Set when the measurement that this one accompanies has ended; None where it accompanies none."
     links: Sequence[LinkResult] = ()
     "What came of every link; only for probes that compare them (`Probe.across`)."
+    remains: list[str] = field(default_factory=list)
+    "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
 
     def turn(self, address: str) -> AbstractContextManager[None]:
         """Hold this while talking to a server of the provider."""

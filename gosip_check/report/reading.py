@@ -17,6 +17,8 @@ _GROUPS = {
     "link": "Internet line",
 }
 
+_LOGIN_REFUSED = "do not try the account again before the provider has checked it; three failures in a row lock it"
+
 
 def heading(group: str) -> str:
     """What a group of requirements is called."""
@@ -37,6 +39,12 @@ def wanting(report: Report) -> list[Verdict]:
     failed = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.FAIL]
     open_ = [v for v in report.verdicts if v.outcome is Outcome.UNKNOWN and v.level is Level.MUST]
     return [*failed, *open_, *(verdict for verdict in report.verdicts if verdict.outcome is Outcome.WARN)]
+
+
+def meaning(report: Report, otherwise: str) -> str:
+    """What the outcome means. After a refused login nobody is sent to run it again; else in the words of a format."""
+    refused = any(v.group == "account" and v.facts.get("registered") is False for v in report.verdicts)
+    return _LOGIN_REFUSED if refused else otherwise
 
 
 def needs_hint(verdict: Verdict) -> bool:

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Readiness, Report, SecondTrunk
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import groups, needs_hint, wanting
+from gosip_check.report.reading import groups, meaning, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 
@@ -29,11 +29,11 @@ def to_html(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
     )  # fmt: skip
-    word, meaning = CLOSING[report.outcome]
+    word, words = CLOSING[report.outcome]
     return environment.get_template("page.html").render(
         report=report,
         word=word,
-        meaning=meaning,
+        meaning=meaning(report, words),
         scope=f"{report.part} only" if report.part else "",
         counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         wanting=wanting(report),

@@ -9,7 +9,7 @@ from typing import Any
 
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import groups, needs_hint, wanting
+from gosip_check.report.reading import groups, meaning, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 from gosip_check.report.to_html import CLOSING, fact_lines, form_rows
@@ -37,12 +37,12 @@ def to_pdf(report: Report) -> bytes:
 
 
 def _data(report: Report) -> dict[str, Any]:
-    word, meaning = CLOSING[report.outcome]
+    word, words = CLOSING[report.outcome]
     checklist = report.checklist
     data = {
         "outcome": report.outcome.value,
         "word": f"{word} ({report.part} only)" if report.part else word,
-        "meaning": meaning,
+        "meaning": meaning(report, words),
         "counts": ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
         "title": report.checklist.title,
         "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",

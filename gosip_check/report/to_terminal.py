@@ -24,7 +24,7 @@ from gosip_check.records import (
     Verdict,
 )
 from gosip_check.report.alg_diff import diff
-from gosip_check.report.reading import heading
+from gosip_check.report.reading import heading, meaning
 from gosip_check.report.side_by_side import side_by_side
 from gosip_check.report.text import visible
 
@@ -89,7 +89,7 @@ def _outcome(report: Report) -> str:
     scope = [f"{visible(report.part)} only"] if report.part else []
     scope += ["a demo, no site"] if report.is_demo else []
     told = f" ({'; '.join(scope)})" if scope else ""
-    return f"{_CLOSING[report.outcome][0]}{told}: {_MEANING[report.outcome]}"
+    return f"{_CLOSING[report.outcome][0]}{told}: {meaning(report, _MEANING[report.outcome])}"
 
 
 def _counts(report: Report) -> str:

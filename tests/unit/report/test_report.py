@@ -18,7 +18,7 @@ from gosip_check.report import FORMATS
 from gosip_check.report.output import Output, OutputError
 from gosip_check.report.text import visible
 from gosip_check.report.to_nagios import to_nagios
-from gosip_check.report.to_terminal import _facts, print_summary
+from gosip_check.report.to_terminal import _facts, closing_line, print_summary
 from tests.unit.records import measurement, report, verdict
 
 HOSTILE = {
@@ -142,6 +142,27 @@ def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
     assert hints("unknown", facts={"ok": None}) == 0  # nothing was found that could be mended
     assert hints("skipped") == 0
     assert any("No Customer Compliance Form" in line for line in lines)
+
+
+@pytest.mark.parametrize("format_", ["html", "svg", "terminal", "quiet"])
+def test_after_a_refused_login_nobody_is_sent_to_run_it_again(format_: str) -> None:
+    """Three failures lock the account."""
+    other = verdict("fail", id="alg.absent", group="alg")
+    refused = verdict("fail", id="account.registers", group="account", facts={"registered": False})
+    for verdicts, may_say_it in (((other,), True), ((other, refused), False), ((refused,), False)):
+        made = report(*verdicts, outcome=Readiness.NOT_READY, command="register")
+        text = closing_line(made).plain if format_ == "quiet" else shown(made, format_)
+        text = re.sub(r"[\s\xa0]+|&#160;", " ", text)
+        assert (re.search(r"run (this|the check) again", text) is not None) == may_say_it
+        assert ("do not try the account again" in text) != may_say_it
+
+
+def shown(made: Report, format_: str) -> str:
+    if format_ != "terminal":
+        return FORMATS[format_](made)
+    file = io.StringIO()
+    print_summary(Console(file=file, width=200, color_system=None), made)
+    return file.getvalue()
 
 
 def hints(outcome: str, facts: dict[str, object] | None = None) -> int:
