@@ -216,12 +216,12 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
 
 def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None:
     """Where the history will be, and that a user's own timer ends with the user's last session."""
-    from gosip_check.health.schedule import STATE_FOLDER
+    from gosip_check.folders import MACHINE_FOLDER
 
     if kind != "systemd":
         return
     if system and not any(option.startswith(("--history", "--no-history")) for option in options):
-        click.echo(f"See what it finds: gosip-check history show --history {STATE_FOLDER}/history.sqlite")
+        click.echo(f"See what it finds: gosip-check history show --history {MACHINE_FOLDER}/history.sqlite")
     user = getpass.getuser()
     if not system and not Path("/var/lib/systemd/linger", user).exists():
         click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")

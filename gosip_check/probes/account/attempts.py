@@ -20,13 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gosip_check.folders import MACHINE_FOLDER
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 
 MOST = 2
 "Failures in a row that are ever risked; the third would lock the account."
 
-ROOTS_FILE = Path("/var/lib/gosip-check/attempts.json")
+ROOTS_FILE = MACHINE_FOLDER / "attempts.json"
 ANYBODYS_FILE = Path("/var/tmp/gosip-check-attempts.json")
 
 _MODE = 0o666
@@ -87,8 +88,8 @@ class Attempts:
             paths = [str(file.path) for file in self._files if any(map(file.failures, self._keys))]
             return (
                 f"Not tried: the last {self.failures} attempts on this machine did not succeed, and a third failure in "
-                f"a row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. When that "
-                f"works, forget the count: sudo rm {' '.join(paths)}."
+                f"a row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. "
+                f"When that works, forget the count: sudo rm {' '.join(paths)}."
             )
         if not self.failures or again:
             return None
@@ -97,8 +98,8 @@ class Attempts:
         if unread:
             last = f"{' '.join(unread)} could not be read, and that counts as a failed attempt"
         return (
-            f"Not tried: {last}. Check user name and password, ask {provider} whether the account is locked, and then allow "
-            "one more with --i-know."
+            f"Not tried: {last}. Check user name and password, ask {provider} whether the account is locked, and then "
+            "allow one more with gosip-check register --i-know."
         )
 
     def begin(self) -> None:

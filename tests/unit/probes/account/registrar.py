@@ -59,7 +59,9 @@ class Registrar:
         if given["nonce"] != f"n{self.nonce}":
             return False
         key = _md5(f"{self.user}:{REALM}:{PASSWORD}")
-        right: bool = given["response"] == _md5(f"{key}:{given['nonce']}:{_md5(f'REGISTER:sip:{DOMAIN}')}")
+        request_key = f"REGISTER:sip:{DOMAIN}" + (f":{_md5('')}" if given.get("qop") == "auth-int" else "")
+        parts = [key, given["nonce"], *(given[name] for name in ("nc", "cnonce", "qop") if "qop" in given)]
+        right: bool = given["response"] == _md5(":".join([*parts, _md5(request_key)]))
         self.failed += not right
         self.nonce += self.one_time
         return right

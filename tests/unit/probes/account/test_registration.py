@@ -121,6 +121,8 @@ def test_an_authentication_name_of_its_own() -> None:
     [
         'Digest\trealm="{realm}",\tnonce="{nonce}"',
         'Digest realm="{realm}", nonce="x", algorithm=SHAKE256, Digest realm="{realm}", nonce="{nonce}"',
+        'Digest realm="{realm}", nonce="{nonce}", qop="auth-int"',
+        'Digest realm="{realm}", nonce="{nonce}", qop="auth-int,auth"',
         'Basic realm="{realm}", Digest realm="{realm}", nonce="{nonce}", algorithm=MD5',
     ],
 )
