@@ -262,7 +262,9 @@ class Kamailio:
                 self._set(f"reason{number}", "str", REASONS.get(status, "No Comment"))
 
     def register(self, fault: str) -> None:
-        """Deal with REGISTER like this (REGISTER_FAULTS) from now on, and count from nothing."""
+        """Deal with REGISTER like this (REGISTER_FAULTS) from now on, count from nothing, and hold no binding."""
+        control = f"unix:{self._folder}/ctl"
+        self._rooms.run(self.room, ["kamcmd", "-s", control, "ul.rm", "location", f"s:{USER}"], check=False)
         self.meet(fault)
         for name in _COUNTED:
             self._set(name, "int", "0")

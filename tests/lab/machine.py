@@ -71,12 +71,12 @@ class Machine:
         return path
 
     def checklist(self, name: str, id_: str | None = None) -> Path:
-        """A shipped one, cut down; under another id where one is given, as somebody's own."""
+        """A shipped one, cut down; where an id is given, somebody's own, with the domain written otherwise."""
         path = quick_checklist(name, self.folder)
         if id_ is not None:
-            text = path.read_text().replace(f'id = "{name}"', f'id = "{id_}"')
+            text = path.read_text().replace(f'\nid = "{name}"', f'\nid = "{id_}"', 1)
             path = self.folder / f"{id_}.toml"
-            path.write_text(text.replace(".gotel.com.mt", ".GOTEL.com.mt"))
+            path.write_text(f'{text}\n[trunk]\ndomain = "TRUNK.gotel.com.mt"\n')
         path.chmod(0o644)
         return path
 
