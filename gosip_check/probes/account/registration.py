@@ -113,12 +113,11 @@ class _Registration:
     def facts(self) -> Facts:
         words = self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
         failures = self.record.failures
-        stand = (
-            "No failed attempt stands against the account, as far as this machine knows."
-            if not failures
-            else f"{failures} attempt(s) in a row did not succeed, and a third failure locks the account. What PBXs "
-            "and other machines tried is not counted here."
-        )
+        stand = "No failed attempt stands against the account, as far as this machine knows."
+        if failures:
+            last = "attempt" if failures == 1 else f"{failures} attempts"
+            stand = f"The last {last} did not succeed; a third failure in a row locks the account. "
+            stand += "What PBXs and other machines tried is not counted here."
         challenge = self.talk.challenge
         return Facts(
             server=f"{self.way.address}:{self.way.server_port}",
