@@ -82,6 +82,11 @@ def _verdict(report: dict[str, Any], id_: str) -> tuple[str, str]:
     return verdict["outcome"], verdict["reason"]
 
 
+def _options(report: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = next(m["options"] for m in report["measurements"] if m["probe"] == "registration")
+    return options
+
+
 @pytest.fixture
 def desk(registrar: Lab) -> Iterator[Desk]:
     with machine() as built:
@@ -229,6 +234,15 @@ def test_a_run_that_is_interrupted_while_it_is_bound(desk: Desk, fault: str) -> 
     assert all(contact in last for contact in held)
 
 
+def test_an_authentication_name_of_its_own(desk: Desk) -> None:
+    """Kamailio takes any name, and computes the digest with the one that came."""
+    desk.lab.kamailio.register("none")
+    report = desk.register("go-native", PASSWORD, "--bind", "--auth-user", "\u00dc ess:47 @x, y")
+    assert _options(report)["auth_user"] == "\u00dc ess:47 @x, y"
+    assert _verdict(report, "account.registers")[0] == "pass"
+    assert desk.lab.kamailio.bindings() == []
+
+
 def test_asking_leaves_the_binding_of_a_pbx_alone(desk: Desk) -> None:
     """sipsak stands for the PBX: its binding is there before and after, and the tool tells of it."""
     kamailio = desk.lab.kamailio
@@ -314,14 +328,17 @@ def test_the_password_is_in_no_crash(desk: Desk, where: str) -> None:
 
 def test_the_shipped_checklist_tries_the_account_once(desk: Desk) -> None:
     """`run --account FILE` with two lines: one attempt, on the first of them."""
-    account = desk.machine.private("account.toml", f'user = "{USER}"\npassword = "{PASSWORD}"\n')
+    lines = f'user = "{USER}"\nauth_user = "ess 47 @x"\npassword = "{PASSWORD}"\n'
+    account = desk.machine.private("account.toml", lines)
     desk.lab.kamailio.register("none")
     tool = ["run", "--account", str(account), "--json", "-", "--quiet"]
     tool += ["--link", "Internet-1=to-cpe", "--link", "Internet-2=192.168.1.10"]
     tool += ["--checklist", str(desk.machine.checklist("go-native"))]
     done = desk.lab.run("lan", desk.machine.tool(*tool), check=False, timeout_s=60)
     assert PASSWORD not in done.stdout + done.stderr
-    verdicts = [v for v in json.loads(done.stdout)["verdicts"] if v["id"] == "account.registers"]
+    report = json.loads(done.stdout)
+    assert _options(report)["auth_user"] == "ess 47 @x"
+    verdicts = [v for v in report["verdicts"] if v["id"] == "account.registers"]
     assert [(v["link"], v["outcome"]) for v in verdicts] == [("Internet-1", "pass")]
     assert desk.lab.kamailio.count("authenticated") == 1
 
