@@ -62,9 +62,9 @@ MAY_USE: dict[str, set[str]] = {
     "path": {"dns"},
     "host": {"dns"},
     "sip": {"dns", "path"},
-    "firewall": {"far_end", "path"},
-    "alg": {"far_end", "path", "sip"},
-    "nat": {"far_end", "path", "sip"},
+    "firewall": {"dns", "far_end", "path"},
+    "alg": {"dns", "far_end", "path", "sip"},
+    "nat": {"dns", "far_end", "path", "sip"},
     "account": {"sip"},
     "media": {"dns", "far_end", "host", "sip"},
     "edge": set(),
@@ -73,11 +73,11 @@ MAY_USE: dict[str, set[str]] = {
 
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
-    "net": {"flow", "ping", "segments", "sockets"},
-    "dns": {"query", "resolvers", "srv"},
+    "net": {"flow", "icmp", "ping", "segments", "sockets"},
+    "dns": {"query", "resolvers", "servers", "srv"},
     "path": {"hops", "quotes"},
     "host": {"interface"},
-    "sip": {"exchange", "stream", "signalling"},
+    "sip": {"exchange", "signalling", "stream", "transactions"},
 }
 
 

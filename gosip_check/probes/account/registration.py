@@ -85,11 +85,10 @@ def measure(options: Options, context: Context) -> Facts:
         return _Registration(options, context, record, way, talk).facts()
 
 
-def _server(context: Context) -> signalling.Server:
+def _server(context: Context) -> signalling.ServerFacts:
     """The first server, in the order of the SRV records, that answered OPTIONS."""
-    known = context.seen.get("signalling")
-    servers = known.servers if isinstance(known, signalling.Facts) else []
-    for server in servers:
+    asked = context.facts_of(signalling.Facts)
+    for server in asked.servers if asked else []:
         if server.first.result == "answered":
             return server
     raise ProbeFailed(FailureKind.UNREACHABLE, "No server answered, so no password was sent.")

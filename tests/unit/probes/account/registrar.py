@@ -116,7 +116,7 @@ def register(
     """One run against it. `remains`: gets what the last line would say."""
     with sip_server(registrar) as server:
         first = Exchange("answered", "", speaks="sip")
-        known = signalling.Server(["a"], server.address, server.port, first, [], 0)
+        known = signalling.ServerFacts(["a"], server.address, server.port, first, [], 0)
         seen = signalling.Facts({}, transport, [known], True, True, None)  # type: ignore[arg-type]
         context = Context(
             Link(name="Internet-1"),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gosip_check.probes.account import register_line, registration
+from gosip_check.probes.account import registration
 from gosip_check.probes.account.attempts import attempts
 from gosip_check.probes.probe import ProbeFailed
-from gosip_check.probes.sip import stream
+from gosip_check.probes.sip import exchange, stream
 from gosip_check.wire import sip
 from tests.unit.far_ends import reply
 
@@ -19,7 +19,7 @@ Peer = tuple[str, int]
 
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register_line, "UDP_TIMEOUT_S", 0.7)
+    monkeypatch.setattr(exchange, "UDP_TIMEOUT_S", 0.7)
     monkeypatch.setattr(stream, "ANSWER_TIMEOUT_S", 0.7)
 
 
