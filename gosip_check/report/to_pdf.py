@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import typst
+
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
 from gosip_check.report.reading import closing, counted, groups, needs_hint, wanting
@@ -17,19 +19,8 @@ from gosip_check.report.to_html import fact_lines, form_rows
 _MOST_FACTS = 200
 
 
-class NoTypst(Exception):
-    """The extra is not installed. The text is a sentence that says what to do."""
-
-
 def to_pdf(report: Report) -> bytes:
-    """The whole document. Raises NoTypst."""
-    try:
-        import typst
-    except ImportError as error:
-        raise NoTypst(
-            "PDF needs the extra `pdf`: pip install 'gosip-check[pdf]'. Or print the page of `gosip-check report "
-            "html`: it is made for A4."
-        ) from error
+    """The whole document."""
     source = Path(__file__).with_name("page.typ")
     document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report))})
     assert isinstance(document, bytes)

@@ -2,16 +2,20 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from gosip_check.cli.demo import emulated
+from gosip_check.cli.exits import UsageProblem
 from gosip_check.probes import far_end
 from gosip_check.probes.edge import device
 from gosip_check.probes.media import round_trips
 from gosip_check.probes.net import flow, ping, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
+from tests.unit.own_probes import plan
 
 BEYOND, BEYOND_6 = "198.51.100.1", "2001:db8::1"
 OVER_LO = Link(name="Internet-1", source="127.0.0.1", interface="lo")
@@ -105,3 +109,22 @@ def test_no_edge_device_is_read(tmp_path: Path) -> None:
     access.chmod(0o600)
     with pytest.raises(ProbeFailed, match="was not asked: over the loopback"):
         device.measure(device.Options(edge_snmp=str(access)), Context(OVER_LO))
+
+
+@pytest.mark.parametrize(
+    "link", [Link(name="A", source="192.0.2.2", interface="eth0"), Link(name="A", interface="eth0")]
+)
+def test_a_demo_takes_no_other_link(link: Link) -> None:
+    with ExitStack() as stack, pytest.raises(UsageProblem, match=r"--link A: a demo stays on this machine; use A=127"):
+        emulated(stack, plan(links=[link]), None)
+
+
+def test_every_link_of_a_demo_is_the_loopback() -> None:
+    links = [Link(name="A"), Link(name="B", source="127.0.0.2", interface="lo")]
+    with ExitStack() as stack:
+        led = emulated(stack, plan(links=links), None)
+        assert [(link.name, link.source, link.is_loopback) for link in led.links] == [
+            ("A", "127.0.0.1", True),
+            ("B", "127.0.0.2", True),
+        ]
+        assert led.settings.system_resolvers is False
