@@ -1,6 +1,6 @@
 """Where the password of an account comes from: a file of one's own, the keyring, or the prompt. Never an argument.
 
-What is read here goes into a `Secret` at once, and no error sentence tells what a file holds.
+What is read here goes into a `Secret` at once, and no error sentence repeats what a file holds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gosip_check.cli.exits import UsageProblem
+from gosip_check.cli.exits import UsageProblem, input_errors
 
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
@@ -76,10 +76,8 @@ def check_edge_access(file: str) -> None:
     """Raises UsageProblem for an access file that cannot be used, before anything is measured."""
     from gosip_check.probes.edge.access import read_access
 
-    try:
+    with input_errors(ValueError, prefix=f"--edge-snmp {file}: "):
         read_access(file)
-    except ValueError as error:
-        raise UsageProblem(f"--edge-snmp {file}: {error}") from error
 
 
 def check_user(user: str) -> str:
@@ -105,10 +103,8 @@ def read_private(option: str, file: str) -> bytes:
     """A small file that only its owner can read. Raises UsageProblem."""
     from gosip_check.probes import secret
 
-    try:
+    with input_errors(ValueError, prefix=f"{option} {file}: "):
         return secret.read_private(file)
-    except ValueError as error:
-        raise UsageProblem(f"{option} {file}: {error}") from error
 
 
 def _secret(text: str, where: str) -> Secret:

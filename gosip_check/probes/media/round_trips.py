@@ -67,7 +67,7 @@ def measure(
     behind = _second_hop(context, servers[0][1]) if servers else None
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
-    gateway = default_gateway(context.link.interface)
+    gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
     if gateway is not None:
         icmp.setdefault(gateway, "gateway")
     context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from gosip_check.probes.net import icmp, route
 from gosip_check.probes.net.icmp import IcmpError
@@ -58,6 +59,25 @@ Arrivals = tuple[socket.socket, list[Datagram], list[IcmpError]]
 "A socket, the datagrams that came on it and the ICMP errors about what it sent."
 
 
+class _LoopbackSocket(socket.socket):
+    """Refuses every destination but this machine, before the kernel is asked: nothing of a demo leaves it.
+
+    The kernel would refuse most: not where it routes loopback addresses (`route_localnet`), nor another family.
+    """
+
+    def connect(self, address: Any, /) -> None:
+        refuse_elsewhere(address[0])
+        super().connect(address)
+
+    def connect_ex(self, address: Any, /) -> int:
+        refuse_elsewhere(address[0])
+        return super().connect_ex(address)
+
+    def sendto(self, *args: Any) -> int:
+        refuse_elsewhere(args[-1][0])
+        return super().sendto(*args)
+
+
 class ConnectFailed(ProbeFailed):
     """A TCP connection did not come about. `icmp` is the error that ended it, None for a reset or silence."""
 
@@ -69,6 +89,18 @@ class ConnectFailed(ProbeFailed):
 def family_of(address: str) -> socket.AddressFamily:
     """AF_INET or AF_INET6. Raises ValueError for anything but an IP address literal."""
     return socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+
+
+def refuse_elsewhere(host: str) -> None:
+    """For what may use the loopback only. Raises ProbeFailed(unsupported) for an address beyond it, and for any name:
+    looking one up would ask a resolver.
+    """
+    try:
+        is_here = ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{host} was not asked: over the loopback only this machine is.")
 
 
 def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: int = 0) -> socket.socket:
@@ -94,7 +126,7 @@ def icmp_socket(link: Link, address: str) -> socket.socket | None:
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
-            sock = socket.socket(family, kind, protocol)
+            sock = _class_for(link)(family, kind, protocol)
         except OSError:
             continue
         if link.source is not None and family_of(link.source) == family:
@@ -257,8 +289,8 @@ def _netlink() -> socket.socket:
 def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
     """Where the link names an interface, nothing leaves through another one (unprivileged since Linux 5.7)."""
     try:
-        sock = socket.socket(family, kind)
-        if link.interface is not None:
+        sock = _class_for(link)(family, kind)
+        if link.interface is not None and not link.is_loopback:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
     except OSError as error:
         raise _local_trouble(error, f"opening a socket{f' on {link.interface}' if link.interface else ''}") from error
@@ -270,6 +302,10 @@ def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> 
         with contextlib.suppress(OSError):  # kernels before 5.9 do not know it: quotes then come without a length
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR_RFC4884, 1)
     return sock
+
+
+def _class_for(link: Link) -> type[socket.socket]:
+    return _LoopbackSocket if link.is_loopback else socket.socket
 
 
 def _source(link: Link, family: socket.AddressFamily) -> str:
