@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gosip_check import extends, tomlfile
-from gosip_check.probes import PROBES
+from gosip_check.probes import PROBES, RENAMED
 from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
 from gosip_check.templates import filled, values_of
@@ -168,6 +168,9 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     for need in requirement.needs:
         if need not in known:
             raise TomlError(f"{where}: needs {need!r}, which is no earlier requirement{instead(need, known)}")
+    if requirement.probe in RENAMED:
+        name, chosen = RENAMED[requirement.probe]
+        requirement = msgspec.structs.replace(requirement, probe=name, options={**chosen, **requirement.options})
     if requirement.probe not in PROBES:
         raise TomlError(
             f"{where}: there is no probe {requirement.probe!r}{instead(requirement.probe, PROBES)} "

@@ -1,7 +1,10 @@
-"""Where the files of this user lie, by the XDG Base Directory Specification. Names folders; makes and reads none."""
+"""Where files lie: this user's by the XDG Base Directory Specification, and the machine's. Makes and reads none."""
 
 import os
 from pathlib import Path
+
+MACHINE_FOLDER = Path("/var/lib/gosip-check")
+"For what root keeps for every user of this machine; also the StateDirectory of a unit of the whole machine."
 
 
 class NoHomeFolder(Exception):
@@ -9,7 +12,7 @@ class NoHomeFolder(Exception):
 
 
 def state_folder() -> Path:
-    """For what one run leaves for the next: the history, the record of failed attempts. Raises NoHomeFolder."""
+    """For what one run leaves for the next: the history. Raises NoHomeFolder."""
     return _base("XDG_STATE_HOME", ".local/state") / "gosip-check"
 
 

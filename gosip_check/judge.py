@@ -23,9 +23,7 @@ from gosip_check.records import (
     Requirement,
     Verdict,
 )
-
-# Last part of a fact's name -> the unit a person reads.
-_UNITS = {"ms": "ms", "s": "s", "pct": "%", "kbps": "kb/s", "mbps": "Mb/s", "mb": "MiB"}
+from gosip_check.values import shown, unit_of, without_unit
 
 
 def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
@@ -167,24 +165,11 @@ def _evidence(facts: Mapping[str, Any], fact: str) -> str | None:
 
 
 def _reason(expectation: Expectation, found: Any) -> str:
-    """A plain sentence for a fact whose probe wrote none: `RTT p95 is 12.3 ms (at most 100 wanted).`"""
-    *name, unit = expectation.fact.replace(".", "_").split("_")
-    words, unit = (" ".join(name), _UNITS[unit]) if unit in _UNITS and name else (" ".join([*name, unit]), "")
+    """A plain sentence for a fact whose probe wrote none: `rtt p95 is 12.3 ms (at most 100 wanted).`"""
+    name, unit = without_unit(expectation.fact).replace(".", " ").replace("_", " "), unit_of(expectation.fact)
     if found is None or isinstance(found, dict):
-        return f"{words}: looked for, and could not be decided."
+        return f"{name}: looked for, and could not be decided."
     if _holds(expectation, found) is None:
-        return f"{words}: {_shown(found)} is not what this measures, so nothing can be said."
+        return f"{name}: {shown(found)} is not what this measures, so nothing can be said."
     wanted = {Operator.MIN: "at least ", Operator.MAX: "at most "}.get(expectation.operator, "")
-    return f"{words} is {_shown(found)}{f' {unit}' if unit else ''} ({wanted}{_shown(expectation.value)} wanted)."
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case list():
-            return ", ".join(_shown(item) for item in value) or "none"
-        case _:
-            return str(value)
+    return f"{name} is {shown(found)}{f' {unit}' if unit else ''} ({wanted}{shown(expectation.value)} wanted)."

@@ -7,6 +7,7 @@ public, versioned format: `gosip-check schema` prints its JSON Schema.
 
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -177,10 +178,12 @@ class Checklist(Record, frozen=True):
 
 
 class Settings(Record, frozen=True):
-    """What the person who runs the tool chose. Probe options of the same name are filled from here, before the trunk.
+    """What the person who runs the tool chose, under the names of the command line's options. Probe options of the same
+    name are filled from here, before the trunk.
 
     dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
-    account*: the user name that logs in, and how; its password is no setting. edge_snmp: the file of an EdgeAccess.
+    account*: the user name that logs in, and how; its password is no setting. auth_user: the name that the password
+    belongs to, where it is not the account's. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     requests: how many OPTIONS a server that answers gets. thorough: wait for what takes minutes.
     """
@@ -188,6 +191,7 @@ class Settings(Record, frozen=True):
     dns_servers: list[str] = []
     system_resolvers: bool = True
     account: str | None = None
+    auth_user: str | None = None
     account_bind: bool = False
     account_again: bool = False
     edge_snmp: str | None = None
@@ -269,6 +273,11 @@ class Link(Record, frozen=True):
     interface: str | None = None
     fixed_address: str = ""
     "The public address that the form says it always has; empty where it says none."
+
+    @property
+    def is_loopback(self) -> bool:
+        """This machine's own loopback, as in a demo: over it nothing but this machine is ever asked."""
+        return self.interface == "lo" if self.source is None else ip_address(self.source).is_loopback
 
 
 class LinkReport(Record, frozen=True):

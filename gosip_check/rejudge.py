@@ -7,14 +7,15 @@ is only caught by a signature.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from gosip_check import __version__
 from gosip_check.judge import counts, readiness, stopped, verdict
 from gosip_check.links import first_found, local_probes, of_all_links, of_one_link
-from gosip_check.probes import PROBES
-from gosip_check.probes.probe import fill_options
+from gosip_check.probes import PROBES, RENAMED
+from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import (
     ALL_LINKS,
     Checklist,
@@ -105,26 +106,42 @@ _NOT_MEASURED = "This report holds no measurement of it that was made as the che
 
 
 def _measurement(report: Report, link: str, checklist: Checklist, requirement: Requirement) -> Measurement | None:
-    """The measurement that was made as the requirement asks. One that does not tell how is taken under its own
-    checklist only.
+    """The measurement that was made as the requirement asks. One that does not say how it was made is taken under its
+    own checklist only, and not where the report's own verdict was taken from another.
     """
+    probe = PROBES[requirement.probe]
+    taken_from = {v.measurement for v in report.verdicts if v.id == requirement.id and v.link == link}
     for measurement in report.measurements:
-        if measurement.link != link or measurement.probe != requirement.probe:
+        name, options = _as_today(measurement)
+        if measurement.link != link or name != requirement.probe:
             continue
-        if measurement.options is None:
-            if report.checklist.sha256 == checklist.identity.sha256:
+        if options is None:
+            if report.checklist.sha256 == checklist.identity.sha256 and taken_from <= {measurement.id}:
                 return measurement
             continue
-        settings = {name: measurement.options[name] for name in _SETTINGS if name in measurement.options}
+        settings = {name: options[name] for name in _SETTINGS if name in options}
         trunk = msgspec.structs.asdict(checklist.trunk)
         try:
-            wanted = fill_options(PROBES[requirement.probe], requirement.options, settings, trunk)
+            wanted = fill_options(probe, requirement.options, settings, trunk)
         except msgspec.ValidationError:  # options that no run can have had
             continue
         as_saved = msgspec.json.decode(msgspec.json.encode(wanted))
-        if all(measurement.options.get(name, as_saved[name]) == as_saved[name] for name in as_saved.keys() - _NAMES):
+        # An option that is newer than the report: it was measured as the option's default says.
+        known = _defaults(probe) | options
+        if all(known.get(name, as_saved[name]) == as_saved[name] for name in as_saved.keys() - _NAMES):
             return measurement
     return None
+
+
+def _defaults(probe: Probe) -> dict[str, Any]:
+    fields = msgspec.structs.fields(probe.options)
+    return {field.name: field.default for field in fields if field.default is not msgspec.NODEFAULT}
+
+
+def _as_today(measurement: Measurement) -> tuple[str, dict[str, Any] | None]:
+    """The name of its probe and its options as this version has them."""
+    name, chosen = RENAMED.get(measurement.probe, (measurement.probe, {}))
+    return name, None if measurement.options is None else {**measurement.options, **chosen}
 
 
 _SETTINGS = Settings.__struct_fields__
@@ -188,11 +205,11 @@ def _id_fits(report: Report) -> bool:
 def _shapes(report: Report) -> Iterator[str]:
     """Facts and options that the probes of this version could not have brought."""
     for measurement in report.measurements:
-        probe = PROBES.get(measurement.probe)
+        name, options = _as_today(measurement)
+        probe = PROBES.get(name)
         if probe is None:
             yield f"Measurement {measurement.id} is of {measurement.probe!r}, which is no probe."
             continue
-        options = measurement.options
         if options is None and not report.tool_version.startswith(_WITHOUT_OPTIONS):
             yield f"Measurement {measurement.id} does not say how it was made."
         if report.tool_version != __version__:
@@ -261,7 +278,7 @@ def _unasked(report: Report, again: Report, checklist: Checklist) -> Iterator[st
         asked |= come_after
         waiting += come_after
     for measurement in report.measurements:
-        probe = PROBES.get(measurement.probe)
+        probe = PROBES.get(_as_today(measurement)[0])
         if probe is None:
             continue  # `_shapes` says so
         what = f"Measurement {measurement.id} ({probe.name}) was made on {measurement.link}"

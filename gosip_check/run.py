@@ -75,6 +75,8 @@ class Plan:
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
+    remains: list[str] = field(default_factory=list)
+    "What may remain at the provider after the run, in sentences: filled by probes, to be said last."
 
 
 def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
@@ -179,7 +181,13 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         return None
 
     base = Context(
-        link, going.stop, say=going.observer.say, turns=plan.turns, password=plan.password, links=going.compared
+        link,
+        going.stop,
+        say=going.observer.say,
+        turns=plan.turns,
+        password=plan.password,
+        links=going.compared,
+        remains=plan.remains,
     )
     pending = list(plan.requirements)
     while pending:

@@ -6,17 +6,12 @@ import click
 
 from gosip_check import __version__
 from gosip_check.cli.exits import EXIT_CODES
+from gosip_check.cli.run import GROUPS, group_command
 
-# Command -> the file that holds the function of that name, in the order of --help.
+# Command -> the file that holds the function of that name, in the order of --help. GROUPS has those of one group each.
 COMMANDS = {
     "run": "run",
-    "srv": "run",
-    "firewall": "run",
-    "alg": "run",
-    "nat": "run",
-    "quality": "run",
-    "bandwidth": "run",
-    "host": "run",
+    **dict.fromkeys(GROUPS, "run"),
     "register": "register",
     "demo": "demo",
     "recommend": "recommend",
@@ -24,7 +19,7 @@ COMMANDS = {
     "form": "form",
     "report": "report",
     "health": "health",
-    "watch": "health",
+    "watch": "watch",
     "history": "history",
     "schedule": "schedule",
     "checklist": "checklist",
@@ -41,10 +36,12 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
+        if cmd_name in GROUPS:
+            return group_command(cmd_name)
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(importlib.import_module(f"gosip_check.cli.{COMMANDS[cmd_name]}"), cmd_name)
-        return found
+        command: click.Command = getattr(importlib.import_module(f"gosip_check.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

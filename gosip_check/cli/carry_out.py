@@ -5,81 +5,67 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
-from gosip_check.cli.options import Chosen, key_of
+from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed
+from gosip_check.cli.inputs import signing_key
+from gosip_check.cli.outputs import console, outputs_of, show, write
 
 if TYPE_CHECKING:
-    from gosip_check.records import Checklist, Readiness, Report
+    from rich.console import Console
+
+    from gosip_check.records import Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.run import Plan
     from gosip_check.signing import Key
 
 
-def load_checklist(name: str) -> Checklist:
-    """Raises UsageProblem."""
-    from gosip_check.checklist import load
-    from gosip_check.tomlfile import TomlError
+def carry_out(plan: Plan, options: Mapping[str, Any]) -> int:
+    """Measure, show and write; the exit code. options: those of `output_options`, as Click gives them.
 
-    try:
-        return load(name)
-    except TomlError as error:
-        raise UsageProblem(str(error)) from error
-
-
-def check_skip(plan: Plan) -> None:
-    """Raises UsageProblem for a pattern that would leave nothing out: what it was meant for would be looked at."""
-    import fnmatch
-
-    for pattern in plan.skip:
-        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
-            known = ", ".join(requirement.id for requirement in plan.requirements)
-            raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
-
-
-def carry_out(plan: Plan, chosen: Chosen, details: bool) -> int:
-    """Measure, show and write; the exit code. Raises UsageProblem before anything is measured, ToolFailed after."""
-    from rich.console import Console
-
+    Raises UsageProblem before anything is measured, ToolFailed after.
+    """
     from gosip_check.cli.progress import progress
-    from gosip_check.report.to_terminal import closing_line, print_summary
+    from gosip_check.report import FORMATS
     from gosip_check.run import run
 
-    check_skip(plan)
-    key = key_of(chosen.sign_key_file, signs=True)
-    to_stderr = chosen.json == "-"
-    console = Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
-    files = {"json": chosen.json, "svg": chosen.svg, "html": chosen.html}
+    key = signing_key(options["sign_key_file"], signs=True)
+    files = {name: options[name] for name in FORMATS}
+    quiet, to_stderr = options["quiet"], "-" in files.values()
     stop = threading.Event()
-    with ExitStack() as stack:
+    with saying_what_remains(plan.remains, console(to_stderr=to_stderr)), ExitStack() as stack:
         outputs = outputs_of(files, stack)
         stack.enter_context(stopping_on_signals(stop))
-        with progress(quiet=chosen.quiet) as observer:
+        with progress(quiet=quiet) as observer:
             report = run(plan, stop, observer)
-        trouble = _write(_signed(report, key), outputs)  # before it is shown: a terminal that is gone loses no report
-        if not chosen.quiet:
-            print_summary(console, report, details)
-        elif not to_stderr:
-            console.print(closing_line(report))
-        if plan.command == "run" and not chosen.quiet and not trouble:
-            with_form = _offer_the_form(report, chosen.form)
+        trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
+        show(report, quiet=quiet, to_stderr=to_stderr)
+        if plan.command == "run" and not quiet and not trouble:
+            with_form = _offer_the_form(report, options["form"])
             if with_form is not report:
-                trouble = _write(_signed(with_form, key), outputs_of(files, stack))
-    if trouble:
-        raise ToolFailed(trouble)
+                trouble = _write(with_form, key, outputs_of(files, stack))
+        if trouble:
+            raise ToolFailed(trouble)
     return exit_code(report.outcome)
 
 
-def _signed(report: Report, key: Key | None) -> Report:
-    return report if key is None else key.sign(report)
+def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> str:
+    """What went wrong, empty where nothing did. A JSON that cannot be written is printed instead."""
+    from gosip_check.report import FORMATS
+    from gosip_check.report.to_json import to_json
+
+    signed = report if key is None else key.sign(report)
+    troubles = write(outputs, lambda name: FORMATS[name](signed))
+    if "json" in troubles and outputs["json"].name != "-":
+        sys.stdout.write(to_json(signed))
+    return " ".join(troubles.values())
 
 
 def _offer_the_form(report: Report, file: str | None) -> Report:
-    """At a terminal, and where the form lacks something: ask for it, and put it into the report. Else the same."""
+    """At a terminal, ask for what is missing on the form, and put it into the report. Else the same report."""
     import click
     from msgspec.structs import replace
 
@@ -90,7 +76,7 @@ def _offer_the_form(report: Report, file: str | None) -> Report:
     known = report.form or Form()
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or not known.not_filled_in:
         return report
-    click.echo(f"The Customer Compliance Form lacks {', '.join(known.not_filled_in)}.", err=True)
+    click.echo(f"Not filled in on the Customer Compliance Form: {', '.join(known.not_filled_in)}.", err=True)
     try:
         if not click.confirm("Fill it in now?", default=False, err=True):
             return report
@@ -116,35 +102,25 @@ def exit_code(outcome: Readiness) -> int:
     }[outcome]
 
 
-def outputs_of(names: dict[str, str | None], stack: ExitStack) -> dict[str, Output]:
-    """The files that were named, given up with `stack` where nothing is written. Raises UsageProblem for a bad one."""
-    from gosip_check.report.output import Output, OutputError
-
-    outputs = {}
-    for kind, name in names.items():
-        if name is not None:
-            try:
-                outputs[kind] = Output(name)
-            except OutputError as error:
-                raise UsageProblem(f"--{kind} {error}") from error
-            stack.callback(outputs[kind].discard)
-    return outputs
-
-
-def _write(report: Report, outputs: dict[str, Output]) -> str:
-    """Every output, even when one of them fails; what went wrong. A JSON that cannot be written is printed instead."""
-    from gosip_check.report import FORMATS
-    from gosip_check.report.output import OutputError
-
-    troubles = []
-    for kind, output in outputs.items():
-        try:
-            output.write(FORMATS[kind](report))
-        except OutputError as error:
-            troubles.append(f"--{kind} {error}")
-            if kind == "json" and output.name != "-":
-                sys.stdout.write(FORMATS[kind](report))
-    return " ".join(troubles)
+@contextmanager
+def saying_what_remains(remains: Sequence[str], terminal: Console) -> Iterator[None]:
+    """However a run ends, the last line says what it may leave at the provider. `remains`: filled while it runs."""
+    is_said = False
+    try:
+        yield
+        for sentence in remains:
+            terminal.print(sentence, style="bold", soft_wrap=True)
+        is_said = True
+    except KeyboardInterrupt:
+        is_said = True
+        raise ToolFailed(" ".join(["Stopped.", *remains])) from None
+    except ToolFailed as failed:
+        is_said = True
+        raise ToolFailed(" ".join([failed.message, *remains])) from failed
+    finally:
+        if not is_said:
+            for sentence in remains:
+                print(sentence, file=sys.stderr)
 
 
 @contextmanager

@@ -24,27 +24,27 @@ def list_() -> int:
 @click.argument("name", metavar="ID|PATH")
 def show(name: str) -> int:
     """Every requirement of a checklist: what must be so, what to do if not, and who says so."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    from gosip_check.cli.carry_out import load_checklist
+    from gosip_check.cli.inputs import load_checklist
+    from gosip_check.cli.outputs import console
     from gosip_check.report.text import visible
 
     loaded = load_checklist(name)
     trunk = loaded.trunk
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.print(Text(visible(f"{loaded.identity.title} (version {loaded.identity.version})"), "bold"))
-    console.print(Text(visible(f"from {loaded.source}, as of {loaded.date}")))
+    terminal = console()
+    terminal.print(Text(visible(f"{loaded.identity.title} (version {loaded.identity.version})"), "bold"))
+    terminal.print(Text(visible(f"from {loaded.source}, as of {loaded.date}")))
     if loaded.extends is not None:
-        console.print(Text(visible(f"extends {loaded.extends}")))
+        terminal.print(Text(visible(f"extends {loaded.extends}")))
     networks = ", ".join(trunk.networks)
-    console.print(Text(visible(f"trunk {trunk.domain}, {trunk.port}/{trunk.transport.upper()}, {networks}")))
+    terminal.print(Text(visible(f"trunk {trunk.domain}, {trunk.port}/{trunk.transport.upper()}, {networks}")))
     for requirement in loaded.requirements:
-        console.print()
-        console.print(Text(visible(f"{requirement.id} ({requirement.level}): {requirement.title}"), "bold"))
-        for line in (f"if not: {requirement.hint}", f"source: {requirement.source}"):
-            console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
+        terminal.print()
+        terminal.print(Text(visible(f"{requirement.id} ({requirement.level}): {requirement.title}"), "bold"))
+        for text in (f"if not: {requirement.hint}", f"source: {requirement.source}"):
+            terminal.print(Padding(Text(visible(text)), (0, 0, 0, 2)))
     return EXIT_READY
 
 
@@ -52,7 +52,7 @@ def show(name: str) -> int:
 @click.argument("name", metavar="ID|PATH")
 def check(name: str) -> int:
     """Load a checklist and say whether it is right; exit code 2 and a sentence when it is not."""
-    from gosip_check.cli.carry_out import load_checklist
+    from gosip_check.cli.inputs import load_checklist
     from gosip_check.report.text import visible
 
     loaded = load_checklist(name)

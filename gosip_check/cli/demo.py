@@ -1,4 +1,4 @@
-"""`demo`: the native checklist against an emulated trunk and reflector on loopback."""
+"""`demo`: a check against an emulated trunk and reflector on loopback; `health` and `watch` have it as `--demo`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES, UsageProblem
-from gosip_check.cli.options import Chosen, form_of, output_options
+from gosip_check.cli.exits import EXIT_CODES, EXIT_READY, UsageProblem
+from gosip_check.cli.options import output_options
 
 if TYPE_CHECKING:
-    from gosip_check.records import Checklist, Settings
+    from gosip_check.run import Plan
 
 _CHANNELS = 10
 _DURATION_S = 1.0
+_LOOPBACK = {"source": "127.0.0.1", "interface": "lo"}
 
 
 @click.command(epilog=EXIT_CODES)
@@ -23,36 +24,27 @@ _DURATION_S = 1.0
 @output_options
 def demo(fault: str | None, **options: Any) -> int:
     """Try it out: a check against an emulated trunk on this machine. Needs no network and no root."""
-    from gosip_check.cli.carry_out import carry_out, load_checklist
-    from gosip_check.records import Link
-    from gosip_check.run import Plan
+    from gosip_check.cli.carry_out import carry_out
+    from gosip_check.cli.plan import plan_of
 
     if fault == "list":
         for name, meaning in _faults().items():
             click.echo(f"{name:18} {meaning}")
-        return 0
-    chosen = Chosen(link=(), dns_server=(), **options)
-    form = form_of(chosen)
+        return EXIT_READY
     with ExitStack() as stack:
-        checklist, settings = emulated(stack, load_checklist(chosen.checklist), fault)
-        plan = Plan(
-            checklist=checklist,
-            requirements=checklist.requirements,
-            links=[Link(name="Internet-1")],
-            settings=settings,
-            skip=chosen.skip,
-            form=form,
-            command="demo",
-        )
-        return carry_out(plan, chosen, details=False)
+        plan = plan_of("demo", options, lambda checklist: checklist.requirements)
+        return carry_out(emulated(stack, plan, fault), options)
 
 
-def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple[Checklist, Settings]:
-    """An emulated trunk and reflector that serve as long as `stack`, and the checklist and settings that lead there.
+def emulated(stack: ExitStack, plan: Plan, fault: str | None) -> Plan:
+    """The plan, led to an emulated trunk and reflector that serve as long as `stack`. Its links are this machine's
+    loopback, over which nothing can leave it.
 
-    Raises UsageProblem for a fault that there is not.
+    Raises UsageProblem for a fault that there is not, and for a link that is another one.
     """
-    from msgspec.structs import replace
+    from dataclasses import replace
+
+    import msgspec
 
     from gosip_check.records import Settings
     from gosip_check.servers import cloud
@@ -61,18 +53,14 @@ def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple
 
     if fault is not None and fault not in _faults():
         raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(_faults())}.")
-    trunk = replace(checklist.trunk, networks=NETWORKS)
+    for link in plan.links:
+        if (link.source or link.interface) and not link.is_loopback:
+            raise UsageProblem(f"--link {link.name}: a demo stays on this machine; use {link.name}=127.0.0.1.")
+    trunk = msgspec.structs.replace(plan.checklist.trunk, networks=NETWORKS)
     server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
     reflector = stack.enter_context(DemoReflector(_CHANNELS, fault))
     beside = stack.enter_context(cloud.Cloud())
-    settings = Settings(
-        dns_servers=[server.dns_server],
-        system_resolvers=False,
-        channels=_CHANNELS,
-        duration_s=_DURATION_S,
-        reflector=reflector,
-    )
-    trunk = replace(
+    trunk = msgspec.structs.replace(
         trunk,
         port=server.port,
         management_addresses=[cloud.ADDRESS],
@@ -80,7 +68,19 @@ def emulated(stack: ExitStack, checklist: Checklist, fault: str | None) -> tuple
         ntp_servers=[cloud.ADDRESS],
         ntp_port=beside.ntp_port,
     )
-    return replace(checklist, trunk=trunk), settings
+    settings = Settings(
+        dns_servers=[server.dns_server],
+        system_resolvers=False,
+        channels=_CHANNELS,
+        duration_s=_DURATION_S,
+        reflector=reflector,
+    )
+    return replace(
+        plan,
+        checklist=msgspec.structs.replace(plan.checklist, trunk=trunk),
+        links=[link if link.is_loopback else msgspec.structs.replace(link, **_LOOPBACK) for link in plan.links],
+        settings=settings,
+    )
 
 
 def _faults() -> dict[str, str]:

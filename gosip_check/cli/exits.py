@@ -1,6 +1,10 @@
 """Exit codes, one meaning each, and the exceptions that end a command with one."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -40,3 +44,21 @@ class ToolFailed(UsageProblem):
     """What could not be done through no fault of the input; exit code 4."""
 
     exit_code = EXIT_TOOL_FAILED
+
+
+@contextmanager
+def input_errors(*kinds: type[Exception], prefix: str = "") -> Iterator[None]:
+    """Errors of these kinds are sentences about what was given: they end the command with exit code 2."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageProblem(f"{prefix}{error}") from error
+
+
+@contextmanager
+def output_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds are sentences about what could not be done: they end the command with exit code 4."""
+    try:
+        yield
+    except kinds as error:
+        raise ToolFailed(str(error)) from error

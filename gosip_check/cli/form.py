@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
+from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, UsageProblem, output_errors
+from gosip_check.cli.inputs import load_form, load_report
 
 if TYPE_CHECKING:
     from gosip_check.form.form import Finding
@@ -25,8 +26,6 @@ def form() -> None:
 @click.argument("file")
 def new(file: str) -> int:
     """Write an empty form with comments to FILE."""
-    from pathlib import Path
-
     from gosip_check.form.form import TEMPLATE
 
     try:
@@ -44,13 +43,7 @@ def new(file: str) -> int:
 @click.argument("file")
 def check(file: str) -> int:
     """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
-    from gosip_check.form.form import load
-    from gosip_check.tomlfile import TomlError
-
-    try:
-        missing = load(Path(file)).not_filled_in
-    except TomlError as error:
-        raise UsageProblem(str(error)) from error
+    missing = load_form(file).not_filled_in
     if missing:
         click.echo(f"{file}: not filled in yet: {', '.join(missing)}.")
         return EXIT_NOT_READY
@@ -62,19 +55,10 @@ def check(file: str) -> int:
 @click.argument("file")
 def show(file: str) -> int:
     """Show FILE as it will stand in a report."""
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from gosip_check.form.form import load
+    from gosip_check.cli.outputs import console
     from gosip_check.report.to_terminal import form_table
-    from gosip_check.tomlfile import TomlError
 
-    try:
-        filled_in = load(Path(file))
-    except TomlError as error:
-        raise UsageProblem(str(error)) from error
-    Console(markup=False, emoji=False, highlight=False).print(form_table(filled_in))
+    console().print(form_table(load_form(file)))
     return EXIT_READY
 
 
@@ -89,26 +73,20 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
 
     Exit code 0 when the form is complete, 1 when something is still missing.
     """
-    from gosip_check.cli.options import links_from
+    from gosip_check.cli.plan import links_of
     from gosip_check.form.discover import discover
-    from gosip_check.form.form import findings_of, load
+    from gosip_check.form.form import findings_of
     from gosip_check.records import Form
-    from gosip_check.report.load import ReportError
-    from gosip_check.report.load import load as load_report
-    from gosip_check.tomlfile import TomlError
 
-    place = _pbx(pbx)
-    links = links_from(link)
-    try:
-        known = load(Path(file)) if Path(file).exists() else Form()
-        measured = load_report(Path(report)) if report else None
-    except (TomlError, ReportError) as error:
-        raise UsageProblem(str(error)) from error
+    pbx_at = _pbx(pbx)
+    links = links_of(link)
+    known = load_form(file) if Path(file).exists() else Form()
+    measured = load_report(report) if report else None
     if measured is not None and measured.is_demo:
         raise UsageProblem(f"{report}: was made by the demo; its addresses and speeds are those of no site.")
     findings = findings_of(measured) if measured is not None else []
     click.echo("Looking around ...", err=True)
-    findings += discover(links, place)
+    findings += discover(links, pbx_at)
     filled = fill_in(known, findings, asks=sys.stdin.isatty() and not no_questions)
     write_form(filled, file)
     if filled.discovered:
@@ -134,17 +112,17 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
     click.echo("Return takes what stands in brackets; - leaves a field empty.", err=True)
     where = {finding.field: finding.where for finding in reversed(findings)}
     for field, label in FIELDS.items():
-        found = field in form.discovered
-        if value_of(form, field).strip() and not found:
+        discovered = field in form.discovered
+        if value_of(form, field).strip() and not discovered:
             continue
-        if not found and (field.endswith(SEEN_ONLY) or not _applies(field, form)):
+        if not discovered and (field.endswith(SEEN_ONLY) or not _applies(field, form)):
             continue
         default = visible(value_of(form, field), 200)
         if field.startswith("firewall.") and not default:
             default = visible(value_of(form, field.replace("firewall", "router")), 200)
-        words = f"{label} (found: {visible(where.get(field, 'in the file'), 120)})" if found else label
+        question = f"{label} (found: {visible(where.get(field, 'in the file'), 120)})" if discovered else label
         try:
-            answer = _ask(words, default, field)
+            answer = _ask(question, default, field)
         except click.Abort:
             click.echo("\nStopped: what was answered until here is kept.", err=True)
             return form
@@ -154,8 +132,6 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
 
 def write_form(form: Form, file: str) -> None:
     """An older file that holds more than fields, such as comments of one's own, is kept beside. Raises ToolFailed."""
-    from pathlib import Path
-
     from gosip_check.form.form import load, to_toml
     from gosip_check.report.output import Output, OutputError
     from gosip_check.tomlfile import TomlError, read
@@ -166,13 +142,11 @@ def write_form(form: Form, file: str) -> None:
         as_written = to_toml(load(path)).encode() if before else b""
     except TomlError:  # it was a form when it was read, and has been edited since
         as_written = b""
-    try:
+    with output_errors(OutputError):
         if before != as_written:
             Output(f"{file}.bak").write(before)
             click.echo(f"{file}.bak: the file as it was; comments of your own are in it only.", err=True)
         Output(file).write(to_toml(form))
-    except OutputError as error:
-        raise ToolFailed(str(error)) from error
 
 
 SEEN_ONLY = (".interface", ".address", ".public_address", ".measured_speed")
@@ -186,12 +160,12 @@ def _applies(field: str, form: Form) -> bool:
     return not field.startswith("second_trunk.") or field == "second_trunk.use" or bool(form.second_trunk.use)
 
 
-def _ask(words: str, default: str, field: str) -> str:
+def _ask(question: str, default: str, field: str) -> str:
     from gosip_check.form.form import checked
 
     while True:
         try:
-            answer: str = click.prompt(words, default=default, show_default=bool(default), err=True).strip()
+            answer: str = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
             answer.encode("utf-8")
         except UnicodeError:
             click.echo("That holds a byte that is no text; type it again, or set the terminal to UTF-8.", err=True)

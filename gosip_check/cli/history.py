@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from gosip_check.cli.exits import EXIT_READY, UsageProblem
+from gosip_check.cli.exits import EXIT_READY, input_errors
 from gosip_check.cli.health import history_path
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -37,21 +37,18 @@ def path(history: str | None) -> int:
 def show(history: str | None, last: int) -> int:
     """The last runs, and when an outcome changed and what changed with it."""
     from gosip_check.health.history import History, HistoryError, sentence, sentences
+    from gosip_check.report.reading import counted
     from gosip_check.report.text import visible
 
-    try:
-        with History(history_path(history), create=False) as kept:
-            runs, changes, count = kept.runs(last), kept.changes(last), kept.count()
-            several = len(kept.sites()) > 1
-    except HistoryError as error:
-        raise UsageProblem(str(error)) from error
+    with input_errors(HistoryError), History(history_path(history), create=False) as kept:
+        runs, changes, count = kept.runs(last), kept.changes(last), kept.count()
+        several = len(kept.sites()) > 1
     click.echo(f"{count} run(s) kept; the last {len(runs)}:")
     for run in runs:
-        counts = ", ".join(f"{number} {outcome}" for outcome, number in run.counts.items() if number)
-        counts += f"  ({run.site})" if several else ""
+        counts = counted(run.counts) + (f"  ({run.site})" if several else "")
         click.echo(visible(f"{run.started:%Y-%m-%d %H:%M:%S} UTC  {run.outcome:12}  {run.elapsed_s:5.1f} s  {counts}"))
-        for words in sentences([change for change in changes if change.run == run]):
-            click.echo(visible(f"    {words}"))
+        for text in sentences([change for change in changes if change.run == run]):
+            click.echo(visible(f"    {text}"))
     earlier = [change for change in changes if change.run not in runs]
     if earlier:
         click.echo("Earlier changes:")
@@ -68,21 +65,19 @@ def trend(history: str | None, last: int) -> int:
     """A sparkline for each figure over the last runs: the worst of each stretch, oldest on the left."""
     from gosip_check.health.history import History, HistoryError
     from gosip_check.report.text import visible
+    from gosip_check.values import shown
 
-    try:
-        with History(history_path(history), create=False) as kept:
-            sites = kept.sites()
-            trends = {site: kept.trend(last, site if len(sites) > 1 else None) for site in sites}
-    except HistoryError as error:
-        raise UsageProblem(str(error)) from error
-    for site, found in trends.items():
+    with input_errors(HistoryError), History(history_path(history), create=False) as kept:
+        sites = kept.sites()
+        trends = {site: kept.trend(last, site if len(sites) > 1 else None) for site in sites}
+    for site, figures in trends.items():
         if len(sites) > 1:
             click.echo(visible(f"{site}:"))
-        width = max((len(name) for name in found), default=0)
+        width = max((len(name) for name in figures), default=0)
         columns = min(_COLUMNS, max(10, shutil.get_terminal_size().columns - width - _NUMBERS))
-        for name, values in found.items():
-            low, high, latest = min(values), max(values), values[-1]
-            line = f"{name:{width}}  {sparkline(values, columns):{columns}}  last {latest:.4g}, {low:.4g} to {high:.4g}"
+        for name, values in figures.items():
+            low, high, latest = map(shown, (min(values), max(values), values[-1]))
+            line = f"{name:{width}}  {sparkline(values, columns):{columns}}  last {latest}, {low} to {high}"
             click.echo(visible(line))
     return EXIT_READY
 
@@ -105,21 +100,18 @@ def export(history: str | None, figures: bool) -> int:
     writer, left_out = csv.writer(sys.stdout), 0
     if figures:
         writer.writerow(["started", "outcome", "link", "figure", "value"])
-    try:
-        with History(history_path(history), create=False) as kept:
-            for document in kept.reports():
-                if not figures:
-                    click.echo(safe(document.decode()))
-                    continue
-                try:
-                    report = msgspec.json.decode(document, type=Report)
-                except msgspec.DecodeError:
-                    left_out += 1
-                    continue
-                for (link, name), value in figures_of(report).items():
-                    writer.writerow([report.started.isoformat(), report.outcome.value, link, name, value])
-    except HistoryError as error:
-        raise UsageProblem(str(error)) from error
+    with input_errors(HistoryError), History(history_path(history), create=False) as kept:
+        for document in kept.reports():
+            if not figures:
+                click.echo(safe(document.decode()))
+                continue
+            try:
+                report = msgspec.json.decode(document, type=Report)
+            except msgspec.DecodeError:
+                left_out += 1
+                continue
+            for (link, name), value in figures_of(report).items():
+                writer.writerow([report.started.isoformat(), report.outcome.value, link, name, value])
     if left_out:
         click.echo(f"{left_out} run(s) left out: another version of gosip-check wrote them.", err=True)
     return EXIT_READY

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 from rich.text import Text
 
+from gosip_check.cli.outputs import console
 from gosip_check.records import Verdict
 from gosip_check.report.text import visible
 from gosip_check.run import Observer
@@ -15,12 +15,12 @@ from gosip_check.run import Observer
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Observer]:
-    """An observer that shows what it is told; one that shows nothing when `quiet`."""
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    """An observer that shows what happens; one that shows nothing when `quiet`."""
+    terminal = console(to_stderr=True)
     if quiet:
         yield Observer()
-    elif console.is_terminal:
-        with console.status(Text("starting")) as status:
+    elif terminal.is_terminal:
+        with terminal.status(Text("starting")) as status:
             yield Observer(say=lambda line: status.update(Text(visible(line))))
     else:
         yield Observer(judged=_print_plainly)

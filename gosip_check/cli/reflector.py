@@ -133,18 +133,18 @@ def _serve_all_ports(opened: Reflector, *, ipv6: bool) -> int:
 
 
 def _key(file: str | None) -> bytes | None:
-    from gosip_check.cli.options import read_key
+    from gosip_check.cli.inputs import reflector_key
 
-    return None if file is None else read_key("--key-file", file)
+    return None if file is None else reflector_key("--key-file", file)
 
 
 def _prefixes(texts: Sequence[str]) -> list[Prefix]:
     from ipaddress import ip_network
 
-    found = []
+    prefixes = []
     for text in texts:
         try:
-            found.append(ip_network(text))
+            prefixes.append(ip_network(text))
         except ValueError as error:
             raise UsageProblem(f"--allow {text!r}: {error}; 192.0.2.0/24 would be right.") from error
-    return found
+    return prefixes

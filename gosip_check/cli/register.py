@@ -1,45 +1,51 @@
 """`register`: does the provider take user name and password of an account? One attempt, once all before has passed."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import click
 
-from gosip_check.cli.account import check_user, password_of
-from gosip_check.cli.exits import EXIT_CODES
-from gosip_check.cli.options import Chosen, form_of, links_of, output_options, settings_of, site_options
+from gosip_check.cli.account import check_auth_user, check_user, password_of, spent
+from gosip_check.cli.exits import EXIT_CODES, EXIT_INCONCLUSIVE
+from gosip_check.cli.options import output_options, site_options
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option("--user", required=True, metavar="NAME", help="The SIP user name that the provider supplied.")
+@click.option("--user", "account", required=True, metavar="NAME", help="The SIP user name that the provider supplied.")
+@click.option("--auth-user", metavar="NAME", help="The authentication name, where the provider supplied a second name.")
 @click.option("--password-file", metavar="FILE", help="A file with the password, mode 600; else keyring or prompt.")
-@click.option("--bind", is_flag=True, help="Register for a moment and take it back, instead of only asking.")
-@click.option("--i-know", is_flag=True, help="Try although the last attempt failed. Never a third time in a row.")
+@click.option("--bind", "account_bind", is_flag=True, help="Also register for a moment, and take that back.")
+@click.option(
+    "--i-know",
+    "account_again",
+    is_flag=True,
+    help="Try although the last attempt did not succeed. Never a third in a row.",
+)
 @site_options
 @output_options
-def register(user: str, password_file: str | None, bind: bool, i_know: bool, **options: Any) -> int:
+def register(password_file: str | None, **options: Any) -> int:
     """Try the account: at most one attempt, because three failures in a row lock it.
 
     DNS, signalling and the absence of a SIP ALG are looked at first; no password is sent unless all of them pass.
     Without --bind no registration of a PBX is touched.
     """
-    import msgspec
+    from dataclasses import replace
 
-    from gosip_check.cli.carry_out import carry_out, load_checklist
-    from gosip_check.run import Plan, select
+    from gosip_check.cli.carry_out import carry_out
+    from gosip_check.cli.plan import plan_of
+    from gosip_check.probes.account.attempts import refusal
+    from gosip_check.report import FORMATS
+    from gosip_check.run import select
 
-    chosen = Chosen(**options)
-    checklist = load_checklist(chosen.checklist)
+    user, auth_user = options["account"], options["auth_user"]
     check_user(user)
-    links = links_of(chosen)
-    settings = msgspec.structs.replace(settings_of(chosen), account=user, account_bind=bind, account_again=i_know)
-    plan = Plan(
-        checklist=checklist,
-        requirements=select(checklist, ("account.*",)),
-        links=links,
-        settings=settings,
-        skip=chosen.skip,
-        form=form_of(chosen),
-        command="register",
-        password=password_of(user, password_file),
-    )
-    return carry_out(plan, chosen, details=True)
+    check_auth_user(auth_user)
+    plan = plan_of("register", options, lambda checklist: select(checklist, ["account.*"]))
+    refused = refusal(plan.checklist.trunk.provider, user, auth_user or user, again=options["account_again"])
+    if refused is not None:
+        click.echo(refused, err=True)
+        if not any(options[name] for name in FORMATS):
+            return EXIT_INCONCLUSIVE
+    password = spent() if refused else password_of(user, password_file)
+    return carry_out(replace(plan, password=password), options)

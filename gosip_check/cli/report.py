@@ -1,4 +1,4 @@
-"""`report`: what can be done with saved reports: show, html, pdf, judge, compare, check. No network."""
+"""`report`: saved reports: show, judge again, compare, check, write in another format. No network."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gosip_check.cli.carry_out import exit_code, load_checklist
-from gosip_check.cli.exits import EXIT_CODES, EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem
-from gosip_check.cli.options import key_of
+from gosip_check.cli.carry_out import exit_code
+from gosip_check.cli.exits import (
+    EXIT_CODES,
+    EXIT_INCONCLUSIVE,
+    EXIT_NOT_READY,
+    EXIT_READY,
+    UsageProblem,
+    input_errors,
+    output_errors,
+)
+from gosip_check.cli.inputs import load_checklist, load_report, signing_key
+from gosip_check.cli.options import format_options
+from gosip_check.cli.outputs import console
+from gosip_check.report import FORMATS, Format, NotInstalled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gosip_check.records import Checklist, Report
 
 
 @click.group()
 def report() -> None:
-    """Saved reports: show one, make a page of it, judge it anew, compare two, check one that was handed in.
+    """Saved reports: show one, make a page of it, judge it again, compare two, check one that was handed in.
 
     A FILE of - is standard input; what is made of it is then printed, unless it is given a name.
     """
@@ -33,55 +42,44 @@ def show(file: str, details: bool) -> int:
     """Show a saved report as the run did; the exit code is that of its outcome."""
     from gosip_check.report.to_terminal import print_summary
 
-    loaded = _load(file)
-    print_summary(_console(), loaded, details)
+    loaded = load_report(file)
+    print_summary(console(), loaded, details)
     return exit_code(loaded.outcome)
 
 
-@report.command()
-@click.argument("file")
-@click.argument("page", metavar="[PAGE.html|-]", required=False)
-def html(file: str, page: str | None) -> int:
-    """Write a saved report as a page: self-contained, readable on a phone, printed on A4."""
-    from gosip_check.report import FORMATS
+def _format_command(made: Format) -> click.Command:
+    """`report html` and its like."""
 
-    name = page or _beside(file, ".html")
-    _write(name, FORMATS["html"](_load(file)), file)
-    return EXIT_READY
+    @click.command(made.name, help=made.command)
+    @click.argument("file")
+    @click.argument("out", metavar=f"[OUT.{made.name}|-]", required=False)
+    def write_in(file: str, out: str | None) -> int:
+        _write(out or _beside(file, f".{made.name}"), _document(made, load_report(file)), file)
+        return EXIT_READY
+
+    return write_in
 
 
-@report.command()
-@click.argument("file")
-@click.argument("out", metavar="[OUT.pdf|-]", required=False)
-def pdf(file: str, out: str | None) -> int:
-    """Write a saved report as PDF; needs the extra `pdf`. Without it, print the page of `report html`."""
-    from gosip_check.report.to_pdf import NoTypst, to_pdf
-
-    name = out or _beside(file, ".pdf")
-    loaded = _load(file)
-    try:
-        document = to_pdf(loaded)
-    except NoTypst as error:
-        raise UsageProblem(str(error)) from error
-    _write(name, document, file)
-    return EXIT_READY
+for _format in FORMATS.values():
+    if _format.command:
+        report.add_command(_format_command(_format))
 
 
 @report.command(epilog=EXIT_CODES)
 @click.argument("file")
 @click.option("--checklist", metavar="ID|PATH", required=True, help="What the measurements are held against.")
-@click.option("--json", metavar="FILE|-", help="Write the new report as JSON; - prints it, and nothing else.")
-def judge(file: str, checklist: str, json: str | None) -> int:
-    """Judge a saved report's measurements anew, under a checklist of your choice. No network is used."""
+@format_options
+def judge(file: str, checklist: str, **files: str | None) -> int:
+    """Judge a saved report's measurements again, under a checklist of your choice. No network is used."""
     from gosip_check.rejudge import rejudge
-    from gosip_check.report import FORMATS
     from gosip_check.report.to_terminal import print_summary
 
-    loaded = _load(file)
+    loaded = load_report(file)
     again = rejudge(loaded, _as_asked(loaded, load_checklist(checklist)))
-    print_summary(_console(stderr=json == "-"), again)
-    if json is not None:
-        _write(json, FORMATS["json"](again), file)
+    print_summary(console(to_stderr="-" in files.values()), again)
+    for name, out in files.items():
+        if out is not None:
+            _write(out, _document(FORMATS[name], again), file)
     return exit_code(again.outcome)
 
 
@@ -95,25 +93,25 @@ def compare(before: str, after: str, every_figure: bool) -> int:
     from gosip_check.report.text import visible
     from gosip_check.report.to_changes import change_lines
 
-    old, new = _load(before), _load(after)
-    console = _console()
+    old, new = load_report(before), load_report(after)
+    terminal = console()
     if old.checklist.id != new.checklist.id:
-        console.print(visible(f"These are different checklists: {old.checklist.id} and {new.checklist.id}."))
-    found = changes(old, new)
-    for line in change_lines(found, every_figure):
-        console.print(line, soft_wrap=True)
-    return EXIT_NOT_READY if any(change.is_worse for change in found.verdicts) else EXIT_READY
+        terminal.print(visible(f"These are different checklists: {old.checklist.id} and {new.checklist.id}."))
+    changed = changes(old, new)
+    for line in change_lines(changed, every_figure):
+        terminal.print(line, soft_wrap=True)
+    return EXIT_NOT_READY if any(change.is_worse for change in changed.verdicts) else EXIT_READY
 
 
 @report.command()
 @click.argument("file")
-@click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is none of the shipped.")
+@click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is not a shipped one.")
 @click.option("--verify-key-file", metavar="FILE", help="The key that must have signed it: Ed25519 public, or shared.")
 def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
 
     Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
-    wrong as far as can be told, but it is no whole check of a site, something was left out on request, its checklist is
+    wrong as far as can be seen, but it is no whole check of a site, something was left out on request, its checklist is
     not at hand, or another version wrote it.
     """
     from gosip_check.form.form import faults
@@ -121,50 +119,54 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     from gosip_check.report.load import ReportError, document_of, parse, read
     from gosip_check.report.text import visible
 
-    key = key_of(verify_key_file, signs=False)
-    try:
+    key = signing_key(verify_key_file, signs=False)
+    with input_errors(ReportError):
         content = read(Path(file))
         loaded = parse(content, file)
         document = document_of(content, file)
-    except ReportError as error:
-        raise UsageProblem(str(error)) from error
-    found = load_checklist(checklist) if checklist else _shipped(loaded)
+    judged_by = load_checklist(checklist) if checklist else _shipped(loaded)
     wrong: list[str] = []
-    open_: list[str] = []
+    undecided: list[str] = []
     if key is not None:
         wrong += filter(None, [key.verify(document, loaded.signature)])
-    if found is not None and found.identity == loaded.checklist:
-        wrong += contradictions(loaded, _as_asked(loaded, found))
+    if judged_by is not None and judged_by.identity == loaded.checklist:
+        wrong += contradictions(loaded, _as_asked(loaded, judged_by))
     elif checklist:
         raise UsageProblem(f"{checklist}: the report names another checklist, with SHA-256 {loaded.checklist.sha256}.")
     else:
-        open_.append(
+        undecided.append(
             f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
-            f"{loaded.checklist.sha256}) is none of those shipped here; name the file with --checklist."
+            f"{loaded.checklist.sha256}) is not one of those shipped here; name the file with --checklist."
         )
     if loaded.form is not None:
-        wrong += [f"Its form is none that the tool could have written: {fault}" for fault in faults(loaded.form)]
-    open_ += unchecked(loaded)
+        wrong += [f"The tool cannot have written its form: {fault}" for fault in faults(loaded.form)]
+    undecided += unchecked(loaded)
     if loaded.is_demo:
-        open_.append("It was made by the demo: an emulated trunk, not a site.")
+        undecided.append("It was made by the demo: an emulated trunk, not a site.")
     elif loaded.command not in WHOLE:
-        open_.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
+        undecided.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
     if loaded.skip:
-        open_.append(f"Left out on request: {', '.join(loaded.skip)}.")
+        undecided.append(f"Left out on request: {', '.join(loaded.skip)}.")
     if loaded.signature is not None and key is None:
-        open_.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
-    for sentence in [*wrong, *open_]:
+        undecided.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
+    for sentence in [*wrong, *undecided]:
         click.echo(visible(sentence))
     if loaded.form is None:
         click.echo("It holds no Customer Compliance Form.")
     elif loaded.form.not_filled_in:
-        click.echo(f"Its form lacks {', '.join(loaded.form.not_filled_in)}.")
+        click.echo(f"Not filled in on its form: {', '.join(loaded.form.not_filled_in)}.")
     if wrong:
         click.echo(f"{visible(file)}: NOT RIGHT: {len(wrong)} contradiction(s).")
         return EXIT_NOT_READY
     signed = f", signed with the key {key.name or 'given'}" if key else ""
-    click.echo(f"{visible(file)}: {'holds together' if not open_ else 'undecided'}{signed}. It says: {loaded.outcome}.")
-    return EXIT_INCONCLUSIVE if open_ else EXIT_READY
+    result = "undecided" if undecided else "holds together"
+    click.echo(f"{visible(file)}: {result}{signed}. It says: {loaded.outcome}.")
+    return EXIT_INCONCLUSIVE if undecided else EXIT_READY
+
+
+def _document(made: Format, loaded: Report) -> str | bytes:
+    with input_errors(NotInstalled):
+        return made(loaded)
 
 
 def _beside(file: str, suffix: str) -> str:
@@ -172,23 +174,14 @@ def _beside(file: str, suffix: str) -> str:
     return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
 
 
-def _load(file: str) -> Report:
-    from gosip_check.report.load import ReportError, load
-
-    try:
-        return load(Path(file))
-    except ReportError as error:
-        raise UsageProblem(str(error)) from error
-
-
 def _shipped(loaded: Report) -> Checklist | None:
     """The shipped checklist that the report was made with, to the byte."""
     from gosip_check.checklist import load_file, shipped
 
     for path in shipped().values():
-        found = load_file(path)
-        if found.identity == loaded.checklist:
-            return found
+        checklist = load_file(path)
+        if checklist.identity == loaded.checklist:
+            return checklist
     return None
 
 
@@ -204,14 +197,9 @@ def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
     from gosip_check.servers.trunk import NETWORKS
 
     asked = [measurement.options or {} for measurement in loaded.measurements]
-    moved = {name: found for name in _MOVED if (found := next((o[name] for o in asked if name in o), None)) is not None}
+    values = {name: next((options[name] for options in asked if name in options), None) for name in _MOVED}
+    moved = {name: value for name, value in values.items() if value is not None}
     return replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS, **moved))
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def _write(name: str, content: str | bytes, source: str) -> None:
@@ -220,9 +208,7 @@ def _write(name: str, content: str | bytes, source: str) -> None:
 
     if name != "-" and Path(name).exists() and Path(source).exists() and Path(name).samefile(source):
         raise UsageProblem(f"{name}: is the report itself; name another file.")
-    try:
+    with output_errors(OutputError):
         Output(name).write(content)
-    except OutputError as error:
-        raise ToolFailed(str(error)) from error
     if name != "-":
         click.echo(f"Wrote {name}.", file=sys.stderr)

@@ -1,27 +1,85 @@
-"""`run`, and the commands for one group of requirements each."""
+"""`run`, and the commands for one group of requirements each: a table."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.options import (
-    Chosen,
+    Option,
     channels_option,
     duration_option,
-    form_of,
-    links_of,
+    find_capacity_option,
     output_options,
     reflector_option,
     reflector_options,
-    settings_of,
+    shared,
     site_options,
     thorough_option,
 )
 
+if TYPE_CHECKING:
+    from gosip_check.probes.secret import Secret
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command for one part of a check. ids: globs on requirements, with whatever these need.
+
+    options: beside those that every check has. settings: what is not left to choose.
+    without_reflector: what is asked as well where none is named: the trunk's own servers are then timed.
+    """
+
+    help: str
+    ids: Sequence[str]
+    options: Sequence[Option] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    without_reflector: Sequence[str] = ()
+
+
+GROUPS = {
+    "srv": Group("Only DNS: SRV records, targets and resolvers, in detail.", ["dns.*"]),
+    "firewall": Group(
+        "Only the firewall: do signalling, media and large messages get through, in detail.",
+        ["firewall.*"],
+        [reflector_options],
+    ),
+    "alg": Group(
+        "Only the SIP ALG: does something on the way change signalling, where, and how.", ["alg.*"], [reflector_option]
+    ),
+    "nat": Group(
+        "Only address translation and the line: who sees what address, in detail.",
+        ["nat.*", "link.*"],
+        [reflector_options, thorough_option],
+    ),
+    "quality": Group(
+        "Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail.",
+        ["media.loss", "media.jitter", "media.latency", "media.bursts", "media.mos", "media.dscp"],
+        [reflector_options, duration_option],
+        {"channels": 1},
+        without_reflector=["dns.targets-resolve"],
+    ),
+    "bandwidth": Group(
+        "All channels at once, both ways: does the line carry them, and how do they sound, in detail.",
+        ["media.*"],
+        [channels_option, find_capacity_option, reflector_options, duration_option],
+        without_reflector=["dns.targets-resolve"],
+    ),
+    "host": Group("Only this machine: processor, memory and clock, in detail.", ["host.*"]),
+}
+
 
 @click.command(epilog=EXIT_CODES)
-@click.option("--account", metavar="FILE", help="Also try an account, once: TOML with user and password, mode 600.")
+@click.option(
+    "--account",
+    "account_file",
+    metavar="FILE",
+    help="Also try an account, once: TOML with user and password, mode 600.",
+)
 @click.option("--edge-snmp", metavar="FILE", help="Also read router or firewall by SNMP while media runs; mode 600.")
 @site_options
 @channels_option
@@ -29,112 +87,34 @@ from gosip_check.cli.options import (
 @duration_option
 @thorough_option
 @output_options
-def run(account: str | None, edge_snmp: str | None, **options: Any) -> int:
+def run(account_file: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
-    return _check("run", ("*",), Chosen(**options), account, edge_snmp)
+    from gosip_check.cli.account import account_of
+
+    if account_file is None:
+        return _check("run", ["*"], options)
+    login = account_of(account_file)
+    return _check("run", ["*"], {**options, "account": login.user, "auth_user": login.auth_user}, login.password)
 
 
-@click.command(epilog=EXIT_CODES)
-@site_options
-@output_options
-def srv(**options: Any) -> int:
-    """Only DNS: SRV records, targets and resolvers, in detail."""
-    return _check("srv", ("dns.*",), Chosen(**options))
+def group_command(name: str) -> click.Command:
+    """The command of a line in GROUPS."""
+    group = GROUPS[name]
+
+    def check(**options: Any) -> int:
+        ids = [*group.ids, *([] if options.get("reflector") else group.without_reflector)]
+        return _check(name, ids, {**options, **group.settings})
+
+    with_options = shared(site_options, *group.options, output_options)(check)
+    return click.command(name, help=group.help, epilog=EXIT_CODES)(with_options)
 
 
-@click.command(epilog=EXIT_CODES)
-@site_options
-@reflector_options
-@output_options
-def firewall(**options: Any) -> int:
-    """Only the firewall: do signalling, media and large messages get through, in detail."""
-    return _check("firewall", ("firewall.*",), Chosen(**options))
+def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], password: Secret | None = None) -> int:
+    from dataclasses import replace
 
+    from gosip_check.cli.carry_out import carry_out
+    from gosip_check.cli.plan import plan_of
+    from gosip_check.run import select
 
-@click.command(epilog=EXIT_CODES)
-@site_options
-@reflector_option
-@output_options
-def alg(**options: Any) -> int:
-    """Only the SIP ALG: does something on the way change signalling, where, and how."""
-    return _check("alg", ("alg.*",), Chosen(**options))
-
-
-@click.command(epilog=EXIT_CODES)
-@site_options
-@reflector_options
-@thorough_option
-@output_options
-def nat(**options: Any) -> int:
-    """Only address translation and the line: who sees what address, in detail."""
-    return _check("nat", ("nat.*", "link.*"), Chosen(**options))
-
-
-@click.command(epilog=EXIT_CODES)
-@site_options
-@output_options
-def host(**options: Any) -> int:
-    """Only this machine: processor, memory and clock, in detail."""
-    return _check("host", ("host.*",), Chosen(**options))
-
-
-@click.command(epilog=EXIT_CODES)
-@site_options
-@reflector_options
-@duration_option
-@output_options
-def quality(**options: Any) -> int:
-    """Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail."""
-    chosen = Chosen(channels=1, **options)
-    return _check("quality", (*(f"media.{name}" for name in _QUALITY), *_servers(chosen)), chosen)
-
-
-@click.command(epilog=EXIT_CODES)
-@site_options
-@channels_option
-@click.option("--find-capacity", is_flag=True, help="Also try how many channels the line carries (up to 2000).")
-@reflector_options
-@duration_option
-@output_options
-def bandwidth(**options: Any) -> int:
-    """All channels at once, both ways: does the line carry them, and how do they sound, in detail."""
-    chosen = Chosen(**options)
-    return _check("bandwidth", ("media.*", *_servers(chosen)), chosen)
-
-
-def _servers(chosen: Chosen) -> tuple[str, ...]:
-    """Without a reflector the trunk's own servers are timed, and DNS must find them first."""
-    return () if chosen.reflector else ("dns.targets-resolve",)
-
-
-_QUALITY = ("loss", "jitter", "latency", "bursts", "mos", "dscp")
-
-
-def _check(
-    command: str,
-    patterns: tuple[str, ...],
-    chosen: Chosen,
-    account: str | None = None,
-    edge_snmp: str | None = None,
-) -> int:
-    import msgspec
-
-    from gosip_check.cli.account import account_of, check_edge_access
-    from gosip_check.cli.carry_out import carry_out, load_checklist
-    from gosip_check.run import Plan, select
-
-    checklist = load_checklist(chosen.checklist)
-    if edge_snmp is not None:
-        check_edge_access(edge_snmp)
-    user, password = (None, None) if account is None else account_of(account)
-    plan = Plan(
-        checklist=checklist,
-        requirements=select(checklist, patterns),
-        links=links_of(chosen),
-        settings=msgspec.structs.replace(settings_of(chosen), account=user, edge_snmp=edge_snmp),
-        skip=chosen.skip,
-        form=form_of(chosen),
-        command=command,
-        password=password,
-    )
-    return carry_out(plan, chosen, details=command != "run")
+    plan = plan_of(command, options, lambda checklist: select(checklist, ids))
+    return carry_out(replace(plan, password=password), options)

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, UsageProblem
+from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, UsageProblem, input_errors, output_errors
 from gosip_check.cli.health import check_options, health, seconds_of
 
 _kind = click.option(
@@ -34,21 +35,16 @@ def schedule() -> None:
 def install(every: str, kind: str | None, system: bool, yes: bool, options: tuple[str, ...]) -> int:
     """Write a timer, after showing it. What stands behind -- goes to `gosip-check health`."""
     from gosip_check.health.schedule import ScheduleError
-    from gosip_check.report.text import visible
 
     every_s = int(seconds_of(every, "--every", 30))
     with health.make_context("health", list(options)) as context:
-        check_options(**context.params)  # told now, and not every quarter of an hour to nobody
+        check_options(**context.params)  # said now, and not every quarter of an hour to nobody
     # -P: what lies in the folder where it runs must not be taken for a module of ours.
     command = [sys.executable, "-P", "-m", "gosip_check", "health", "--quiet", *options]
     kind = kind or _usual_kind()
-    try:
+    with input_errors(ScheduleError):
         texts = _texts(kind, system, command, every_s)
-    except ScheduleError as error:
-        raise UsageProblem(str(error)) from error
-    for place, text in texts.items():
-        click.echo(f"{place}:")
-        click.echo("".join(f"    {visible(line)}\n" for line in text.splitlines()))
+    _print(texts)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageProblem("Nothing was written: there is nobody to ask here; --yes goes ahead.")
@@ -64,22 +60,18 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
 @_kind
 @_system
 def show(kind: str | None, system: bool) -> int:
-    """What is scheduled now, of every kind unless told; exit code 3 when nothing is."""
-    from gosip_check.report.text import visible
-
-    found: dict[str, str] = {}
+    """What is scheduled now, of every kind or of the one that is named; exit code 3 when nothing is."""
+    installed: dict[str, str] = {}
     troubles = []
-    for one, of_machine in _kinds(kind, system):
+    for known, of_machine in _kinds(kind, system):
         try:
-            found |= _installed(one, of_machine)
+            installed |= _installed(known, of_machine)
         except ToolFailed as trouble:
             troubles.append(trouble.message)
-    for place, text in found.items():
-        click.echo(f"{place}:")
-        click.echo("".join(f"    {visible(line)}\n" for line in text.splitlines()))
+    _print(installed)
     if troubles:
         raise ToolFailed(" ".join(troubles))
-    if not found:
+    if not installed:
         click.echo("Nothing is scheduled.")
         return EXIT_INCONCLUSIVE
     return EXIT_READY
@@ -89,12 +81,12 @@ def show(kind: str | None, system: bool) -> int:
 @_kind
 @_system
 def remove(kind: str | None, system: bool) -> int:
-    """Take it out again, of every kind unless told; what was found so far stays in the history."""
+    """Take it out again, of every kind or of the one that is named; the history stays."""
     removed: list[str] = []
     troubles = []
-    for one, of_machine in _kinds(kind, system):
+    for known, of_machine in _kinds(kind, system):
         try:
-            removed += _remove(one, of_machine)
+            removed += _remove(known, of_machine)
         except ToolFailed as trouble:
             troubles.append(trouble.message)
     if removed:
@@ -107,39 +99,48 @@ def remove(kind: str | None, system: bool) -> int:
 
 
 def _kinds(kind: str | None, system: bool) -> list[tuple[str, bool]]:
-    """Where to look: (kind, for the whole machine). Without being told everywhere, whatever is usual here."""
-    found = [("systemd", False), ("systemd", True), ("cron", False)]
+    """Where to look: (kind, for the whole machine). Everywhere where nothing is named, whatever is usual here."""
+    kinds = [("systemd", False), ("systemd", True), ("cron", False)]
     if system:
         return [("systemd", True)] if kind in (None, "systemd") else [(kind, True)]
     if kind is None and shutil.which("crontab") is None:
-        found.remove(("cron", False))
-    return [one for one in found if kind in (None, one[0])]
+        kinds.remove(("cron", False))
+    return [(known, of_machine) for known, of_machine in kinds if kind in (None, known)]
+
+
+def _print(texts: Mapping[str, str]) -> None:
+    """Each under the name of its file."""
+    from gosip_check.report.text import visible
+
+    for file, text in texts.items():
+        click.echo(f"{file}:")
+        click.echo("".join(f"    {visible(line)}\n" for line in text.splitlines()))
 
 
 def _remove(kind: str, system: bool) -> list[str]:
     """What was removed. Raises ToolFailed."""
     from gosip_check.health.schedule import NAME, without_cron_line
 
-    found = list(_installed(kind, system))
-    if not found:
+    installed = list(_installed(kind, system))
+    if not installed:
         return []
     if kind == "cron":
         _write_crontab(without_cron_line(_crontab()))
-        return found
+        return installed
     trouble = _systemctl(system, "disable", "--now", f"{NAME}.timer")
-    for place in found:
+    for file in installed:
         try:
-            Path(place).unlink()
+            Path(file).unlink()
         except OSError as error:
-            raise ToolFailed(f"{place}: cannot be removed: {error.strerror}.") from error
+            raise ToolFailed(f"{file}: cannot be removed: {error.strerror}.") from error
     trouble = trouble or _systemctl(system, "daemon-reload")
     if trouble:
         scope = "" if system else "--user "
         raise ToolFailed(
-            f"{', '.join(found)}: removed, but systemd may run it until the next start: {trouble}. Run: systemctl "
+            f"{', '.join(installed)}: removed, but systemd may run it until the next start: {trouble}. Run: systemctl "
             f"{scope}stop {NAME}.timer; systemctl {scope}daemon-reload"
         )
-    return found
+    return installed
 
 
 def _usual_kind() -> str:
@@ -168,10 +169,8 @@ def _unit_folder(system: bool) -> Path:
     """Raises ToolFailed."""
     from gosip_check.folders import NoHomeFolder, unit_folder
 
-    try:
+    with output_errors(NoHomeFolder):
         return SYSTEM_UNITS if system else unit_folder()
-    except NoHomeFolder as error:
-        raise ToolFailed(str(error)) from error
 
 
 def _installed(kind: str, system: bool) -> dict[str, str]:
@@ -180,11 +179,11 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
     if kind == "cron":
         lines = [line for line in _crontab().split("\n") if line.endswith(MARK)]
         return {_CRONTAB: "\n".join(lines)} if lines else {}
-    places = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
+    files = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
     try:
-        return {str(place): place.read_text(encoding="utf-8") for place in places if place.exists()}
+        return {str(file): file.read_text(encoding="utf-8") for file in files if file.exists()}
     except (OSError, UnicodeError) as error:
-        raise ToolFailed(f"{places[0]}: cannot be read: {error}.") from error
+        raise ToolFailed(f"{files[0]}: cannot be read: {error}.") from error
 
 
 def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
@@ -195,14 +194,13 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
         _write_crontab(without_cron_line(_crontab()) + texts[_CRONTAB])
         click.echo("Written to the crontab of this user.")
         return
-    for place, text in texts.items():
+    for file, text in texts.items():
         try:
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-            Output(place).write(text, mode=0o644)
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ToolFailed(f"{place}: cannot be written: {error.strerror}.") from error
-        except OutputError as error:
-            raise ToolFailed(str(error)) from error
+            raise ToolFailed(f"{file}: cannot be written: {error.strerror}.") from error
+        with output_errors(OutputError):
+            Output(file).write(text, mode=0o644)
     trouble = _systemctl(system, "daemon-reload") or _systemctl(system, "enable", "--now", f"{NAME}.timer")
     if not trouble:
         click.echo("Written, and started.")
@@ -216,20 +214,20 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
 
 def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None:
     """Where the history will be, and that a user's own timer ends with the user's last session."""
-    from gosip_check.health.schedule import STATE_FOLDER
+    from gosip_check.folders import MACHINE_FOLDER
 
     if kind != "systemd":
         return
     if system and not any(option.startswith(("--history", "--no-history")) for option in options):
-        click.echo(f"See what it finds: gosip-check history show --history {STATE_FOLDER}/history.sqlite")
+        click.echo(f"See what it finds: gosip-check history show --history {MACHINE_FOLDER}/history.sqlite")
     user = getpass.getuser()
     if not system and not Path("/var/lib/systemd/linger", user).exists():
         click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")
 
 
-def _systemctl(system: bool, *words: str) -> str:
+def _systemctl(system: bool, *arguments: str) -> str:
     """Empty, or what is wrong."""
-    command = ["systemctl", *([] if system else ["--user"]), *words]
+    command = ["systemctl", *([] if system else ["--user"]), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)
     except OSError as error:
@@ -240,16 +238,16 @@ def _systemctl(system: bool, *words: str) -> str:
 
 
 def _crontab() -> str:
-    """Empty where the user has none, which crontab(1) tells by a failure; any other failure is one: what cannot be read
+    """Empty where the user has none, which crontab(1) says by a failure; any other failure is one: what cannot be read
     must not be written over.
     """
     done = _run_crontab("-l")
     if done.returncode == 0:
         return done.stdout.decode("utf-8", "surrogateescape")
-    words = done.stderr.decode("utf-8", "replace").strip()
-    if "no crontab for" in words:
+    complaint = done.stderr.decode("utf-8", "replace").strip()
+    if "no crontab for" in complaint:
         return ""
-    raise ToolFailed(f"The crontab cannot be read, so nothing was done: {words or f'exit code {done.returncode}'}.")
+    raise ToolFailed(f"The crontab cannot be read, so nothing was done: {complaint or f'exit code {done.returncode}'}.")
 
 
 def _write_crontab(table: str) -> None:
@@ -259,7 +257,7 @@ def _write_crontab(table: str) -> None:
 
 
 def _run_crontab(word: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "LC_ALL": "C"}  # its words are read
+    environment = {**os.environ, "LC_ALL": "C"}  # what it says is read
     try:
         return subprocess.run(
             ["crontab", word], input=table, capture_output=True, timeout=30, check=False, env=environment

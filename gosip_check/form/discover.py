@@ -14,6 +14,7 @@ import psutil
 from gosip_check.form import upnp
 from gosip_check.form.form import Finding
 from gosip_check.form.mac_vendors import maker_of
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.host import interface
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip.exchange import ask_over_udp
@@ -65,7 +66,7 @@ def _line(link: Link, number: int) -> Iterator[Finding]:
 
 def _pbx(link: Link, address: str, port: int) -> Iterator[Finding]:
     try:
-        exchange = ask_over_udp(Context(link), address, address, port)
+        exchange = ask_over_udp(Context(link), address, Server(address, address, port))
     except ProbeFailed:
         return
     vendor, release = product_of(exchange.server)

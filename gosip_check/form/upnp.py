@@ -48,11 +48,8 @@ def devices(context: Context, subnet: IPv4Network, gateway: str, search: tuple[s
         with sockets.udp_socket(context.link) as sock:
             for address, port in dict.fromkeys([search, (gateway, search[1])]):
                 sockets.send_to(sock, _SEARCH, address, port)
-            until_s = time.monotonic() + _WAIT_S
-            while time.monotonic() < until_s:
-                sockets.wait_readable(context, [sock], until_s)
-                sockets.read_icmp_errors(sock)
-                for datagram in sockets.read_datagrams(sock):
+            for _, datagrams, _ in sockets.arrivals(context, [sock], time.monotonic() + _WAIT_S):
+                for datagram in datagrams:
                     location = _location(datagram.data)
                     if location and len(locations) < _MOST_DEVICES:
                         locations.setdefault(datagram.address, location)
@@ -110,15 +107,13 @@ def _fetch(context: Context, address: str, port: int, path: str) -> bytes | None
     try:
         with sockets.tcp_connect(context, address, port, _FETCH_S) as sock:
             sock.sendall(request.encode("ascii", errors="replace"))
-            while len(content) <= _LARGEST and time.monotonic() < until_s:
-                if not sockets.wait_readable(context, [sock], until_s):
+            while len(content) <= _LARGEST and not _is_whole(content):
+                chunk = sockets.receive(context, sock, until_s)
+                if chunk is None:
                     return None
-                chunk = sock.recv(65536)
                 if not chunk:
                     break
                 content += chunk
-                if _is_whole(content):
-                    break
     except (ProbeFailed, OSError):
         context.check()
         return None

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from gosip_check.folders import state_folder
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes, news, stopped_as_skipped, words
+from gosip_check.report.changes import VerdictChange, changes, news, sentence_of, stopped_as_skipped
 from gosip_check.report.figures import figures
 from gosip_check.report.load import as_of_today
 
@@ -364,7 +364,7 @@ def sentences(changes: Sequence[Change]) -> list[str]:
 
 def sentence(change: Change) -> str:
     """What changed, and how long it had been otherwise."""
-    return words(change.verdict, change.before_since, change.before_runs)
+    return sentence_of(change.verdict, change.before_since, change.before_runs)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

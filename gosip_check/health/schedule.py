@@ -15,10 +15,6 @@ class ScheduleError(ValueError):
     """What was asked for cannot be said in that form. The text is a sentence."""
 
 
-STATE_FOLDER = "/var/lib/gosip-check"
-"Where systemd lets a unit of the whole machine keep its history."
-
-
 def systemd_service(command: Sequence[str], folder: str, *, system: bool = False) -> str:
     """The unit that runs the check once. A site that is not ready is no failure of the service.
 

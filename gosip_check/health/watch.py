@@ -21,7 +21,7 @@ from gosip_check.health.history import History, HistoryError, sentences
 from gosip_check.health.notify import notify, watchdog_s
 from gosip_check.probes.probe import Turns
 from gosip_check.records import Report
-from gosip_check.report.changes import news, words
+from gosip_check.report.changes import news, sentence_of
 from gosip_check.run import Observer, Plan, run
 
 LONGEST_S = 10.0
@@ -132,7 +132,7 @@ def keep_watched(
         kept = history.keep(report, keep_days)
         return sentences(history.since(report, found) if before else kept), ""
     except HistoryError as error:
-        return [words(change) for change in found], str(error)
+        return [sentence_of(change) for change in found], str(error)
 
 
 def tell(

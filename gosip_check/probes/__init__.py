@@ -1,7 +1,9 @@
 """Probes measure and never judge. Each file asks one question; this table names them all."""
 
+from typing import Any
+
 from gosip_check.probes.account import registration
-from gosip_check.probes.alg import answers, rewriting
+from gosip_check.probes.alg import rewriting
 from gosip_check.probes.dns import srv
 from gosip_check.probes.edge import device
 from gosip_check.probes.firewall import management, port_range, rtp
@@ -13,6 +15,11 @@ from gosip_check.probes.path import hops, mtu
 from gosip_check.probes.probe import Probe
 from gosip_check.probes.sip import large, signalling
 
+RENAMED: dict[str, tuple[str, dict[str, Any]]] = {
+    "sip_answers": ("sip_rewriting", {"answers_only": True}),
+}
+"Names in checklists and reports of earlier versions: the probe of today, and the options that make it the same."
+
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
@@ -20,7 +27,6 @@ PROBES: dict[str, Probe] = {
         hops.PROBE,
         signalling.PROBE,
         rewriting.PROBE,
-        answers.PROBE,
         port_range.PROBE,
         rtp.PROBE,
         large.PROBE,

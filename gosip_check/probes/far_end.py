@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from gosip_check.probes.net import flow
+from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
@@ -99,6 +99,8 @@ def resolve(host: str, source: str | None) -> str:
         raise ProbeFailed(FailureKind.UNSUPPORTED, message)
     if address:
         return address
+    if source is not None and ip_address(source).is_loopback:
+        sockets.refuse_elsewhere(host)
     try:
         entries = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
     except OSError as error:

@@ -22,7 +22,8 @@ from gosip_check.probes.secret import Secret
 from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
+Brought = TypeVar("Brought", bound="Facts")
 
 
 class Options(Record, frozen=True):
@@ -33,7 +34,7 @@ class Facts(Record, frozen=True):
     """Base of every probe's facts."""
 
     evidence: dict[str, str]
-    "Fact name -> one sentence that tells what was seen, with its numbers."
+    "Fact name -> one sentence that says what was seen, with its numbers."
 
 
 class ProbeFailed(Exception):
@@ -104,10 +105,16 @@ class Context:
     "Set when the measurement that this one accompanies has ended; None where it accompanies none."
     links: Sequence[LinkResult] = ()
     "What came of every link; only for probes that compare them (`Probe.across`)."
+    remains: list[str] = field(default_factory=list)
+    "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
 
     def turn(self, address: str) -> AbstractContextManager[None]:
         """Hold this while talking to a server of the provider."""
         return self.turns.turn(address, self)
+
+    def facts_of(self, kind: type[Brought]) -> Brought | None:
+        """The facts of this type that an earlier probe brought on this link; None where there are none in `seen`."""
+        return next((facts for facts in self.seen.values() if isinstance(facts, kind)), None)
 
     @property
     def t1_s(self) -> float:
@@ -171,13 +178,13 @@ def fill_options(probe: Probe, chosen: Mapping[str, Any], *sources: Mapping[str,
     return msgspec.convert(values, probe.options)
 
 
-def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_once: int = 16) -> list[Found]:
+def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], at_once: int = 16) -> list[Result]:
     """`function` of every item, in threads, in the order of the items. Raises what the first one to fail raised.
 
     The threads are daemons, unlike those of concurrent.futures: one that hangs does not keep the program from ending.
     """
     waiting = deque(enumerate(items))
-    found: dict[int, Found] = {}
+    results: dict[int, Result] = {}
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -187,7 +194,7 @@ def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_on
             except IndexError:
                 return
             try:
-                found[number] = function(item)
+                results[number] = function(item)
             except BaseException as failure:  # not dealt with here: the caller gets it
                 failures.append(failure)
 
@@ -198,4 +205,4 @@ def side_by_side(function: Callable[[Item], Found], items: Sequence[Item], at_on
         thread.join()
     if failures:
         raise failures[0]
-    return [found[number] for number in range(len(items))]
+    return [results[number] for number in range(len(items))]

@@ -7,8 +7,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
-from gosip_check.report.figures import Place, figures, statements, unit_of
+from gosip_check.report.figures import FactKey, figures, statements
 from gosip_check.report.text import brief
+from gosip_check.values import unit_of
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class FigureChange(Record, frozen=True):
 
 
 class StatementChange(Record, frozen=True):
-    """One thing told in a word, such as an address. None where only the other report has it."""
+    """One word, such as an address. None where only the other report has it."""
 
     link: str
     name: str
@@ -96,21 +97,21 @@ def changes(before: Report, after: Report) -> Changes:
         ],
         statements=[
             StatementChange(link=link, name=name, before=was, after=now)
-            for (link, name), was, now in _differing(_places(before), _places(after))
+            for (link, name), was, now in _differing(_statements(before), _statements(after))
         ],
     )
 
 
 def news(before: Report, after: Report) -> list[VerdictChange]:
-    """What to tell somebody who watches: the network of a line, then requirements that both reports looked at, and what
-    is new and does not pass. What is not looked at any more, on request or because something before it failed or took
-    all the time, is none.
+    """What somebody who watches wants to hear: the network of a line, then requirements that both reports looked at,
+    and what is new and does not pass. What is not looked at any more, on request or because something before it failed
+    or took all the time, is left out.
     """
     before, after = stopped_as_skipped(before), stopped_as_skipped(after)
-    found = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
+    looked_at = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
     seen = [
         replace(change, before=None) if change.before is Outcome.SKIPPED else change
-        for change in found
+        for change in looked_at
         if change.after is not Outcome.PASS or change.before not in (None, Outcome.SKIPPED)
     ]
     return [*_networks(before, after), *seen]
@@ -134,18 +135,18 @@ def stopped_as_skipped(report: Report) -> Report:
     )
 
 
-def words(verdict: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
+def sentence_of(change: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
     """What changed, and how long it had been otherwise where that is known."""
-    if verdict.before is None:
-        reason = brief(verdict.reason_after)
-        return f"{verdict.id} on {verdict.link} is {verdict.after}, and had not been looked at before. {reason}"
-    said = f"{verdict.id} on {verdict.link} changed from {verdict.before} to {verdict.after}"
+    if change.before is None:
+        reason = brief(change.reason_after)
+        return f"{change.id} on {change.link} is {change.after}, and had not been looked at before. {reason}"
+    sentence = f"{change.id} on {change.link} changed from {change.before} to {change.after}"
     if before_since is not None and before_runs:
-        said += f"; it had been {verdict.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
-    if not verdict.is_worse:
-        return f"{said}."
-    reason = brief(verdict.reason_after)
-    return f"{said}. {reason} It was better before: look at what was reset, replaced or updated since."
+        sentence += f"; it had been {change.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
+    if not change.is_worse:
+        return f"{sentence}."
+    reason = brief(change.reason_after)
+    return f"{sentence}. {reason} It was better before: look at what was reset, replaced or updated since."
 
 
 def _networks(before: Report, after: Report) -> list[VerdictChange]:
@@ -169,14 +170,14 @@ def _networks(before: Report, after: Report) -> list[VerdictChange]:
 def _verdicts(before: Report, after: Report) -> list[VerdictChange]:
     was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
     now = {(verdict.id, verdict.link): verdict for verdict in after.verdicts}
-    found = []
-    for place in dict.fromkeys([*now, *was]):
-        old, new = was.get(place), now.get(place)
+    changed = []
+    for id_, link in dict.fromkeys([*now, *was]):
+        old, new = was.get((id_, link)), now.get((id_, link))
         if (old and old.outcome) != (new and new.outcome):
-            found.append(
+            changed.append(
                 VerdictChange(
-                    id=place[0],
-                    link=place[1],
+                    id=id_,
+                    link=link,
                     title=_title(old, new),
                     before=old.outcome if old else None,
                     after=new.outcome if new else None,
@@ -184,19 +185,19 @@ def _verdicts(before: Report, after: Report) -> list[VerdictChange]:
                     reason_after=new.reason if new else "",
                 )
             )
-    return found
+    return changed
 
 
 def _title(old: Verdict | None, new: Verdict | None) -> str:
     return new.title if new else old.title if old else ""
 
 
-def _differing(before: dict[Place, T], after: dict[Place, T]) -> list[tuple[Place, T | None, T | None]]:
+def _differing(before: dict[FactKey, T], after: dict[FactKey, T]) -> list[tuple[FactKey, T | None, T | None]]:
     """What another run would have again, were everything the same."""
-    places = [place for place in dict.fromkeys([*after, *before]) if not _BY_CHANCE.search(place[1])]
-    return [(place, before.get(place), after.get(place)) for place in places if before.get(place) != after.get(place)]
+    keys = [key for key in dict.fromkeys([*after, *before]) if not _BY_CHANCE.search(key[1])]
+    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
-def _places(report: Report) -> dict[Place, str]:
-    """Statements; of `address:port` the address, because the port is another one every time."""
-    return {place: _PORT.sub(r"\1", words) for place, words in statements(report).items()}
+def _statements(report: Report) -> dict[FactKey, str]:
+    """Of `address:port` only the address, because the port is another one every time."""
+    return {key: _PORT.sub(r"\1", statement) for key, statement in statements(report).items()}

@@ -23,8 +23,8 @@ FONT = "system-ui, 'DejaVu Sans', 'DejaVu Sans Mono', sans-serif"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a chart: points from left to right."""
+class Curve:
+    """Points of a chart, from left to right."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -32,10 +32,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Limit:
-    """A value that is not to be exceeded, and by what."""
+    """A value that is not to be exceeded, and what it is called."""
 
     value: float
-    words: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -48,51 +48,56 @@ class Step:
 
 
 def line_chart(
-    title: str, unit: str, lines: Sequence[Line], limits: Sequence[Limit] = (), start: float = 0, across: str = "{:g} s"
+    title: str,
+    unit: str,
+    curves: Sequence[Curve],
+    limits: Sequence[Limit] = (),
+    start: float = 0,
+    across: str = "{:g} s",
 ) -> Markup:
-    """Values from `start` on, with their limits drawn in. across: how a place on the axis is named."""
-    height, legend = 170, 16 * ((len(lines) + 1) // 2)
-    end = max((x for line in lines for x, _ in line.points), default=start)
+    """Values from `start` on, with their limits drawn in. across: how a point on the axis is named."""
+    height, legend = 170, 16 * ((len(curves) + 1) // 2)
+    end = max((x for curve in curves for x, _ in curve.points), default=start)
     width = end - start or 1.0
-    peak = max((y for line in lines for _, y in line.points), default=0)
+    peak = max((y for curve in curves for _, y in curve.points), default=0)
     drawn = sorted((limit for limit in limits if peak <= 0 or limit.value <= peak * _FARTHEST), key=lambda x: -x.value)
     top = _nice(max([peak * 1.05, *(limit.value * 1.15 for limit in drawn)]))
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def at(x: float, y: float) -> tuple[float, float]:
         right = _LEFT + (WIDTH - _LEFT - _RIGHT) * (x - start) / width
         return round(right, 1), round(height - _BOTTOM - (height - _TOP - _BOTTOM) * max(0.0, y) / top, 1)
 
     parts = [*_grid(height, top, unit), _text(WIDTH - _RIGHT, height - 8, across.format(end), "end")]
     if start:
         parts.append(_text(_LEFT, height - 8, across.format(start)))
-    for number, line in enumerate(lines):
+    for number, curve in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
-        places = [place(x, y) for x, y in line.points]
-        if len(places) <= 20:
-            parts += [Markup('<circle cx="{}" cy="{}" r="2.5" fill="{}"/>').format(x, y, colour) for x, y in places]
-        path = " ".join(f"{x},{y}" for x, y in places)
+        points = [at(x, y) for x, y in curve.points]
+        if len(points) <= 20:
+            parts += [Markup('<circle cx="{}" cy="{}" r="2.5" fill="{}"/>').format(x, y, colour) for x, y in points]
+        path = " ".join(f"{x},{y}" for x, y in points)
         parts.append(Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="1.2"/>').format(path, colour))
         right, below = _LEFT + number % 2 * 180, height + 8 + number // 2 * 16
         parts.append(Markup('<rect x="{}" y="{}" width="10" height="4" fill="{}"/>').format(right, below, colour))
-        parts.append(_text(right + 14, below + 6, line.name))
+        parts.append(_text(right + 14, below + 6, curve.name))
     free = _TOP + 6.0
     for limit in drawn:  # from the top down, each label under the one before where there is no room above its line
-        _, down = place(start, limit.value)
-        label, free = max(down - 3, free), max(down - 3, free) + _LABEL
+        _, down = at(start, limit.value)
+        label_at, free = max(down - 3, free), max(down - 3, free) + _LABEL
         parts.append(
             Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="5 3"/>').format(
                 _LEFT, WIDTH - _RIGHT, down, down, _RED
             )
         )
-        parts.append(_text(WIDTH - _RIGHT, label, limit.words, "end", _RED))
+        parts.append(_text(WIDTH - _RIGHT, label_at, limit.label, "end", _RED))
     for limit in [limit for limit in limits if limit not in drawn]:
-        parts.append(_text(_LEFT, height + legend + 10, f"far above this picture: {limit.words}", colour=_RED))
+        parts.append(_text(_LEFT, height + legend + 10, f"far above this picture: {limit.label}", colour=_RED))
         legend += 16
     return _svg(title, height + legend + 4, parts)
 
 
 def histogram(title: str, unit: str, low: float, high: float, counts: Sequence[int], beyond: str) -> Markup:
-    """How often which value was measured, in equal steps from `low` to `high`. beyond: what lies above, in words."""
+    """How often which value was measured, in equal steps from `low` to `high`. beyond: says what lies above."""
     height, top = 150, max(counts)
     bar = (WIDTH - _LEFT - _RIGHT) / len(counts)
     parts = [*_grid(height, top, ""), _text(_LEFT, height - 8, f"{low:.4g} {unit}")]
@@ -127,12 +132,12 @@ def strip(title: str, shares_pct: Sequence[float]) -> Markup:
             )
         )  # fmt: skip
     lossy = sum(share > 0 for share in shares_pct)
-    words = f"{lossy} of {len(shares_pct)} channels lost packets; the worst lost {max(shares_pct):.3g} %"
-    parts.append(_text(8, _TOP + rows * side + 12, words))
+    sentence = f"{lossy} of {len(shares_pct)} channels lost packets; the worst lost {max(shares_pct):.3g} %"
+    parts.append(_text(8, _TOP + rows * side + 12, sentence))
     return _svg(title, round(_TOP + rows * side + 20), parts)
 
 
-def path(title: str, steps: Sequence[Step]) -> Markup:
+def way(title: str, steps: Sequence[Step]) -> Markup:
     """The stations from the site to the provider, one under the other."""
     parts: list[Markup] = []
     down = _TOP + 14
@@ -168,12 +173,12 @@ def _grid(height: int, top: float, unit: str) -> list[Markup]:
     return parts
 
 
-def _text(across: float, down: float, words: str, anchor: str = "start", colour: str = _TEXT) -> Markup:
+def _text(across: float, down: float, text: str, anchor: str = "start", colour: str = _TEXT) -> Markup:
     """With a white rim, so that it can be read on a line too."""
     return Markup(
         '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="10.5" stroke="#ffffff" stroke-width="3" '
         'stroke-linejoin="round" paint-order="stroke">{}</text>'
-    ).format(across, down, anchor, colour, visible(words, 80))
+    ).format(across, down, anchor, colour, visible(text, 80))
 
 
 def _svg(title: str, height: int, parts: Sequence[Markup]) -> Markup:

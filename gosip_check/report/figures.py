@@ -8,12 +8,10 @@ from statistics import median
 from typing import Any
 
 from gosip_check.records import Report
+from gosip_check.values import shown, unit_of
 
-Place = tuple[str, str]
-"(link, `probe.fact`): where a figure or a statement belongs."
-
-# Last part of a fact's name -> unit.
-UNITS = {"ms": "ms", "s": "s", "pct": "%", "kbps": "kb/s", "mbps": "Mb/s", "mb": "MiB"}
+FactKey = tuple[str, str]
+"(link, `probe.fact`): which figure or statement of a report is meant."
 
 _ASIDE = {"evidence", "between", "series", "rtt_histogram"}
 _LARGEST = 1e15
@@ -21,41 +19,31 @@ _MOST = 500
 "More figures than any probe brings; what is beyond comes from a file that somebody made."
 
 
-def figures(report: Report) -> dict[Place, float]:
+def figures(report: Report) -> dict[FactKey, float]:
     """Every number that stands by itself, and the median of every list of numbers that has a unit, over all servers."""
-    found: dict[Place, float] = {}
+    by_key: dict[FactKey, float] = {}
     for measurement in report.measurements:
         lists: dict[str, list[float]] = {}
         for name, value in _leaves(measurement.facts or {}, ""):
-            place = (measurement.link, f"{measurement.probe}.{name}")
+            fact = f"{measurement.probe}.{name}"
             if isinstance(value, list):
-                lists.setdefault(place[1], []).extend(number for number in value if is_number(number))
-            elif is_number(value) and len(found) < _MOST:
-                found.setdefault(place, float(value))
-        for name, numbers in lists.items():
-            if numbers and unit_of(name):
-                found.setdefault((measurement.link, name), round(float(median(numbers)), 3))
-    return found
+                lists.setdefault(fact, []).extend(number for number in value if is_number(number))
+            elif is_number(value) and len(by_key) < _MOST:
+                by_key.setdefault((measurement.link, fact), float(value))
+        for fact, numbers in lists.items():
+            if numbers and unit_of(fact):
+                by_key.setdefault((measurement.link, fact), round(float(median(numbers)), 3))
+    return by_key
 
 
-def statements(report: Report) -> dict[Place, str]:
-    """What is told in a word and stands by itself: addresses, media, yes and no."""
-    found: dict[Place, str] = {}
+def statements(report: Report) -> dict[FactKey, str]:
+    """What is one word and stands by itself: addresses, media, yes and no."""
+    by_key: dict[FactKey, str] = {}
     for measurement in report.measurements:
         for name, value in _leaves(measurement.facts or {}, ""):
-            if isinstance(value, bool | str) and len(found) < _MOST:
-                words = value if isinstance(value, str) else "yes" if value else "no"
-                found.setdefault((measurement.link, f"{measurement.probe}.{name}"), words)
-    return found
-
-
-def unit_of(name: str) -> str:
-    """The unit that a fact's name ends in; a group's name may stand before the last dot, as in `rtt_ms.p95`."""
-    for part in (name.rpartition(".")[2], name.rpartition(".")[0]):
-        unit = UNITS.get(part.rpartition("_")[2])
-        if unit:
-            return unit
-    return ""
+            if isinstance(value, bool | str) and len(by_key) < _MOST:
+                by_key.setdefault((measurement.link, f"{measurement.probe}.{name}"), shown(value))
+    return by_key
 
 
 def is_number(value: Any) -> bool:

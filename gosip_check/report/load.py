@@ -22,11 +22,11 @@ SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
 
 
 _YEARS = (2000, 2999)
-"Times beyond cannot be told in every time zone."
+"Times beyond cannot be written in every time zone."
 
 
 class ReportError(Exception):
-    """A file that is no report, or none that can be read here. The text is a sentence for the person who named it."""
+    """A file that is not a report, or cannot be read here. The text is a sentence for the person who named it."""
 
 
 def load(path: Path) -> Report:
@@ -66,8 +66,8 @@ def parse(content: bytes, where: str) -> Report:
     try:
         report = msgspec.json.decode(content, type=Report)
     except msgspec.ValidationError as error:
-        words = str(error).replace("`", "")
-        raise ReportError(f"{where}: is damaged or was edited: {words}.") from error
+        fault = str(error).replace("`", "")
+        raise ReportError(f"{where}: is damaged or was edited: {fault}.") from error
     except msgspec.DecodeError as error:
         raise ReportError(f"{where}: is damaged: {error}.") from error
     if not _version_of(report.tool_version):
@@ -121,6 +121,6 @@ def _no_constant(name: str) -> Any:
 
 
 def _version_of(text: str) -> tuple[int, ...]:
-    """The three numbers that a version begins with; empty for what is none."""
-    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", text)
-    return tuple(map(int, found.groups())) if found else ()
+    """The three numbers that a version begins with; empty for any other text."""
+    numbers = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", text)
+    return tuple(map(int, numbers.groups())) if numbers else ()

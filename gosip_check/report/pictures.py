@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from gosip_check.records import Measurement, Operator, Report, Series
 from gosip_check.report import charts
-from gosip_check.report.charts import Limit, Line, Step
+from gosip_check.report.charts import Curve, Limit, Step
 from gosip_check.report.figures import is_number
 
 T = TypeVar("T")
 
-_MOST_LINES = 8
+_MOST_CURVES = 8
 _MOST_CHANGES = 40
 
 _JUDGED_BY = {
@@ -31,7 +31,7 @@ _JUDGED_BY = {
     "loss down": {"window15_loss_pct": "in any 15 s", "window15_loss_down_pct": "in any 15 s"},
     "loss, both ways": {"window15_loss_pct": "in any 15 s, one way"},
 }
-"Series -> the facts that are taken from it, in words. A limit of any other fact says nothing about its picture."
+"Series -> the facts that are taken from it, and how a limit names them. A limit of any other fact is not drawn."
 
 
 @dataclass(frozen=True)
@@ -99,43 +99,43 @@ class _Change(msgspec.Struct):
 
 def pictures(report: Report) -> list[Picture]:
     """In the order of the measurements: over time, distribution, channels; and the path of each line."""
-    found = []
+    drawn = []
     for measurement in report.measurements:
-        found += [Picture(measurement.link, svg) for svg in _of_measurement(report, measurement)]
+        drawn += [Picture(measurement.link, svg) for svg in _of_measurement(report, measurement)]
     for link in report.links:
         svg = _path(report, link.name)
         if svg is not None:
-            found.append(Picture(link.name, svg))
-    return found
+            drawn.append(Picture(link.name, svg))
+    return drawn
 
 
 def rewritings(report: Report) -> list[Rewriting]:
     """What a SIP ALG changed, line by line."""
-    found = []
+    rewritten = []
     for measurement in report.measurements:
         facts = measurement.facts or {}
         changes = _as(facts.get("changes"), list[_Change])
         if changes:
             lines = [(change.before, change.after) for change in changes[:_MOST_CHANGES]]
             culprit, message = _as(facts.get("culprit"), str), _as(facts.get("message"), str)
-            found.append(Rewriting(measurement.link, culprit or "", message or "SIP message", lines))
-    return found
+            rewritten.append(Rewriting(measurement.link, culprit or "", message or "SIP message", lines))
+    return rewritten
 
 
 def _of_measurement(report: Report, measurement: Measurement) -> Iterator[Markup]:
     facts = measurement.facts or {}
-    lines: dict[str, list[Line]] = {}
+    curves: dict[str, list[Curve]] = {}
     for series in _as(facts.get("series"), list[Series]) or []:
         if series.points and all(is_number(x) and is_number(y) for x, y in series.points):
-            lines.setdefault(series.unit, []).append(Line(series.name, series.points))
-    for unit, drawn in lines.items():
-        title = f"{', '.join(line.name for line in drawn[:3])} over time, {measurement.probe}"
-        yield charts.line_chart(title, unit, drawn[:_MOST_LINES], _limits(report, measurement, unit, drawn))
+            curves.setdefault(series.unit, []).append(Curve(series.name, series.points))
+    for unit, drawn in curves.items():
+        title = f"{', '.join(curve.name for curve in drawn[:3])} over time, {measurement.probe}"
+        yield charts.line_chart(title, unit, drawn[:_MOST_CURVES], _limits(report, measurement, unit, drawn))
     servers = [server for server in _as(facts.get("servers"), list[_Server]) or [] if server.rtts_ms]
-    asked = [Line(s.address, list(enumerate(s.rtts_ms, 1))) for s in servers if all(map(is_number, s.rtts_ms))]
+    asked = [Curve(s.address, list(enumerate(s.rtts_ms, 1))) for s in servers if all(map(is_number, s.rtts_ms))]
     if asked:
         title = f"Round trip of one request after the other, {measurement.probe}"
-        yield charts.line_chart(title, "ms", asked[:_MOST_LINES], start=1, across="request {:g}")
+        yield charts.line_chart(title, "ms", asked[:_MOST_CURVES], start=1, across="request {:g}")
     counted = _as(facts.get("rtt_histogram"), _Histogram)
     if counted and any(counted.counts) and all(map(is_number, (counted.low, counted.high, *counted.counts))):
         beyond = f"{sum(counted.counts)} round trips"
@@ -150,19 +150,19 @@ def _of_measurement(report: Report, measurement: Measurement) -> Iterator[Markup
         yield charts.strip(f"Loss of each channel, {measurement.probe}", [_lost_pct(channel) for channel in channels])
 
 
-def _limits(report: Report, measurement: Measurement, unit: str, lines: Sequence[Line]) -> list[Limit]:
+def _limits(report: Report, measurement: Measurement, unit: str, curves: Sequence[Curve]) -> list[Limit]:
     """What the verdicts on this measurement allow at most of what is drawn, and what they would rather see."""
-    judged = {fact: words for line in lines for fact, words in _JUDGED_BY.get(line.name, {}).items()}
-    found: dict[tuple[str, float], Limit] = {}
+    judged = {fact: name for curve in curves for fact, name in _JUDGED_BY.get(curve.name, {}).items()}
+    limits: dict[tuple[str, float], Limit] = {}
     for verdict in report.verdicts:
         if verdict.measurement != measurement.id:
             continue
         for asked, how in ((verdict.expected, "at most"), (verdict.preferred, "better")):
             for expectation in asked:
-                words, value = judged.get(expectation.fact), expectation.value
-                if words and expectation.operator is Operator.MAX and is_number(value):
-                    found[words, value] = Limit(float(value), f"{words}: {how} {value:g} {unit}")
-    return list(found.values())
+                name, value = judged.get(expectation.fact), expectation.value
+                if name and expectation.operator is Operator.MAX and is_number(value):
+                    limits[name, value] = Limit(float(value), f"{name}: {how} {value:g} {unit}")
+    return list(limits.values())
 
 
 def _lost_pct(channel: _Channel) -> float:
@@ -173,8 +173,8 @@ def _lost_pct(channel: _Channel) -> float:
 
 def _path(report: Report, link: str) -> Markup | None:
     """The stations that answered, and at which of them something was blocked or rewritten."""
-    found = next((m.facts for m in report.measurements if m.link == link and m.facts and "hops" in m.facts), None)
-    shape = _as(found, _Path)
+    facts = next((m.facts for m in report.measurements if m.link == link and m.facts and "hops" in m.facts), None)
+    shape = _as(facts, _Path)
     if shape is None:
         return None
     troubles = _troubles(report, link)
@@ -184,26 +184,26 @@ def _path(report: Report, link: str) -> Markup | None:
         steps.append(Step(hop.address, f"hop {hop.ttl} {hop.kind}{edge}", troubles.pop(hop.address, "")))
     end = "answered" if shape.reached_at is not None else "the provider"
     steps.append(Step(shape.destination, end, troubles.pop(shape.destination, "")))
-    steps += [Step(culprit, "somewhere on the way", words) for culprit, words in troubles.items()]
-    return charts.path("The way to the provider", steps)
+    steps += [Step(culprit, "somewhere on the way", trouble) for culprit, trouble in troubles.items()]
+    return charts.way("The way to the provider", steps)
 
 
 def _troubles(report: Report, link: str) -> dict[str, str]:
     """Address -> what happened there."""
-    found: dict[str, str] = {}
+    happened: dict[str, str] = {}
     for measurement in report.measurements:
         if measurement.link != link:
             continue
         facts = measurement.facts or {}
         culprit = _as(facts.get("culprit"), str)
         if culprit and facts.get("alg_found") is True:
-            found[culprit] = "rewrites SIP: the SIP ALG sits here"
+            happened[culprit] = "rewrites SIP: the SIP ALG sits here"
         for blocked in _as(facts.get("blocked"), list[_Blocked]) or []:
             if blocked.by:
-                found[blocked.by] = f"blocks UDP ports {blocked.first} to {blocked.last}"
+                happened[blocked.by] = f"blocks UDP ports {blocked.first} to {blocked.last}"
         if measurement.failure is not None and measurement.failure.culprit:
-            found[measurement.failure.culprit] = f"{measurement.probe}: {measurement.failure.kind}"
-    return found
+            happened[measurement.failure.culprit] = f"{measurement.probe}: {measurement.failure.kind}"
+    return happened
 
 
 def _as(value: Any, kind: type[T]) -> T | None:

@@ -9,11 +9,11 @@ from gosip_check.report.text import visible
 
 
 def rows(report: Report) -> list[tuple[str, list[Outcome | None]]]:
-    """Requirement and its outcome on each line, where more than one was asked; none for a single line."""
-    said = {(verdict.id, verdict.link): verdict.outcome for verdict in report.verdicts}
+    """Requirement and its outcome on each line, where more than one was asked; empty for a single line."""
+    outcomes = {(verdict.id, verdict.link): verdict.outcome for verdict in report.verdicts}
     ids = dict.fromkeys(verdict.id for verdict in report.verdicts if verdict.link != ALL_LINKS)
-    found = [(id_, [said.get((id_, link.name)) for link in report.links]) for id_ in ids]
-    return [(id_, row) for id_, row in found if sum(outcome is not None for outcome in row) > 1]
+    all_rows = [(id_, [outcomes.get((id_, link.name)) for link in report.links]) for id_ in ids]
+    return [(id_, row) for id_, row in all_rows if sum(outcome is not None for outcome in row) > 1]
 
 
 def side_by_side(report: Report, styles: dict[Outcome, str]) -> Table:

@@ -30,8 +30,8 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 def brief(text: str) -> str:
     """The text on one line, of which no more than 120 characters are left."""
-    words = visible(text)
-    return words if len(words) <= _BRIEF else f"{words[: _BRIEF - 3].rstrip()}..."
+    safe = visible(text)
+    return safe if len(safe) <= _BRIEF else f"{safe[: _BRIEF - 3].rstrip()}..."
 
 
 def _written(character: str) -> str:

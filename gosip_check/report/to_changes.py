@@ -6,12 +6,13 @@ from rich.text import Text
 
 from gosip_check.report.changes import Changes, FigureChange, VerdictChange
 from gosip_check.report.text import visible
+from gosip_check.values import shown
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "unknown": "magenta", "skipped": "dim"}
 
 
 def change_lines(changes: Changes, every_figure: bool = False) -> Iterator[Text]:
-    """Requirements first, then what is told in a word, then figures; small moves of figures only when asked for."""
+    """Requirements first, then statements, then figures; small moves of figures only when asked for."""
     if changes.outcome_before is not changes.outcome_after:
         yield Text(f"{changes.outcome_before} -> {changes.outcome_after}", "bold")
     else:
@@ -22,7 +23,7 @@ def change_lines(changes: Changes, every_figure: bool = False) -> Iterator[Text]
         yield Text(f"    after:  {visible(verdict.reason_after, 400) or '-'}")
     for statement in changes.statements:
         before, after = (
-            visible(word, 200) if word is not None else "-" for word in (statement.before, statement.after)
+            visible(value, 200) if value is not None else "-" for value in (statement.before, statement.after)
         )
         yield Text(f"{visible(statement.link)}  {visible(statement.name)}: {before} -> {after}")
     figures = [figure for figure in changes.figures if every_figure or figure.is_marked]
@@ -49,6 +50,6 @@ def verdict_line(change: VerdictChange) -> Text:
 
 def figure_line(change: FigureChange) -> str:
     """One figure, from value to value."""
-    before, after = ("-" if value is None else f"{value:.6g}" for value in (change.before, change.after))
+    before, after = (shown(value, digits=6) for value in (change.before, change.after))
     unit = f" {change.unit}" if change.unit else ""
     return f"{visible(change.link)}  {visible(change.name)}: {before} -> {after}{unit}"

@@ -9,18 +9,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Readiness, Report, SecondTrunk
+from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Report, SecondTrunk
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import groups, needs_hint, wanting
+from gosip_check.report.reading import closing, counted, groups, needs_hint, outcome_words, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
+from gosip_check.values import shown
 
-CLOSING = {
-    Readiness.READY: ("READY", "everything that must be so is so"),
-    Readiness.NOT_READY: ("NOT READY", "mend what failed, then run the check again"),
-    Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "something that decides could not be found out"),
-}
-_MOST_FACTS = 400
+_MOST_FACTS, _MOST_ITEMS = 400, 100
+_DIGITS = 6
 
 
 def to_html(report: Report) -> str:
@@ -29,13 +26,11 @@ def to_html(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
     )  # fmt: skip
-    word, meaning = CLOSING[report.outcome]
     return environment.get_template("page.html").render(
         report=report,
-        word=word,
-        meaning=meaning,
-        scope=f"{report.part} only" if report.part else "",
-        counts=", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
+        outcome=outcome_words(report),
+        closing=closing(report),
+        counts=counted(report.counts),
         wanting=wanting(report),
         form=form_rows(report.form) if report.form else [],
         groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINKS]},
@@ -74,20 +69,6 @@ def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
                 if isinstance(item, Mapping):
                     yield from fact_lines(item, f"{prefix}{name}.{number}.")
                 else:
-                    yield f"{prefix}{name}.{number}", _value(item)
+                    yield f"{prefix}{name}.{number}", shown(item, _DIGITS)
         else:
-            yield f"{prefix}{name}", _value(value)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.6g}"
-        case list():
-            return ", ".join(_value(item) for item in value[:100]) or "none"
-        case _:
-            return str(value)
+            yield f"{prefix}{name}", shown(value[:_MOST_ITEMS] if isinstance(value, list) else value, _DIGITS)

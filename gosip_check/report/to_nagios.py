@@ -5,8 +5,9 @@ its own: the bar belongs to the performance data.
 """
 
 from gosip_check.records import Expectation, Operator, Outcome, Readiness, Report
-from gosip_check.report.figures import is_number, unit_of
+from gosip_check.report.figures import is_number
 from gosip_check.report.text import brief, visible
+from gosip_check.values import unit_of
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -15,7 +16,7 @@ _LONGEST = 500
 
 
 def state(report: Report) -> int:
-    """Not ready is critical, inconclusive is unknown; ready with something to mend is a warning."""
+    """Not ready is critical, inconclusive is unknown; ready with something to fix is a warning."""
     if report.outcome is Readiness.NOT_READY:
         return CRITICAL
     if report.outcome is Readiness.INCONCLUSIVE:
@@ -24,30 +25,30 @@ def state(report: Report) -> int:
 
 
 def to_nagios(report: Report, note: str = "") -> str:
-    """The line, with its line break. note: what is said first, such as a change; the line is cut at its end."""
+    """The line, with its line break. note: what stands first, such as a change; the line is cut at its end."""
     worst = {
         OK: [],
         WARNING: [Outcome.WARN],
         CRITICAL: [Outcome.FAIL],
         UNKNOWN: [Outcome.UNKNOWN, Outcome.SKIPPED],
     }[state(report)]
-    telling = [verdict for verdict in report.verdicts if verdict.outcome in worst]
+    deciding = [verdict for verdict in report.verdicts if verdict.outcome in worst]
     several = len(report.links) > 1
-    reasons = [f"{f'{v.link} ' if several else ''}{v.id}: {brief(v.reason)}" for v in telling]
+    reasons = [f"{f'{v.link} ' if several else ''}{v.id}: {brief(v.reason)}" for v in deciding]
     demo = "A demo, no site." if report.is_demo else ""
-    words = " ".join(filter(None, [demo, note, "; ".join(reasons) or "all is as it must be"]))
-    return f"{NAMES[state(report)]} - {_plain(words)} | {' '.join(_data(report))}\n"
+    text = " ".join(filter(None, [demo, note, "; ".join(reasons) or "all is as it must be"]))
+    return f"{NAMES[state(report)]} - {_plain(text)} | {' '.join(_data(report))}\n"
 
 
-def unknown(words: str) -> str:
+def unknown(why: str) -> str:
     """The line for when there is no report."""
-    return f"{NAMES[UNKNOWN]} - {_plain(words)}\n"
+    return f"{NAMES[UNKNOWN]} - {_plain(why)}\n"
 
 
 def _data(report: Report) -> list[str]:
     """'label'=value[unit];[warn];[crit], one for each number that a verdict compares. What is preferred only warns."""
     several = len(report.links) > 1
-    found = [f"duration={report.elapsed_s:.3f}s"]
+    data = [f"duration={report.elapsed_s:.3f}s"]
     for verdict in report.verdicts:
         preferred = {expectation.fact: _bound(expectation) for expectation in verdict.preferred}
         for expectation in verdict.expected:
@@ -58,8 +59,8 @@ def _data(report: Report) -> list[str]:
                 bound = _bound(expectation)
                 warn, crit = ("", bound) if verdict.level == "must" else (bound, "")
                 warn = preferred.get(expectation.fact) or warn
-                found.append(f"'{_label(label)}'={value:.6g}{unit};{warn};{crit}")
-    return found
+                data.append(f"'{_label(label)}'={value:.6g}{unit};{warn};{crit}")
+    return data
 
 
 def _bound(expectation: Expectation) -> str:

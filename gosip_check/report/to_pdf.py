@@ -7,29 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import typst
+
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import groups, needs_hint, wanting
+from gosip_check.report.reading import closing, counted, groups, needs_hint, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
-from gosip_check.report.to_html import CLOSING, fact_lines, form_rows
+from gosip_check.report.to_html import fact_lines, form_rows
 
 _MOST_FACTS = 200
 
 
-class NoTypst(Exception):
-    """The extra is not installed. The text is a sentence that says what to do."""
-
-
 def to_pdf(report: Report) -> bytes:
-    """The whole document. Raises NoTypst."""
-    try:
-        import typst
-    except ImportError as error:
-        raise NoTypst(
-            "PDF needs the extra `pdf`: pip install 'gosip-check[pdf]'. Or print the page of `gosip-check report "
-            "html`: it is made for A4."
-        ) from error
+    """The whole document."""
     source = Path(__file__).with_name("page.typ")
     document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report))})
     assert isinstance(document, bytes)
@@ -37,29 +28,27 @@ def to_pdf(report: Report) -> bytes:
 
 
 def _data(report: Report) -> dict[str, Any]:
-    word, meaning = CLOSING[report.outcome]
     checklist = report.checklist
     data = {
         "outcome": report.outcome.value,
-        "word": f"{word} ({report.part} only)" if report.part else word,
-        "meaning": meaning,
-        "counts": ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number),
+        "closing": closing(report),
+        "counts": counted(report.counts),
         "title": report.checklist.title,
         "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
         "demo": report.is_demo,
         "wanting": [_verdict(verdict, several=len(report.links) > 1) for verdict in wanting(report)],
         "form": [
-            [label, f"{value} (discovered, not confirmed)" if found else value]
-            for label, value, found in (form_rows(report.form) if report.form else [])
+            [label, f"{value} (discovered, not confirmed)" if discovered else value]
+            for label, value, discovered in (form_rows(report.form) if report.form else [])
         ],
-        "lacking": ", ".join(report.form.not_filled_in) if report.form else "",
+        "not_filled_in": ", ".join(report.form.not_filled_in) if report.form else "",
         "names": [link.name for link in report.links],
         "side_by_side": [[id_, *(o.value if o else "-" for o in outcomes)] for id_, outcomes in rows(report)],
         "together": _groups(report, ALL_LINKS),
         "links": [
             {
                 "name": f"{link.name}: {link.outcome.value.replace('-', ' ')}",
-                "place": _place(link),
+                "address": _address(link),
                 "trouble": link.trouble or "",
                 "groups": _groups(report, link.name),
             }
@@ -67,7 +56,7 @@ def _data(report: Report) -> dict[str, Any]:
         ],
         "rewritings": [
             {
-                "words": f"{rewriting.message} {rewriting.culprit}",
+                "title": f"{rewriting.message} {rewriting.culprit}",
                 "lines": [[before or "(not there)", after or "(taken out)"] for before, after in rewriting.lines],
             }
             for rewriting in rewritings(report)
@@ -93,8 +82,8 @@ def _data(report: Report) -> dict[str, Any]:
             *_signed(report),
         ],
     }
-    shown: dict[str, Any] = _visible(data)
-    return {**shown, "pictures": [str(picture.svg) for picture in pictures(report)]}
+    safe: dict[str, Any] = _visible(data)
+    return {**safe, "pictures": [str(picture.svg) for picture in pictures(report)]}
 
 
 def _groups(report: Report, link: str) -> list[dict[str, Any]]:
@@ -104,16 +93,16 @@ def _groups(report: Report, link: str) -> list[dict[str, Any]]:
     ]
 
 
-def _place(link: LinkReport) -> str:
-    place = " ".join(filter(None, [link.interface, link.source]))
-    return f"{place}, seen as {link.public_address}" if link.public_address else place
+def _address(link: LinkReport) -> str:
+    own = " ".join(filter(None, [link.interface, link.source]))
+    return f"{own}, seen as {link.public_address}" if link.public_address else own
 
 
 def _verdict(verdict: Verdict, several: bool = False) -> list[str]:
     """several: the line's name is needed, because the verdict stands among those of other lines."""
     hint = verdict.hint if needs_hint(verdict) else ""
-    place = f"{verdict.id}, {verdict.link}" if several else verdict.id
-    return [verdict.outcome.value, verdict.title, place, verdict.reason, hint]
+    name = f"{verdict.id}, {verdict.link}" if several else verdict.id
+    return [verdict.outcome.value, verdict.title, name, verdict.reason, hint]
 
 
 def _asked_with(measurement: Measurement) -> str:

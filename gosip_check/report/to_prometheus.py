@@ -13,8 +13,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.figures import figures, unit_of
+from gosip_check.report.figures import figures
 from gosip_check.report.text import visible
+from gosip_check.values import unit_of, without_unit
 
 OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3, Outcome.SKIPPED: 4}
 _READINESS = {Readiness.READY: 0, Readiness.NOT_READY: 1, Readiness.INCONCLUSIVE: 3}
@@ -46,9 +47,9 @@ class _Collected(Collector):
 
 def registry(latest: "Callable[[], tuple[Report, datetime | None] | None]") -> CollectorRegistry:
     """A registry that serves (latest report, when a run last was ready), or nothing yet."""
-    found = CollectorRegistry(auto_describe=False)
-    found.register(_Collected(latest))
-    return found
+    own = CollectorRegistry(auto_describe=False)
+    own.register(_Collected(latest))
+    return own
 
 
 def to_prometheus(report: Report, last_success: datetime | None) -> bytes:
@@ -91,21 +92,21 @@ def _metrics(report: Report, last_success: datetime | None) -> list[Metric]:
 
 def _figures(report: Report) -> list[Metric]:
     """A gauge for each figure that has a unit: those are the measured ones."""
-    found: dict[str, GaugeMetricFamily] = {}
-    told: set[tuple[str, str]] = set()
+    gauges: dict[str, GaugeMetricFamily] = {}
+    written: set[tuple[str, str]] = set()
     for (link, name), value in figures(report).items():
         base = _BASE.get(unit_of(name))
         if base is None:
             continue
         suffix, factor = base
-        stem = re.sub(r"_(ms|s|pct|kbps|mbps|mb)(?=\.|$)", "", name)
-        metric = f"gosip_check_{re.sub('[^a-z0-9]+', '_', stem.lower()).strip('_')}_{suffix}"
-        if (metric, link) in told:
+        stem = re.sub("[^a-z0-9]+", "_", without_unit(name).lower()).strip("_")
+        metric = f"gosip_check_{stem}_{suffix}"
+        if (metric, link) in written:
             continue
-        told.add((metric, link))
-        gauge = found.setdefault(metric, GaugeMetricFamily(metric, f"Measured: {_plain(name)}.", labels=["link"]))
+        written.add((metric, link))
+        gauge = gauges.setdefault(metric, GaugeMetricFamily(metric, f"Measured: {_plain(name)}.", labels=["link"]))
         gauge.add_metric([_plain(link)], value * factor)
-    return list(found.values())
+    return list(gauges.values())
 
 
 def _plain(text: str) -> str:

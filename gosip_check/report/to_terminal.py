@@ -23,10 +23,11 @@ from gosip_check.records import (
     SecondTrunk,
     Verdict,
 )
-from gosip_check.report.alg_diff import diff
-from gosip_check.report.reading import heading
+from gosip_check.report.pictures import Rewriting, rewritings
+from gosip_check.report.reading import closing, counted, heading, needs_hint
 from gosip_check.report.side_by_side import side_by_side
 from gosip_check.report.text import visible
+from gosip_check.values import shown, shown_record
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -35,19 +36,14 @@ _STYLES = {
     Outcome.UNKNOWN: "magenta",
     Outcome.SKIPPED: "dim",
 }
-_CLOSING = {
-    Readiness.READY: ("READY", "bold white on dark_green"),
-    Readiness.NOT_READY: ("NOT READY", "bold white on dark_red"),
-    Readiness.INCONCLUSIVE: ("INCONCLUSIVE", "bold black on yellow"),
+_CLOSING_STYLES = {
+    Readiness.READY: "bold white on dark_green",
+    Readiness.NOT_READY: "bold white on dark_red",
+    Readiness.INCONCLUSIVE: "bold black on yellow",
 }
 _SPREAD_OUT = 4
 "A list of more records than this gets a line each instead of a line for each of their facts."
 _MOST_ITEMS = 20
-_MEANING = {
-    Readiness.READY: "everything that must be so is so",
-    Readiness.NOT_READY: "mend what failed, then run this again",
-    Readiness.INCONCLUSIVE: "something that decides could not be found out",
-}
 
 
 def summary(report: Report, details: bool = False) -> RenderableType:
@@ -65,35 +61,24 @@ def summary(report: Report, details: bool = False) -> RenderableType:
         parts += [Text(), side_by_side(report, _STYLES)]
         if across:
             parts += [Text(), Text("The lines together", "bold"), _table(across)]
-    for measurement in report.measurements:
-        parts += diff(measurement)
+    for rewriting in rewritings(report):
+        parts += _rewritten(rewriting)
     if details:
         for measurement in report.measurements:
             parts += [Text(), Text(visible(f"{measurement.probe}: {measurement.subject}"), "bold")]
             parts += [Text(line) for line in _facts(measurement.facts or {})]
-    return Group(*parts, Text(), closing(report))
+    return Group(*parts, Text(), closing_bar(report))
 
 
-def closing(report: Report) -> RenderableType:
+def closing_bar(report: Report) -> RenderableType:
     """The outcome in a bar as wide as the terminal, to be read across a room."""
-    _, style = _CLOSING[report.outcome]
-    return Padding(Text(f"{_outcome(report)}\n{_counts(report)}", style), (1, 2), style=style)
+    style = _CLOSING_STYLES[report.outcome]
+    return Padding(Text(f"{closing(report)}\n{counted(report.counts)}", style), (1, 2), style=style)
 
 
 def closing_line(report: Report) -> Text:
     """The outcome in one line."""
-    return Text(f"{_outcome(report)} ({_counts(report)})", _CLOSING[report.outcome][1])
-
-
-def _outcome(report: Report) -> str:
-    scope = [f"{visible(report.part)} only"] if report.part else []
-    scope += ["a demo, no site"] if report.is_demo else []
-    told = f" ({'; '.join(scope)})" if scope else ""
-    return f"{_CLOSING[report.outcome][0]}{told}: {_MEANING[report.outcome]}"
-
-
-def _counts(report: Report) -> str:
-    return ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
+    return Text(f"{closing(report)} ({counted(report.counts)})", _CLOSING_STYLES[report.outcome])
 
 
 def print_summary(console: Console, report: Report, details: bool = False) -> None:
@@ -130,17 +115,26 @@ def _table(verdicts: list[Verdict]) -> Table:
                 table.add_section()
             group = verdict.group
             table.add_row(Text(), Text(visible(heading(group)), "bold"))
-        missed = verdict.outcome in (Outcome.FAIL, Outcome.WARN)
-        weighs = missed or verdict.outcome is Outcome.UNKNOWN
-        words = Text.assemble(
+        weighs = needs_hint(verdict) or verdict.outcome is Outcome.UNKNOWN
+        cell = Text.assemble(
             (visible(verdict.title), "bold" if weighs else ""),
             (f"  {visible(verdict.id)}", "dim"),
             (f"\n{visible(verdict.reason)}", "" if weighs else "dim"),
         )
-        if missed:  # what is unknown says itself what would help
-            words.append(f"\n-> {visible(verdict.hint)}", "cyan")
-        table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), words)
+        if needs_hint(verdict):
+            cell.append(f"\n-> {visible(verdict.hint)}", "cyan")
+        table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), cell)
     return table
+
+
+def _rewritten(rewriting: Rewriting) -> list[Text]:
+    """The lines of a SIP message before and after, in a diff's colours."""
+    title = f"What became of {rewriting.message} on the way ({rewriting.link})"
+    lines = [Text(), Text(visible(title), "bold")]
+    for before, after in rewriting.lines:
+        lines += [] if before is None else [Text(f"- {visible(before)}", "red")]
+        lines += [] if after is None else [Text(f"+ {visible(after)}", "green")]
+    return lines
 
 
 def form_table(form: Form) -> Table:
@@ -198,32 +192,10 @@ def _facts(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
                 if isinstance(item, Mapping) and len(value) <= _SPREAD_OUT:
                     yield f"{indent}{visible(name)} {number}:"
                     yield from _facts(item, depth + 1)
-                else:
-                    words = _in_a_line(item) if isinstance(item, Mapping) else _value(item)
-                    yield f"{indent}{visible(name)} {number}: {words}"
+                else:  # one of many records, as of the channels: all of it, but not a screenful each
+                    in_a_line = shown_record if isinstance(item, Mapping) else shown
+                    yield f"{indent}{visible(name)} {number}: {in_a_line(item, text=visible)}"
             if len(value) > _MOST_ITEMS:
                 yield f"{indent}{visible(name)}: {len(value) - _MOST_ITEMS} more, see --json"
         else:
-            yield f"{indent}{visible(name)}: {_value(value)}"
-
-
-def _in_a_line(facts: Mapping[str, Any]) -> str:
-    """One of many records, as of the channels: all of it, but not a screenful each."""
-    words = (f"{visible(name)} {_value(value)}" for name, value in facts.items() if value is not None)
-    return ", ".join(words)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case list():
-            return ", ".join(_value(item) for item in value) or "none"
-        case Mapping():
-            return f"({_in_a_line(value)})" if value else "none"
-        case _:
-            return visible(str(value))
+            yield f"{indent}{visible(name)}: {shown(value, text=visible)}"

@@ -4,6 +4,7 @@ Nothing here keeps a password, and no error tells one.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,15 @@ _HASHES: dict[str, Callable[[bytes], str]] = {
 if "sha512_256" in hashlib.algorithms_available:
     _HASHES["SHA-512-256"] = lambda data: hashlib.new("sha512_256", data).hexdigest()
 
-_UNSAFE = '"\\'
+_QOPS = ("auth", "auth-int")
+"What we can answer, the preferred one first. auth-int covers the body as well (RFC 7616 3.4.3)."
+
+_UNQUOTABLE = "\r\n\0"
+_QUOTED_PAIR = frozenset('"\\' + "".join(map(chr, (*range(1, 32), 127)))) - frozenset(_UNQUOTABLE)
+"What must follow a backslash in a quoted string (RFC 3261 25.1)."
+
+_BEGINNING = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t\r\n]+([^ \t\r\n=][^=]*=.*)", re.DOTALL)
+"The beginning of a challenge in a list: a scheme, and behind blanks its first parameter."
 
 
 @dataclass(frozen=True)
@@ -43,18 +52,48 @@ class Challenge:
         return self.algorithm.upper().endswith("-SESS")
 
     @property
+    def chosen_qop(self) -> str | None:
+        """The one that we answer with; None where the server offers none (RFC 2069), or none that we know."""
+        return next((qop for qop in _QOPS if qop in self.qop), None)
+
+    @property
     def is_usable(self) -> bool:
         """We know its algorithm and one of its qop values."""
-        return self.hash_name in _HASHES and (not self.qop or "auth" in self.qop)
+        return self.hash_name in _HASHES and (not self.qop or self.chosen_qop is not None)
+
+
+def parse_challenges(value: str) -> list[Challenge]:
+    """Every digest challenge of one field, in order. Several may be joined by commas (RFC 7235 4.1), others among them.
+
+    What cannot be read is left out.
+    """
+    grouped: list[tuple[str, list[str]]] = []
+    for part in split_list(value, ","):
+        beginning = _BEGINNING.fullmatch(part)
+        if beginning is not None:
+            grouped.append((beginning[1], [beginning[2]]))
+        elif grouped:
+            grouped[-1][1].append(part)
+    challenges = []
+    for scheme, parts in grouped:
+        try:
+            challenges.append(_challenge(scheme, parts))
+        except WireError:
+            continue
+    return challenges
 
 
 def parse_challenge(value: str) -> Challenge:
-    """The value of one challenge field. Raises WireError for what is no digest challenge."""
-    scheme, _, rest = value.strip().partition(" ")
+    """The value of a field that holds one challenge. Raises WireError for what is no digest challenge."""
+    scheme, *rest = value.split(maxsplit=1) or [""]
+    return _challenge(scheme, split_list("".join(rest), ","))
+
+
+def _challenge(scheme: str, parts: Sequence[str]) -> Challenge:
     if scheme.lower() != "digest":
         raise WireError(f"{scheme!r} is no digest challenge")
     given: dict[str, str] = {}
-    for part in split_list(rest, ","):
+    for part in parts:
         name, equals, text = part.partition("=")
         if not equals:
             continue
@@ -80,17 +119,20 @@ def choose(challenges: Sequence[Challenge]) -> Challenge | None:
 def response(
     challenge: Challenge, user: str, password: str, method: str, uri: str, cnonce: str, nonce_count: int = 1
 ) -> str:
-    """The `response` value (RFC 7616 3.4.1). `uri`: the Request-URI as it is sent. ValueError: not usable."""
+    """The `response` value of a request without a body (RFC 7616 3.4.1). `uri`: the Request-URI as it is sent.
+
+    Octets of the password that are no text are taken as they are. ValueError: the challenge is not usable.
+    """
     if not challenge.is_usable:
         raise ValueError(f"algorithm {challenge.algorithm!r} with qop {challenge.qop} cannot be answered")
-    digest = _HASHES[challenge.hash_name]
-    key = digest(f"{user}:{challenge.realm}:{password}".encode())
+    digest, qop = _HASHES[challenge.hash_name], challenge.chosen_qop
+    key = digest(f"{user}:{challenge.realm}:{password}".encode("utf-8", "surrogateescape"))
     if challenge.is_session:
         key = digest(f"{key}:{challenge.nonce}:{cnonce}".encode())
-    request = digest(f"{method}:{uri}".encode())
-    if not challenge.qop:
+    request = digest((f"{method}:{uri}:{digest(b'')}" if qop == "auth-int" else f"{method}:{uri}").encode())
+    if qop is None:
         return digest(f"{key}:{challenge.nonce}:{request}".encode())
-    return digest(f"{key}:{challenge.nonce}:{nonce_count:08x}:{cnonce}:auth:{request}".encode())
+    return digest(f"{key}:{challenge.nonce}:{nonce_count:08x}:{cnonce}:{qop}:{request}".encode())
 
 
 def authorization(
@@ -107,7 +149,7 @@ def authorization(
         f"algorithm={challenge.algorithm}",
     ]
     if challenge.qop:
-        words += [f"cnonce={_quoted(cnonce)}", "qop=auth", f"nc={nonce_count:08x}"]
+        words += [f"cnonce={_quoted(cnonce)}", f"qop={challenge.chosen_qop}", f"nc={nonce_count:08x}"]
     elif challenge.is_session:
         words.append(f"cnonce={_quoted(cnonce)}")
     if challenge.opaque is not None:
@@ -115,10 +157,15 @@ def authorization(
     return f"Digest {', '.join(words)}"
 
 
+def can_be_quoted(text: str) -> bool:
+    """May it stand in a quoted string? All but line breaks, NUL, and lone surrogates, which are no text."""
+    return not any(letter in _UNQUOTABLE or "\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _quoted(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("a value that is not printable cannot be quoted")
-    return '"' + "".join(f"\\{letter}" if letter in _UNSAFE else letter for letter in text) + '"'
+    if not can_be_quoted(text):
+        raise ValueError("a value with a line break, a NUL or what is no text cannot be quoted")
+    return '"' + "".join(f"\\{letter}" if letter in _QUOTED_PAIR else letter for letter in text) + '"'
 
 
 def _unquoted(text: str) -> str:

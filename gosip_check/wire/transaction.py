@@ -57,7 +57,7 @@ class ClientTransaction:
         self.foreign = []
         self.sent = 0
         self.timed_out = False
-        self._request = request
+        self.request = request
         self._branch = branch.lower()
         self._method = message.cseq.method
         self._t2 = t2
@@ -89,7 +89,7 @@ class ClientTransaction:
         self.sent += 1
         self._send_at = None if self._reliable else now + self._interval
         self._interval = min(2 * self._interval, self._t2)
-        return self._request
+        return self.request
 
     def is_answered_by(self, message: Message) -> bool:
         """Do branch and method say that it belongs here? Raises WireError where that cannot be read."""
@@ -98,12 +98,15 @@ class ClientTransaction:
         return (message.vias[0].branch or "").lower() == self._branch and message.cseq.method == self._method
 
     def receive(self, datagram: bytes) -> Response | None:
-        """The response in it if it belongs here, else None; a repetition of the final one is taken in (timer K): None.
+        """`take()` of what a datagram holds. Raises WireError where that cannot be read; the transaction goes on."""
+        return self.take(parse(datagram))
+
+    def take(self, message: Message) -> Response | None:
+        """The response if it belongs here, else None; a repetition of the final one is taken in (timer K): None.
 
         Belongs here: the branch of its top Via and the method of its CSeq are the request's (17.1.3). The branch is a
-        token, so case does not matter (7.3.1). Raises WireError where that cannot be read; the transaction goes on.
+        token, so case does not matter (7.3.1). Raises WireError where these cannot be read; the transaction goes on.
         """
-        message = parse(datagram)
         if not isinstance(message, Response) or not self.is_answered_by(message):
             if len(self.foreign) < FOREIGN_KEPT:
                 self.foreign.append(message)

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,8 @@ import pytest
 from gosip_check.checklist import load_file
 from gosip_check.cli.demo import emulated
 from gosip_check.probes.secret import Secret
-from gosip_check.records import Link
+from gosip_check.records import Link, Settings
+from gosip_check.report import FORMATS
 from gosip_check.report.load import load
 from gosip_check.run import Plan, select
 from tests.saved import DATA, tool
@@ -22,7 +24,7 @@ OF_THE_PARENT = re.compile(r"\bGO\b|\b217\.22\.")
 
 @pytest.mark.parametrize("fault", ["ready", "refused"])
 def test_a_run(tmp_path: Path, fault: str) -> None:
-    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "html", "svg")}
+    files = {kind: tmp_path / f"report.{kind}" for kind in FORMATS if kind != "pdf"}
     named = [word for kind, file in files.items() for word in (f"--{kind}", file)]
     shown = tool("demo", "--checklist", OTHER, *named, *([] if fault == "ready" else ["--fault", fault]))
     assert "Example Telecom" in shown.stdout
@@ -41,14 +43,10 @@ def test_a_run(tmp_path: Path, fault: str) -> None:
 def test_an_account_that_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with ExitStack() as stack:
-        checklist, settings = emulated(stack, load_file(OTHER), "forbidden")
-        plan = Plan(
-            checklist=checklist,
-            requirements=select(checklist, ("account.*",)),
-            links=[Link("Internet-1")],
-            settings=msgspec.structs.replace(settings, account="35621000000"),
-            password=Secret("pl4nted"),
-        )
-        report = go(plan)
+        checklist = load_file(OTHER)
+        asked = Plan(checklist, select(checklist, ("account.*",)), [Link("Internet-1")], Settings())
+        plan = emulated(stack, asked, "forbidden")
+        settings = msgspec.structs.replace(plan.settings, account="35621000000")
+        report = go(replace(plan, settings=settings, password=Secret("pl4nted")))
     said = {verdict.id: verdict.reason for verdict in report.verdicts}
     assert said["account.registers"].endswith("not allowed from this address: ask Example Telecom.")

@@ -29,7 +29,20 @@ REGISTER_FAULTS: Mapping[str, int] = {
     "nonce stale always": 6,
     "unknown algorithm first": 7,
     "no qop": 8,
+    "two challenges in one field": 9,
+    "a TAB behind Digest": 10,
+    "407": 11,
+    "no challenge": 12,
+    "no challenge, and a port altered": 13,
+    "423 for a contact": 14,
+    "403 for a contact": 15,
+    "503 after the challenge": 16,
+    "200 without a contact": 17,
+    "silent to a contact": 18,
+    "silent to a contact, and to taking it back": 19,
 }
+
+_COUNTED = ("asked", "authenticated", "failed", "succeeded", "row", "worst", "bound")
 
 REASONS: Mapping[int, str] = {200: "OK", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
 
@@ -53,6 +66,7 @@ loadmodule "pv.so"
 loadmodule "auth.so"
 loadmodule "tls.so"
 loadmodule "textops.so"
+loadmodule "textopsx.so"
 loadmodule "tcpops.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
@@ -60,6 +74,7 @@ modparam("ctl", "binrpc", "unix:{folder}/ctl")
 modparam("tls", "certificate", "{folder}/certificate.pem")
 modparam("tls", "private_key", "{folder}/key.pem")
 modparam("auth", "algorithm", "{algorithm}")
+modparam("auth", "one_time_nonce", {one_time})
 modparam("registrar", "max_expires", 3600)
 modparam("tls", "tls_method", "TLSv1.2+")
 {variables}
@@ -68,6 +83,32 @@ request_route {{
         exit;
     }}
     if (method == "REGISTER") {{
+        if ($shv(fault) == 13 && is_present_hf("Contact")) {{
+            subst('/^Contact: <sip:([^@]+)@([^:]+):[0-9]+/Contact: <sip:\\1@\\2:1234/ig');
+            msg_apply_changes();
+        }}
+        if ($shv(fault) == 12 || $shv(fault) == 13) {{
+            $shv(asked) = $shv(asked) + 1;
+            save("location");
+            exit;
+        }}
+        if ($shv(fault) == 11) {{
+            if (!is_present_hf("Proxy-Authorization")) {{
+                $shv(asked) = $shv(asked) + 1;
+                proxy_challenge("{realm}", "1");
+                exit;
+            }}
+            $shv(authenticated) = $shv(authenticated) + 1;
+            pv_proxy_authenticate("{realm}", "{password}", "0");
+            $var(came) = $rc;
+            route(COUNT);
+            if ($var(came) < 0) {{
+                proxy_challenge("{realm}", "1");
+                exit;
+            }}
+            save("location");
+            exit;
+        }}
         if (!is_present_hf("Authorization")) {{
             $shv(asked) = $shv(asked) + 1;
             if ($shv(fault) == 1) {{
@@ -86,13 +127,33 @@ request_route {{
                 auth_challenge("{realm}", "0");
                 exit;
             }}
+            if ($shv(fault) == 9 || $shv(fault) == 10) {{
+                auth_get_www_authenticate("{realm}", "1", "$var(field)");
+                if ($shv(fault) == 9) {{
+                    $var(first) = "Digest realm=\\"r\\", nonce=\\"x\\", algorithm=SHAKE256, Digest ";
+                }} else {{
+                    $var(first) = "Digest\\t";
+                }}
+                append_to_reply("WWW-Authenticate: $var(first)$(var(field){{s.substr,25,0}})");
+                sl_send_reply("401", "Unauthorized");
+                exit;
+            }}
             auth_challenge("{realm}", "1");
             exit;
         }}
         $shv(authenticated) = $shv(authenticated) + 1;
+        pv_www_authenticate("{realm}", "{password}", "0");
+        $var(came) = $rc;
+        if ($var(came) < 0) {{
+            route(COUNT);
+        }}
         switch ($shv(fault)) {{
             case 2:
+                append_to_reply("Warning: 399 trunk \\"not from here\\"\\r\\n");
                 sl_send_reply("403", "Forbidden");
+                exit;
+            case 16:
+                sl_send_reply("503", "Service Unavailable");
                 exit;
             case 3:
                 exit;
@@ -108,17 +169,55 @@ request_route {{
                 sl_send_reply("401", "Unauthorized");
                 exit;
         }}
-        if (!pv_www_authenticate("{realm}", "{password}", "0")) {{
-            $shv(failed) = $shv(failed) + 1;
+        if ($var(came) < 0) {{
             auth_challenge("{realm}", "1");
             exit;
         }}
-        $shv(succeeded) = $shv(succeeded) + 1;
+        route(COUNT);
+        if (is_present_hf("Contact") && $hdr(Expires) != "0") {{
+            switch ($shv(fault)) {{
+                case 14:
+                    append_to_reply("Min-Expires: 600\\r\\n");
+                    sl_send_reply("423", "Interval Too Brief");
+                    exit;
+                case 15:
+                    append_to_reply("Warning: 399 trunk \\"the only contact is taken\\"\\r\\n");
+                    sl_send_reply("403", "Forbidden");
+                    exit;
+                case 17:
+                    save("location", "0x02");
+                    sl_send_reply("200", "OK");
+                    exit;
+                case 18:
+                case 19:
+                    save("location", "0x02");
+                    $shv(bound) = $shv(bound) + 1;
+                    exit;
+            }}
+        }}
+        if (is_present_hf("Contact") && $shv(fault) == 19) {{
+            exit;
+        }}
         append_to_reply("Service-Route: <sip:217.22.184.27:5060;lr>\\r\\n");
         save("location");
         exit;
     }}
 {routes}
+}}
+
+# $var(came): what the digest came to. -2 is a wrong password; a nonce that is used up, or not ours, is another number.
+route[COUNT] {{
+    if ($var(came) == -2) {{
+        $shv(failed) = $shv(failed) + 1;
+        $shv(row) = $shv(row) + 1;
+        if ($shv(row) > $shv(worst)) {{
+            $shv(worst) = $shv(row);
+        }}
+    }}
+    if ($var(came) > 0) {{
+        $shv(succeeded) = $shv(succeeded) + 1;
+        $shv(row) = 0;
+    }}
 }}
 """
 
@@ -140,10 +239,11 @@ class Kamailio:
         addresses: Sequence[str],
         certificate_names: Sequence[str],
         algorithm: str = "MD5",
+        one_time_nonces: bool = False,
     ) -> None:
         self.room, self.addresses = room, list(addresses)
         self._rooms = rooms
-        self._algorithm = algorithm
+        self._algorithm, self._one_time_nonces = algorithm, one_time_nonces
         self._folder = rooms.folder / "kamailio"
         self._folder.mkdir()
         self._make_certificate(certificate_names)
@@ -162,13 +262,22 @@ class Kamailio:
                 self._set(f"reason{number}", "str", REASONS.get(status, "No Comment"))
 
     def register(self, fault: str) -> None:
-        """Deal with REGISTER like this (REGISTER_FAULTS) from now on, and count from nothing."""
-        self._set("fault", "int", str(REGISTER_FAULTS[fault]))
-        for name in ("asked", "authenticated", "failed", "succeeded"):
+        """Deal with REGISTER like this (REGISTER_FAULTS) from now on, count from nothing, and hold no binding."""
+        control = f"unix:{self._folder}/ctl"
+        self._rooms.run(self.room, ["kamcmd", "-s", control, "ul.rm", "location", f"s:{USER}"], check=False)
+        self.meet(fault)
+        for name in _COUNTED:
             self._set(name, "int", "0")
 
+    def meet(self, fault: str) -> None:
+        """Deal with REGISTER like this from now on, and go on counting."""
+        self._set("fault", "int", str(REGISTER_FAULTS[fault]))
+
     def count(self, name: str) -> int:
-        """REGISTER received: `asked` without credentials, `authenticated` with; of these `failed`, `succeeded`."""
+        """REGISTER received: `asked` without credentials, `authenticated` with; of these `failed`, `succeeded`.
+
+        Failures in a row: `row` now, `worst` at any time. `bound`: contacts that were stored in silence.
+        """
         control = f"unix:{self._folder}/ctl"
         said = self._rooms.run(self.room, ["kamcmd", "-s", control, "pv.shvGet", name]).stdout
         return int(re.findall(r"\d+", said)[-1])
@@ -194,13 +303,13 @@ class Kamailio:
         listen += [f"listen=tcp:{address}:{port}" for address in MANAGEMENT for port in (22, 443)]
         variables = [f'modparam("pv", "shvset", "status{n}=i:200")' for n, _ in numbered]
         variables += [f'modparam("pv", "shvset", "reason{n}=s:OK")' for n, _ in numbered]
-        counted = ("fault", "asked", "authenticated", "failed", "succeeded")
-        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in counted]
+        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in ("fault", *_COUNTED)]
         return _CONFIG.format(
             folder=self._folder,
             realm=REALM,
             password=PASSWORD,
             algorithm=self._algorithm,
+            one_time=int(self._one_time_nonces),
             listen="\n".join(listen),
             variables="\n".join(variables),
             routes="\n".join(_ROUTE.format(address=address, number=n) for n, address in numbered),

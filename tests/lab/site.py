@@ -82,7 +82,7 @@ def missing() -> str | None:
 class Lab:
     """A running site. Made by `site()` only."""
 
-    def __init__(self, built: Rooms, algorithm: str) -> None:
+    def __init__(self, built: Rooms, algorithm: str, one_time_nonces: bool) -> None:
         self.rooms = built
         self.state = "none"
         self.nft("cpe", rulesets.HOME_ROUTER)
@@ -92,7 +92,7 @@ class Lab:
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
         self.chrony = Chrony(built, "go")
-        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES, algorithm)
+        self.kamailio = Kamailio(built, "go", [*SITES, OUTSIDE], CERTIFICATE_NAMES, algorithm, one_time_nonces)
 
     def run(
         self,
@@ -147,13 +147,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def site(cables: Sequence[Cable] = CABLES, algorithm: str = "MD5") -> Iterator[Lab]:
+def site(cables: Sequence[Cable] = CABLES, algorithm: str = "MD5", one_time_nonces: bool = False) -> Iterator[Lab]:
     """Build the site, start the provider's servers, wait until they answer, and take all of it away again.
 
-    algorithm: of the registrar's challenges.
+    algorithm: of the registrar's challenges. one_time_nonces: each is good for one request, and it never says stale.
     """
     held = {"go": [*SITES, OUTSIDE, RESOLVER, *MANAGEMENT, *TIME_SERVERS], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:
-        yield Lab(built, algorithm)
+        yield Lab(built, algorithm, one_time_nonces)

@@ -138,7 +138,7 @@ def _nat(lab: Lab, tmp_path: Path, *more: str) -> tuple[str, str, dict[str, Any]
 
 
 _IN_A_HURRY = f"""
-from gosip_check.probes import binding_lifetime
+from gosip_check.probes.nat import binding_lifetime
 from gosip_check.__main__ import main
 binding_lifetime.WAITS_S = tuple({WAITS})
 main()

@@ -316,9 +316,9 @@ def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
     attacker = Key.__new__(Key)
     attacker._private = attacker._public = None
     attacker._shared = public.read_bytes().strip()
-    from gosip_check.report import FORMATS
+    from gosip_check.report.to_json import to_json
 
-    path.write_text(FORMATS["json"](attacker.sign(load(path))))
+    path.write_text(to_json(attacker.sign(load(path))))
     done = tool("report", "check", path, "--verify-key-file", public)
     assert done.returncode == 1
     assert "signed with hmac-sha256, and the key is one for ed25519" in done.stdout

@@ -65,7 +65,7 @@ def test_the_reason_is_the_evidence_of_what_decided() -> None:
 @pytest.mark.parametrize(
     ("fact", "operator", "value", "found", "reason"),
     [
-        ("rtt_ms.p95", "max", 100, 12.345, "rtt ms p95 is 12.35 (at most 100 wanted)."),
+        ("rtt_ms.p95", "max", 100, 12.345, "rtt p95 is 12.35 ms (at most 100 wanted)."),
         ("cpu_pct", "max", 80, 91.5, "cpu is 91.5 % (at most 80 wanted)."),
         ("rate_up_kbps", "min", 1000, 990, "rate up is 990 kb/s (at least 1000 wanted)."),
         ("wired", "is", True, False, "wired is no (yes wanted)."),

@@ -6,7 +6,6 @@ Sends and receives; what is asked, and whether it may be asked again, is decided
 import contextlib
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,16 +13,15 @@ from typing import Literal
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip import stream
-from gosip_check.probes.sip.exchange import UDP_TIMEOUT_S
-from gosip_check.probes.sip.signalling import Server
+from gosip_check.probes.sip.exchange import exchange_over_udp, instead_of_answer
+from gosip_check.probes.sip.signalling import ServerFacts
 from gosip_check.records import FailureKind
 from gosip_check.wire.sip import Response, WireError
-from gosip_check.wire.transaction import ClientTransaction
 
 
 @dataclass
 class Line:
-    """Made by `line()` only. host, port: our own socket's. contact_*: where the server saw us, else our own.
+    """Made by `line()` only. peer: the server. host, port: our own socket's. contact_*: where it saw us, else our own.
 
     received: what the last response's Via said of where the request came from.
     """
@@ -31,13 +29,20 @@ class Line:
     context: Context
     transport: Literal["UDP", "TCP", "TLS"]
     sock: socket.socket
-    address: str
-    server_port: int
+    peer: ServerFacts
     host: str
     port: int
     contact_host: str
     contact_port: int
     received: str | None = None
+
+    @property
+    def address(self) -> str:
+        return self.peer.address
+
+    @property
+    def server_port(self) -> int:
+        return self.peer.port
 
     def ask(self, request: bytes, *, once: bool) -> Response | str:
         """The final response to a request, or what came instead in words. `once`: no copy is sent on silence."""
@@ -54,45 +59,26 @@ class Line:
         return came if came.status >= 200 else f"only {came.status} {came.reason} within the time"
 
     def _over_udp(self, request: bytes, once: bool) -> Response | str:
-        transaction = ClientTransaction(request, time.monotonic(), timeout_s=UDP_TIMEOUT_S, reliable=once)
-        words = f"no answer within {UDP_TIMEOUT_S:g} s"
-        while (next_at := transaction.next_at) is not None:
-            copy = transaction.due(time.monotonic())
-            if copy is not None:
-                sockets.send_to(self.sock, copy, self.address, self.server_port)
-                continue
-            sockets.wait_readable(self.context, [self.sock], next_at)
-            for datagram in sockets.read_datagrams(self.sock):
-                if (datagram.address, datagram.port) != (self.address, self.server_port):
-                    continue
-                try:
-                    response = transaction.receive(datagram.data)
-                except WireError as error:
-                    words = f"what answered is not SIP ({error})"
-                    continue
-                if response is not None and response.status >= 200:
-                    return response
-            for icmp in sockets.read_icmp_errors(self.sock):
-                words = f"{icmp.sender} says {icmp.name}"
-        return words
+        transaction = exchange_over_udp(self.context, self.sock, self.peer.server, request, once=once)
+        return transaction.final or instead_of_answer(transaction).detail
 
 
 @contextlib.contextmanager
-def line(context: Context, server: Server, transport: Literal["udp", "tcp"]) -> Iterator[Line]:
+def line(context: Context, server: ServerFacts, transport: Literal["udp", "tcp"]) -> Iterator[Line]:
     """Open the way; TLS where the server was seen to speak it. Raises ProbeFailed where it does not open."""
     seen = server.first.received
     if transport == "udp":
         with sockets.udp_socket(context.link, sockets.family_of(server.address)) as sock:
             host, port = sockets.source_address(context.link, server.address), sockets.local_address(sock)[1]
-            yield Line(context, "UDP", sock, server.address, server.port, host, port, seen or host, port)
+            yield Line(context, "UDP", sock, server, host, port, seen or host, port)
         return
     with sockets.tcp_connect(context, server.address, server.port, stream.CONNECT_TIMEOUT_S) as sock:
         host, port = sockets.local_address(sock)
         if server.first.speaks != "tls":
-            yield Line(context, "TCP", sock, server.address, server.port, host, port, seen or host, port)
+            yield Line(context, "TCP", sock, server, host, port, seen or host, port)
             return
         secured = stream.handshake(context, sock, server.targets[0])
         if not isinstance(secured, ssl.SSLSocket):
             raise ProbeFailed(FailureKind.UNREACHABLE, f"{server.address}:{server.port} gives {secured}.")
         with secured:
-            yield Line(context, "TLS", secured, server.address, server.port, host, port, seen or host, port)
+            yield Line(context, "TLS", secured, server, host, port, seen or host, port)

@@ -1,39 +1,38 @@
-"""Does the provider take this account's password, and what does it grant? At most one authenticated REGISTER a run.
+"""Does the provider take this account's password, and what does it grant? At most one try of a password a run.
 
-The provider locks an account after three failures in a row (see attempts.py), so safety comes before an answer: the
-authenticated request is sent once and never repeated on silence, a 401 is retried only where it says that the nonce was
-stale, a 403 never. By default it asks for bindings and changes none; `account_bind` registers, and takes back what it
-registered. RFC 3261 10.2 and 22, RFC 3608 (Service-Route).
+The provider locks an account after three failures in a row (see attempts.py), so safety comes before an answer. By
+default it asks for bindings and changes none; `account_bind` then registers, too, and takes back what it registered,
+whatever ends it. RFC 3261 10.2 and 22, RFC 3608 (Service-Route). What an answer means is decided in answers.py.
 """
 
-import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Literal
 
-from gosip_check import __version__
 from gosip_check.probes import probe
-from gosip_check.probes.account.attempts import MOST, Attempts, attempts
+from gosip_check.probes.account.answers import Answer, Says
+from gosip_check.probes.account.attempts import Attempts, attempts
+from gosip_check.probes.account.conversation import Conversation
 from gosip_check.probes.account.register_line import Line, line
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip import signalling
 from gosip_check.records import THE_PROVIDER, FailureKind, Record
-from gosip_check.wire import digest
-from gosip_check.wire.register import register_request, request_uri
-from gosip_check.wire.sip import Response, WireError
-
-_AUTHORIZATION = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+from gosip_check.wire import register
+from gosip_check.wire.sip import Response
 
 
 class Options(probe.Options, frozen=True):
-    """account: the user name. account_bind: register and take it back, instead of only asking.
+    """account: the user name. auth_user: the name that the password belongs to, where it is another.
 
-    account_again: try although the last attempt failed. provider: its name, for texts.
+    account_bind: also register, and take that back. account_again: try although the last attempt did not succeed.
+    provider: its name, for texts.
     """
 
     domain: str
     transport: Literal["udp", "tcp"]
     reregistration_s: int
     account: str | None = None
+    auth_user: str | None = None
     account_bind: bool = False
     account_again: bool = False
     provider: str = THE_PROVIDER
@@ -49,7 +48,8 @@ class Binding(Record, frozen=True):
 class Facts(probe.Facts, frozen=True):
     """registered: the provider took the password. None: not tried, or no answer that says so.
 
-    granted_s: for how long; None where nothing was bound. attempts_used: authenticated requests of this run.
+    granted_s: for how long; None where nothing was bound, or the server does not say. min_expires_s: the shortest time
+    that it grants, where it told so. attempts_used: authenticated requests of this run.
     failures_before: in a row, before this run; failures_now: after it. removed: what was bound was taken back.
     """
 
@@ -68,278 +68,196 @@ class Facts(probe.Facts, frozen=True):
     failures_now: int
     no_failure_stands: bool
     removed: bool | None
+    min_expires_s: int | None = None
 
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed: permission where no attempt is safe, and whatever keeps the first request from an answer."""
     if options.account is None or context.password is None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "No account was given, so none was tried.")
+    auth_user = options.auth_user or options.account
     context.say(f"REGISTER for {options.account}")
-    with attempts(options.account, options.domain) as record, line(context, _server(context), options.transport) as way:
-        return _Registration(options, context, record, way).facts()
+    with (
+        attempts(options.account, auth_user) as record,
+        line(context, _server(context), options.transport) as way,
+    ):
+        talk = Conversation(options.account, auth_user, options.domain, way, record, context.password)
+        return _Registration(options, context, record, way, talk).facts()
 
 
-def _server(context: Context) -> signalling.Server:
+def _server(context: Context) -> signalling.ServerFacts:
     """The first server, in the order of the SRV records, that answered OPTIONS."""
-    known = context.seen.get("signalling")
-    servers = known.servers if isinstance(known, signalling.Facts) else []
-    for server in servers:
+    asked = context.facts_of(signalling.Facts)
+    for server in asked.servers if asked else []:
         if server.first.result == "answered":
             return server
     raise ProbeFailed(FailureKind.UNREACHABLE, "No server answered, so no password was sent.")
 
 
-@dataclass(frozen=True)
-class _Refused:
-    """The end of a registration that did not come about. registered: False where the provider said no."""
-
-    words: str
-    registered: bool | None
-
-
 class _Registration:
     """One run's exchange with one server: straight from the first REGISTER to the last."""
 
-    def __init__(self, options: Options, context: Context, record: Attempts, way: Line) -> None:
-        self.options, self.context, self.record, self.way = options, context, record, way
+    def __init__(self, options: Options, context: Context, record: Attempts, way: Line, talk: Conversation) -> None:
+        self.options, self.context, self.record, self.way, self.talk = options, context, record, way, talk
         self.failures_before = record.failures
-        self.call_id = f"{secrets.token_hex(8)}@{way.host}"
-        self.from_tag = secrets.token_hex(4)
-        self.cseq = 0
-        self.statuses: list[int] = []
-        self.challenge: digest.Challenge | None = None
-        self.used = 0
-        self._password = ""
+        self.registered: bool | None = None
+        self.granted_s: int | None = None
+        self.granted_as_asked: bool | None = None
+        self.min_expires_s: int | None = None
+        self.removed: bool | None = None
+        self.service_route: list[str] = []
+        self.bindings: list[Binding] = []
+        self.expiry_words = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
 
     def facts(self) -> Facts:
-        granted: Response | None = None
-        removed: bool | None = None
-        registered: bool | None = True
-        outcome = self._may_try() or self._register()
-        if isinstance(outcome, Response):
-            granted = outcome
-            words = self._granted_words(granted)
-            if self.options.account_bind:
-                removed, told = self._remove()
-                words += told
-        else:
-            words, registered = outcome.words, outcome.registered
-        return self._facts(granted, registered, words, removed)
-
-    def _may_try(self) -> _Refused | None:
-        before = self.failures_before
-        if before >= MOST:
-            return _Refused(
-                f"Not tried: the last {before} attempts failed, and a third failure in a row locks the account. Have "
-                f"the PBX register with it; when that works, delete {self.record.path} and try again.",
-                None,
-            )
-        if before and not self.options.account_again:
-            return _Refused(
-                "Not tried: the last attempt failed. Check user name and password, "
-                f"ask {self.options.provider} whether the account is locked, and then allow one more with --i-know.",
-                None,
-            )
-        return None
-
-    def _register(self) -> Response | _Refused:
-        asked = self._send(None)
-        if isinstance(asked, str):
-            return _Refused(f"No password was sent: {asked}.", None)
-        if asked.status not in _AUTHORIZATION:
-            if asked.status < 300:
-                return _Refused("The server asks for no password, so nothing is known of this one.", None)
-            says = f"{asked.status} {asked.reason}".strip()
-            words = f"The server says {says} before it asks for a password, so none was sent."
-            if asked.status in (403, 404):
-                words += " The account is unknown or locked, or not allowed from this address: "
-                words += f"ask {self.options.provider}."
-            return _Refused(words, None)
-        password = self.context.password.take() if self.context.password else None
-        if password is None:
-            return _Refused("This run has made its one attempt already.", None)
-        answered = self._answer(asked, password)
-        if isinstance(answered, Response) and answered.status in _AUTHORIZATION and self._stale(answered):
-            if self.record.failures >= MOST:
-                return _Refused("The server called its nonce stale, and one more attempt is not safe.", None)
-            answered = self._answer(answered, password)
-        if isinstance(answered, _Refused):
-            return answered
-        if answered.status < 300:
-            self.record.succeeded()
-            self._password = password
-            return answered
-        says = f"{answered.status} {answered.reason}".strip()
-        if answered.status in (401, 403, 407):
-            return _Refused(
-                f"The server does not take user name and password ({says}). Three such failures in a row lock the "
-                "account: do not try again before both are checked.",
-                False,
-            )
-        return _Refused(f"The server says {says} to the password, which tells neither yes nor no.", None)
-
-    def _answer(self, challenged: Response, password: str) -> Response | _Refused:
-        """The one authenticated request. Written down as a failure before it is sent."""
-        field, own = _AUTHORIZATION[challenged.status]
-        challenges = []
-        for value in challenged.headers(field):
-            try:
-                challenges.append(digest.parse_challenge(value))
-            except WireError:
-                continue
-        chosen = digest.choose(challenges)
-        if chosen is None:
-            offered = ", ".join(challenge.algorithm for challenge in challenges) or "nothing that can be read"
-            return _Refused(f"No password was sent: the server's challenge offers {offered}.", None)
-        self.challenge = chosen
-        try:
-            credentials = (own, self._credentials(chosen, password))
-        except ValueError:
-            return _Refused("No password was sent: the challenge cannot be answered in a SIP message.", None)
-        self.record.begin()
-        self.used += 1
-        answered = self._send(credentials)
-        if isinstance(answered, str):
-            return _Refused(
-                f"The password was sent and no answer came: {answered}. That counts as a failed attempt, because the "
-                "provider may have counted it.",
-                None,
-            )
-        return answered
-
-    def _credentials(self, challenge: digest.Challenge, password: str, count: int = 1) -> str:
-        uri = request_uri(self.options.domain)
-        assert self.options.account is not None
-        return digest.authorization(
-            challenge, self.options.account, password, "REGISTER", uri, secrets.token_hex(8), count
-        )
-
-    def _stale(self, response: Response) -> bool:
-        """The server says that only the nonce was too old, and gives another (RFC 7616 3.3)."""
-        for value in response.headers(_AUTHORIZATION[response.status][0]):
-            try:
-                challenge = digest.parse_challenge(value)
-            except WireError:
-                continue
-            if challenge.stale and self.challenge is not None and challenge.nonce != self.challenge.nonce:
-                return True
-        return False
-
-    def _send(self, credentials: tuple[str, str] | None, expires_s: int | None = None) -> Response | str:
-        """The final response, or in words what came instead. Sent once when it carries credentials."""
-        self.cseq += 1
-        assert self.options.account is not None
-        binds = self.options.account_bind
-        request = register_request(
-            user=self.options.account,
-            domain=self.options.domain,
-            transport=self.way.transport,
-            host=self.way.host,
-            port=self.way.port,
-            branch=f"z9hG4bK{secrets.token_hex(8)}",
-            call_id=self.call_id,
-            from_tag=self.from_tag,
-            cseq=self.cseq,
-            user_agent=f"gosip-check/{__version__}",
-            contact_host=self.way.contact_host if binds else None,
-            contact_port=self.way.contact_port if binds else None,
-            expires_s=(self.options.reregistration_s if expires_s is None else expires_s) if binds else None,
-            credentials=credentials,
-        )
-        came = self.way.ask(request, once=credentials is not None)
-        if isinstance(came, Response):
-            self.statuses.append(came.status)
-        return came
-
-    def _remove(self) -> tuple[bool, str]:
-        """Take back the binding that was made, with the same nonce, and with a new one where that is stale."""
-        assert self.challenge is not None
-        came: Response | str = "not sent"
-        for count in (2, 1):
-            credentials = self._credentials(self.challenge, self._password, count)
-            self.record.begin()
-            self.used += 1
-            came = self._send(("Authorization", credentials), expires_s=0)
-            if isinstance(came, str) or came.status not in _AUTHORIZATION or not self._stale(came):
-                break
-            fresh = [digest.parse_challenge(value) for value in came.headers(_AUTHORIZATION[came.status][0])]
-            self.challenge = digest.choose(fresh) or self.challenge
-        if isinstance(came, Response) and came.status < 300:
-            self.record.succeeded()
-            return True, " It was taken back."
-        says = came if isinstance(came, str) else f"{came.status} {came.reason}"
-        return False, f" Taking it back failed ({says}): it ends by itself when its time is over."
-
-    def _granted_words(self, granted: Response) -> str:
-        held = _bindings(granted)
-        where = f"{self.way.address}:{self.way.server_port}"
-        words = (
-            f"{where} takes user name and password ({self.challenge.algorithm if self.challenge else 'no challenge'})."
-        )
-        if self.options.account_bind:
-            seconds = _granted(granted, self._contact())
-            return f"{words} It grants {seconds} s of the {self.options.reregistration_s} s that were asked for."
-        if held:
-            told = ", ".join(f"{binding.uri} ({binding.expires_s} s left)" for binding in held)
-            return f"{words} Registered with it now: {told}."
-        return f"{words} Nothing is registered with it now."
-
-    def _contact(self) -> str:
-        return f"sip:{self.options.account}@{self.way.contact_host}:{self.way.contact_port}"
-
-    def _facts(self, granted: Response | None, registered: bool | None, words: str, removed: bool | None) -> Facts:
-        bound = self.options.account_bind and granted is not None
-        granted_s = _granted(granted, self._contact()) if bound and granted else None
+        words = self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
         failures = self.record.failures
-        stand = (
-            "No failed attempt stands against the account, as far as this machine knows."
-            if not failures
-            else f"{failures} failed attempt(s) in a row stand against the account, and the third locks it. What PBXs "
-            "tried is not counted here."
-        )
-        if granted_s is not None:
-            expiry = f"The server grants {granted_s} s; {self.options.reregistration_s} s were asked for."
-        else:
-            expiry = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
+        stand = "No failed attempt stands against the account, as far as this machine knows."
+        if failures:
+            last = "attempt" if failures == 1 else f"{failures} attempts"
+            stand = f"The last {last} did not succeed; a third failure in a row locks the account. "
+            stand += "What PBXs and other machines tried is not counted here."
+        challenge = self.talk.challenge
         return Facts(
             server=f"{self.way.address}:{self.way.server_port}",
-            registered=registered,
-            statuses=self.statuses,
-            realm=self.challenge.realm if self.challenge else None,
-            algorithm=self.challenge.algorithm if self.challenge else None,
-            granted_s=granted_s,
-            granted_as_asked=None if granted_s is None else granted_s == self.options.reregistration_s,
-            service_route=granted.headers("Service-Route") if granted else [],
-            bindings=_bindings(granted) if granted else [],
+            registered=self.registered,
+            statuses=self.talk.statuses,
+            realm=challenge.realm if challenge else None,
+            algorithm=challenge.algorithm if challenge else None,
+            granted_s=self.granted_s,
+            granted_as_asked=self.granted_as_asked,
+            service_route=self.service_route,
+            bindings=self.bindings,
             received=self.way.received,
-            attempts_used=self.used,
+            attempts_used=self.talk.digests,
             failures_before=self.failures_before,
             failures_now=failures,
             no_failure_stands=failures == 0,
-            removed=removed,
-            evidence={"registered": words, "granted_as_asked": expiry, "no_failure_stands": stand},
+            removed=self.removed,
+            min_expires_s=self.min_expires_s,
+            evidence={"registered": words, "granted_as_asked": self.expiry_words, "no_failure_stands": stand},
         )
+
+    def _register(self) -> str:
+        """Ask what is bound, and bind where that is wanted. The contact comes second, so that what is said of it (the
+        only place is taken, say) is never mistaken for a word on the password.
+        """
+        asked = self.talk.ask()
+        words = self._password_words(asked)
+        if asked.says is Says.TOO_BRIEF:
+            self._not_granted(asked)
+        if asked.says is not Says.TAKEN or asked.response is None:
+            return words
+        self._keep(asked.response)
+        held = register.bound(asked.response)
+        if self.options.account_bind:
+            return f"{words if self.registered else ''} {self._bind(held)}".strip()
+        if not self.registered:
+            return words
+        contacts = ", ".join(f"{contact.uri} ({contact.expires_s} s left)" for contact in held)
+        return f"{words} Registered with it now: {contacts or 'nothing'}."
+
+    def _password_words(self, answer: Answer) -> str:
+        """What an answer says of the password, as a fact and in words."""
+        if answer.says is Says.REFUSED:
+            self.registered = False
+        if answer.says in (Says.REFUSED, Says.UNDECIDED):
+            return answer.words + self._advice(answer)
+        if self.talk.challenge is None or not self.talk.accepted:
+            return "The server asks for no password, so nothing is known of this one."
+        self.registered = True
+        where = f"{self.way.address}:{self.way.server_port}"
+        return f"{where} takes user name and password ({self.talk.challenge.algorithm}). {answer.words}".rstrip()
+
+    def _advice(self, answer: Answer) -> str:
+        if self.talk.digests or answer.response is None or answer.response.status not in (403, 404):
+            return ""
+        provider = self.options.provider
+        return f" The account is unknown or locked, or not allowed from this address: ask {provider}."
+
+    def _bind(self, before: Sequence[register.Bound]) -> str:
+        """Register for a moment. However it ends, what may be bound is taken back, or stands in `context.remains`."""
+        asked_s = self.options.reregistration_s
+        self._may_remain(asked_s)
+        own, words, taken_back = None, [], ""
+        try:
+            answer = self.talk.ask(asked_s)
+            words.append(self._bind_words(answer))
+            if answer.says is Says.TAKEN and answer.response is not None:
+                own = register.ours(register.bound(answer.response), self.talk.contact, before)
+                words.append(self._granted(answer.response, own))
+        finally:
+            if self.talk.may_be_bound:
+                taken_back = self._take_back(own)
+            else:
+                self._may_remain(None)
+        return " ".join(filter(None, [*words, taken_back, *self.context.remains]))
+
+    def _bind_words(self, answer: Answer) -> str:
+        if answer.says is not Says.TAKEN:
+            self._not_granted(answer)
+        if self.registered is None:
+            return self._password_words(answer)
+        return f"Registering failed: {answer.words}." if answer.says is Says.UNDECIDED else answer.words
+
+    def _granted(self, response: Response, own: register.Bound | None) -> str:
+        """Keep for how long our contact is bound; in words."""
+        asked_s = self.options.reregistration_s
+        self._keep(response)
+        self.granted_s = register.granted_s(response, own)
+        if self.granted_s is None:
+            words = "It does not say for how long it registers: its answer shows no Contact of ours and no Expires."
+            self.expiry_words = words
+            return words
+        self._may_remain(self.granted_s)
+        self.granted_as_asked = self.granted_s == asked_s
+        self.expiry_words = f"The server grants {self.granted_s} s; {asked_s} s were asked for."
+        words = f"It grants {self.granted_s} s of the {asked_s} s that were asked for."
+        if own is not None and not register.same_place(own.uri, self.talk.contact):
+            words += f" It holds {self.talk.contact} as {own.uri}."
+        return words
+
+    def _not_granted(self, answer: Answer) -> None:
+        self.expiry_words = "Nothing was bound, so it is not known how long the server grants."
+        if answer.says is Says.TOO_BRIEF and answer.response is not None:
+            self.granted_as_asked = False
+            self.min_expires_s = register.seconds(answer.response.header("Min-Expires"))
+            self.expiry_words = f"{self.options.reregistration_s} s were asked for. {answer.words}"
+
+    def _take_back(self, own: register.Bound | None) -> str:
+        """In words what came of it. Also in a run that was stopped; never with a password that was not taken."""
+        self.removed = False
+        if self.talk.challenge is not None and not self.talk.accepted:
+            return "It was not taken back: that needs the password again."
+        self.talk.go_on_though_stopped()
+        answer = self.talk.ask(0)
+        if answer.says is Says.TAKEN and answer.response is not None:
+            uris = [self.talk.contact, own.uri if own is not None else self.talk.contact]
+            held = register.bound(answer.response)
+            self.removed = not any(register.same_place(contact.uri, uri) for contact in held for uri in uris)
+        if self.removed:
+            self._may_remain(None)
+            return "It was taken back."
+        words = "the answer still shows it" if answer.says is Says.TAKEN else answer.words
+        return f"Taking it back failed: {words.rstrip('.')}."
+
+    def _may_remain(self, longest_s: int | None) -> None:
+        """Note for how long from now our contact may be bound; None: it is not."""
+        self.context.remains.clear()
+        if longest_s is not None:
+            until = datetime.now().astimezone() + timedelta(seconds=longest_s)
+            self.context.remains.append(
+                f"This computer may still be registered as {self.talk.contact} until {until:%Y-%m-%d %H:%M:%S}, and "
+                "calls may come here and not to the PBX."
+            )
+
+    def _keep(self, response: Response) -> None:
+        self.service_route = response.headers("Service-Route")
+        self.bindings = _bindings(response)
 
 
 def _bindings(response: Response) -> list[Binding]:
-    try:
-        contacts = response.contacts
-    except WireError:
-        return []
-    return [Binding(uri=contact.uri, expires_s=_seconds(contact.params.get("expires"))) for contact in contacts]
-
-
-def _granted(response: Response, contact: str) -> int | None:
-    """What the server says of our own binding: its `expires`, else the Expires of the response (RFC 3261 10.2.4)."""
-    for binding in _bindings(response):
-        if binding.uri.startswith(contact) and binding.expires_s is not None:
-            return binding.expires_s
-    return _seconds(response.header("Expires"))
-
-
-def _seconds(text: str | None) -> int | None:
-    text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return [Binding(uri=contact.uri, expires_s=contact.expires_s) for contact in register.bound(response)]
 
 
 PROBE = Probe(
@@ -350,4 +268,5 @@ PROBE = Probe(
     subject=lambda options: f"registration of {options.account} at {options.domain}",
     after=("signalling",),
     account=True,
+    deadline_s=90.0,
 )

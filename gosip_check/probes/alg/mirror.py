@@ -1,16 +1,17 @@
 """What did a far end of our own receive of our SIP? Method three of the ALG probe, where somebody runs a reflector.
 
 Requests go to the reflector's SIP mirror (`wire.sip_mirror`) on SIP's own ports and on one that is not SIP's, over UDP
-and TCP. The answer holds what arrived, so that no ALG can read it, and tells what the answer itself was: both ways are
-seen in full. The mirror is not the provider: an ALG that minds only the provider's addresses is not seen this way.
+and TCP. The answer holds what arrived, so that no ALG can read it, and what the answer itself was: both ways are seen
+in full. The mirror is not the provider: an ALG that minds only the provider's addresses is not seen this way.
 """
 
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gosip_check.probes import far_end
@@ -51,64 +52,55 @@ def ask_mirror(context: Context, reflector: str, domain: str, ports: Sequence[in
     machine cannot send to it.
     """
     address = far_end.resolve(far_end.host_and_port(reflector)[0], context.link.source)
-    places = [(port, message) for port in ports for message in MESSAGES]
+    requests = [(port, message) for port in ports for message in MESSAGES]
     with ThreadPoolExecutor(1 + len(ports)) as pool:
         over_tcp = [pool.submit(_ask_over_tcp, context, address, domain, port) for port in ports]
-        found = _ask_over_udp(context, address, domain, places)
-        return found + [future.result() for future in over_tcp]
+        over_udp = _ask_over_udp(context, address, domain, requests)
+        return over_udp + [future.result() for future in over_tcp]
 
 
-def _ask_over_udp(context: Context, address: str, domain: str, places: Sequence[tuple[int, str]]) -> list[Mirrored]:
+def _ask_over_udp(context: Context, address: str, domain: str, wanted: Sequence[tuple[int, str]]) -> list[Mirrored]:
+    """wanted: port and kind of each request; each has a socket of its own."""
+    source = sockets.source_address(context.link, address)
+    silent: dict[socket.socket, bytes] = {}
+    results: dict[socket.socket, Mirrored] = {}
     with ExitStack() as opened:
-        socks = [opened.enter_context(sockets.udp_socket(context.link, sockets.family_of(address))) for _ in places]
-        source = sockets.source_address(context.link, address)
-        requests = []
-        for sock, (_, message) in zip(socks, places, strict=True):
-            requests.append(_request(domain, message, (source, sockets.local_address(sock)[1])))
-        found: dict[int, Mirrored] = {}
+        for port, message in wanted:
+            sock = opened.enter_context(sockets.udp_socket(context.link, sockets.family_of(address)))
+            local = (source, sockets.local_address(sock)[1])
+            results[sock] = Mirrored("UDP", port, message, local, False)
+            silent[sock] = _request(domain, message, local)
         start_s = time.monotonic()
-        for again_s in [*_SEND_AT_S[1:], _GIVE_UP_AFTER_S]:
-            for index, (port, _) in enumerate(places):
-                if index not in found:
-                    sockets.send_to(socks[index], requests[index], address, port)
-            while len(found) < len(places) and time.monotonic() < start_s + again_s:
-                for sock in sockets.wait_readable(context, socks, start_s + again_s):
-                    index = socks.index(sock)
-                    sockets.read_icmp_errors(sock)
-                    for datagram in sockets.read_datagrams(sock):
-                        port, message = places[index]
-                        local = (source, sockets.local_address(sock)[1])
-                        heard = _read("UDP", port, message, local, requests[index], datagram.data)
-                        if heard is not None:
-                            found[index] = heard
-        silent = [
-            Mirrored("UDP", port, message, (source, sockets.local_address(sock)[1]), False)
-            for sock, (port, message) in zip(socks, places, strict=True)
-        ]
-        return [found.get(index, silent[index]) for index in range(len(places))]
+        for until_s in (*_SEND_AT_S[1:], _GIVE_UP_AFTER_S):
+            for sock, request in silent.items():
+                sockets.send_to(sock, request, address, results[sock].port)
+            for sock, datagrams, _ in sockets.arrivals(context, silent, start_s + until_s):
+                for datagram in datagrams:
+                    answered = _read(results[sock], silent[sock], datagram.data) if sock in silent else None
+                    if answered is not None:
+                        results[sock] = answered
+                        del silent[sock]
+    return list(results.values())
 
 
 def _ask_over_tcp(context: Context, address: str, domain: str, port: int) -> Mirrored:
-    source = sockets.source_address(context.link, address)
+    asked = Mirrored("TCP", port, bait.INVITE, (sockets.source_address(context.link, address), 0), False)
     until_s = time.monotonic() + _GIVE_UP_AFTER_S
     try:
         with sockets.tcp_connect(context, address, port, _GIVE_UP_AFTER_S) as sock:
-            local = (source, sockets.local_address(sock)[1])
-            request = _request(domain, bait.INVITE, local).replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
+            asked = replace(asked, local=(asked.local[0], sockets.local_address(sock)[1]))
+            request = _request(domain, bait.INVITE, asked.local).replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
             sock.sendall(request)
             buffer = b""
-            while sockets.wait_readable(context, [sock], until_s):
-                chunk = sock.recv(65536)
+            while chunk := sockets.receive(context, sock, until_s):
                 buffer += chunk
                 message, _ = sip.take_from_stream(buffer)
-                heard = message and _read("TCP", port, bait.INVITE, local, request, message.raw)
-                if heard:
-                    return heard
-                if not chunk:
-                    break
+                answered = _read(asked, request, message.raw) if message else None
+                if answered is not None:
+                    return answered
     except (ProbeFailed, WireError, OSError):
         context.check()
-    return Mirrored("TCP", port, bait.INVITE, (source, 0), False)
+    return asked
 
 
 def _request(domain: str, message: str, local: tuple[str, int]) -> bytes:
@@ -117,14 +109,12 @@ def _request(domain: str, message: str, local: tuple[str, int]) -> bytes:
     return plain.replace(b"\r\nMax-Forwards", b"\r\nX-Padding: " + b"x" * _PADDING + b"\r\nMax-Forwards", 1)
 
 
-def _read(
-    transport: Literal["UDP", "TCP"], port: int, message: str, local: tuple[str, int], request: bytes, answer: bytes
-) -> Mirrored | None:
+def _read(asked: Mirrored, request: bytes, answer: bytes) -> Mirrored | None:
     """None for what the mirror did not write."""
     try:
         seen = sip_mirror.read(answer)
     except WireError:
         return None
-    there = compare(request, seen.received).changes
-    back = () if answer == seen.answer else compare(seen.answer, answer).changes
-    return Mirrored(transport, port, message, local, True, there, back)
+    reply_changes = () if answer == seen.answer else compare(seen.answer, answer).changes
+    request_changes = compare(request, seen.received).changes
+    return replace(asked, answered=True, request_changes=request_changes, reply_changes=reply_changes)

@@ -1,4 +1,4 @@
-"""What do the hops on the way quote of our SIP? Method one of the ALG probe: the ALG's own handwriting.
+"""What do the hops on the way quote of our SIP? Method one of the ALG probe: it shows every line that the ALG changed.
 
 SIP requests to the signalling port die at one hop after the other, and each hop quotes what reached it. Behind the
 site's edge any difference from what was sent is the edge's doing. Requests that would matter to a server are only sent
@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import Fate, Shot, Told, sip_shot, tell
+from gosip_check.probes.path.quotes import Control, Fate, Shot, Trial, sip_shot, try_shots
 from gosip_check.probes.probe import Context
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Comparison, compare
 
 _MOST_HOPS = 5
+_MOST_HOPS_BEYOND = 3
 _SHORT_QUOTE = 130
 "A hop that quotes no more than this gets the short OPTIONS as well."
 
 _BUDGET_S = 12.0
+
+_Bait = tuple[str, int]
+"Kind of request, TTL."
 
 
 @dataclass(frozen=True)
@@ -45,73 +49,73 @@ class Walk:
     elsewhere: list[Sighting]
 
 
-def walk(context: Context, ways: hops.Facts, domain: str, port: int) -> Walk:
-    """Raises ProbeFailed as `tell` does. Takes a second or two where hops quote freely, up to 25 where they ration."""
+def walk(context: Context, path: hops.Facts, domain: str, port: int) -> Walk:
+    """Takes a second or two where hops quote freely, up to 25 where they ration. Raises ProbeFailed as `volley`."""
     until_s = time.monotonic() + _BUDGET_S
-    ttls = _ttls(ways)
-    baits = [(bait.OPTIONS, ttl) for ttl in ttls]
-    baits += [(bait.SHORT, hop.ttl) for hop in _beyond(ways) if hop.quoted_bytes <= _SHORT_QUOTE]
+    beyond = path.beyond_the_edge()[:_MOST_HOPS_BEYOND]
 
-    def neutral(one: Shot) -> Shot | None:
-        known = ways.hop_at(one.ttl) is not None and ways.control_port is not None
-        return hops.control(one.address, one.ttl, ways.control_port or 0) if known else None
+    def see(baits: Sequence[_Bait], to_port: int, control: Control, until_s: float) -> list[Sighting]:
+        shots = [sip_shot(path.destination, to_port, domain, message, ttl) for message, ttl in baits]
+        trials = try_shots(context, shots, control, until_s)
+        return [_sighting(message, trial) for (message, _), trial in zip(baits, trials, strict=True)]
 
-    first = tell(context, [sip_shot(ways.destination, port, domain, *one) for one in baits], neutral, until_s)
-    sightings = [_sighting(message, told) for (message, _), told in zip(baits, first, strict=True)]
-    safe = {one.ttl for one in sightings if one.message == bait.OPTIONS and one.fate is Fate.PASSED}
-    safe &= {hop.ttl for hop in ways.hops}
+    def neutral(shot: Shot) -> Shot | None:
+        known = path.hop_at(shot.ttl) is not None and path.control_port is not None
+        return hops.control(shot.address, shot.ttl, path.control_port or 0) if known else None
 
-    def same_port(one: Shot) -> Shot:
-        return sip_shot(ways.destination, port, domain, bait.OPTIONS, one.ttl)
+    def same_port(shot: Shot) -> Shot:
+        return sip_shot(path.destination, port, domain, bait.OPTIONS, shot.ttl)
 
-    for messages in ((bait.INVITE, bait.REGISTER), (bait.TRAP,)):
-        if messages == (bait.TRAP,) and _suspicious(sightings):
-            break  # what already shows itself need not be provoked
-        ttls = sorted(safe) if messages != (bait.TRAP,) else [hop.ttl for hop in _beyond(ways) if hop.ttl in safe][:1]
-        baits = [(message, ttl) for ttl in ttls for message in messages]
-        told = tell(context, [sip_shot(ways.destination, port, domain, *one) for one in baits], same_port, until_s)
-        sightings += [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
-    elsewhere: list[Sighting] = []
-    if ways.control_port is not None:
-        baits = _suspicious(sightings)
-        shots = [sip_shot(ways.destination, ways.control_port, domain, *one) for one in baits]
-        told = tell(context, shots, neutral, until_s + _BUDGET_S)
-        elsewhere = [_sighting(message, one) for (message, _), one in zip(baits, told, strict=True)]
-    return Walk(sightings, elsewhere)
+    baits = [(bait.OPTIONS, ttl) for ttl in _ttls(path, beyond)]
+    baits += [(bait.SHORT, hop.ttl) for hop in beyond if hop.quoted_bytes <= _SHORT_QUOTE]
+    sightings = see(baits, port, neutral, until_s)
+    died = {each.ttl for each in sightings if each.message == bait.OPTIONS and each.fate is Fate.PASSED}
+    safe = sorted(died & {hop.ttl for hop in path.hops})
+    sightings += see([(kind, ttl) for ttl in safe for kind in (bait.INVITE, bait.REGISTER)], port, same_port, until_s)
+    if not _suspicious(sightings):  # what already shows itself need not be provoked
+        trap = [(bait.TRAP, hop.ttl) for hop in beyond if hop.ttl in safe][:1]
+        sightings += see(trap, port, same_port, until_s)
+    if path.control_port is None:
+        return Walk(sightings, [])
+    return Walk(sightings, see(_suspicious(sightings), path.control_port, neutral, until_s + _BUDGET_S))
 
 
-def _suspicious(sightings: Sequence[Sighting]) -> list[tuple[str, int]]:
-    """(request, TTL) of what was lost, and of what was first seen changed: to be tried at another port as well."""
-    changed = [one for one in sightings if one.comparison is not None and not one.comparison.identical]
-    nearest = min((one.ttl for one in changed), default=0)
-    lost = [one for one in sightings if one.fate is Fate.DROPPED and one.message != bait.OPTIONS]
-    return list(dict.fromkeys((one.message, one.ttl) for one in [*lost, *(c for c in changed if c.ttl == nearest)]))
+def _suspicious(sightings: Sequence[Sighting]) -> list[_Bait]:
+    """What was lost, and what was first seen changed: to be tried at another port as well."""
+    changed = [each for each in sightings if each.comparison is not None and not each.comparison.identical]
+    nearest = min((each.ttl for each in changed), default=0)
+    lost = [each for each in sightings if each.fate is Fate.DROPPED and each.message != bait.OPTIONS]
+    first_changed = [each for each in changed if each.ttl == nearest]
+    return list(dict.fromkeys((each.message, each.ttl) for each in lost + first_changed))
 
 
-def _beyond(ways: hops.Facts) -> list[hops.Hop]:
-    return ways.beyond_the_edge()[:3]
-
-
-def _ttls(ways: hops.Facts) -> list[int]:
+def _ttls(path: hops.Facts, beyond: Sequence[hops.Hop]) -> list[int]:
     """The first hop, every hop up to the edge and the first few behind it; guesses where no hop answered a control."""
-    known = [hop.ttl for hop in ways.hops if hop.ttl <= ways.edge_ttl] + [hop.ttl for hop in _beyond(ways)]
+    known = [hop.ttl for hop in path.hops if hop.ttl <= path.edge_ttl] + [hop.ttl for hop in beyond]
     return known[:_MOST_HOPS] if known else [1, 2, 3]
 
 
-def _sighting(message: str, told: Told) -> Sighting:
-    heard = told.heard
-    quoted = heard.quoted if told.fate is Fate.PASSED else b""
-    who = heard.icmp.sender if heard.icmp else heard.reply.address if heard.reply else None
-    comparison = compare(heard.sent, quoted) if quoted else None
+def _sighting(message: str, trial: Trial) -> Sighting:
+    reaction, shot = trial.reaction, trial.shot
+    quoted = reaction.quoted if trial.fate is Fate.PASSED else b""
+    comparison = compare(reaction.sent, quoted) if quoted else None
     return Sighting(
-        message, told.shot.ttl, told.shot.port, told.fate, who, heard.local, heard.sent, comparison, told.tries
+        message=message,
+        ttl=shot.ttl,
+        port=shot.port,
+        fate=trial.fate,
+        hop=trial.answered_by,
+        local=reaction.local,
+        sent=reaction.sent,
+        comparison=comparison,
+        tries=trial.tries,
     )
 
 
 def covered(sightings: Sequence[Sighting], message: str) -> set[str]:
     """The lines of a kind of request that some hop quoted in full and unchanged."""
     lines: set[str] = set()
-    for one in sightings:
-        if one.message == message and one.comparison is not None and one.comparison.identical:
-            lines.update(one.comparison.covered)
+    for each in sightings:
+        if each.message == message and each.comparison is not None and each.comparison.identical:
+            lines.update(each.comparison.covered)
     return lines

@@ -1,6 +1,6 @@
 """Which kind of SIP ALG leaves these traces, and whose? Pure: reads changed lines, never the network.
 
-The kinds are what an installer can act on; the family is a guess from the handwriting and is always called likely.
+The kinds are what an installer can act on; the family is a guess from which lines changed and how, and only likely.
 Sources: Linux net/netfilter/nf_nat_sip.c; Juniper and Fortinet documentation name Call-ID among what they translate;
 README of ibc/sip-alg-detector shows a proxying ALG.
 """
@@ -23,7 +23,7 @@ class AlgKind(StrEnum):
 
 
 class AlgFamily(StrEnum):
-    """Whose handwriting it is like. The values are those of `families` in checklists/remedies.toml."""
+    """Whose changes they are like. The values are those of `families` in checklists/remedies.toml."""
 
     NETFILTER = "netfilter"
     CALL_ID = "call-id"

@@ -1,10 +1,10 @@
-"""What does a server that answers tell of the way our SIP took? Methods two and four of the ALG probe.
+"""What does a server that answers show of the way that our SIP took? Methods two and four of the ALG probe.
 
 Up to three OPTIONS to each server, a second apart, each from a socket of its own (an ALG remembers the flows that
-it has seen):
+it has seen), each with another form of Via:
 
 literal     Via holds the socket's own address: an ALG writes the public one there, and the server sees nothing odd.
-name        Via holds a name that no ALG can match, so `received` (RFC 3261 18.2.1) tells where it really came from.
+name        Via holds a name that no ALG can match, so `received` (RFC 3261 18.2.1) says where it really came from.
 other-port  Via names the port of a second socket of ours, while `rport` (RFC 3581 4) asks for the answer at the first.
             A server that understood that and an answer that arrives at the second socket: it was diverted on the way.
 
@@ -13,36 +13,34 @@ Of every answer, the headers that a server must copy (RFC 3261 8.2.6.2) are comp
 
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
-from gosip_check.probes.path.hops import Server
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
-from gosip_check.probes.sip.exchange import Exchange, options
+from gosip_check.probes.sip.exchange import ICMP_IS_FINAL, VIA_NAME, Exchange
+from gosip_check.probes.sip.exchange import options as options_request
 from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream, handshake
+from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.wire import sip
 from gosip_check.wire.rewriting import Change
 from gosip_check.wire.sip import WireError
-from gosip_check.wire.transaction import ClientTransaction
 
-Way = Literal["literal", "name", "other-port"]
+ViaForm = Literal["literal", "name", "other-port"]
 
-_NAME = "probe.invalid"
 _PAUSE_S = 1.0
 _TIMEOUT_S = 4.0
 _SIP_PORT = 5060
-_ICMP_IS_FINAL = 2
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of one OPTIONS. response: None for silence. arrived_at: the local port that the answer came to."""
+class ViaTest:
+    """One OPTIONS and its answer. response: None for silence. arrived_at: the local port that the answer came to."""
 
-    way: Way
+    form: ViaForm
     server: Server
     local: tuple[str, int]
     sent: bytes
@@ -78,25 +76,34 @@ class Answer:
         return changes
 
 
-def ask_pairs(context: Context, domain: str, servers: Sequence[Server], ways: Sequence[Way]) -> list[Answer]:
-    """Over UDP, to all servers at once. Takes as many seconds as there are ways, and four more where one is silent."""
+def over_udp(context: Context, domain: str, servers: Sequence[Server], forms: Sequence[ViaForm]) -> list[ViaTest]:
+    """All servers at once. Takes as many seconds as there are forms, and four more where a server is silent."""
     with ExitStack() as opened:
         listener = opened.enter_context(_listener(context))
-        listening_at = sockets.local_address(listener)[1]
-        now_s = time.monotonic()
-        asked = []
+        asked: list[tuple[ViaForm, Transaction]] = []
         for server in servers:
-            for number, way in enumerate(ways):
+            for number, form in enumerate(forms):
                 sock = opened.enter_context(sockets.udp_socket(context.link, sockets.family_of(server.address)))
-                asked.append(_Asked(context, domain, server, way, sock, listening_at, now_s + number * _PAUSE_S))
-        _run(context, asked, listener)
-        return [one.answer(listening_at) for one in asked]
+                port = sockets.local_address(listener if form == "other-port" else sock)[1]
+                transaction = Transaction(
+                    context,
+                    sock,
+                    server,
+                    _request(context, domain, "UDP", server, port, form),
+                    _TIMEOUT_S,
+                    delay_s=number * _PAUSE_S,
+                    any_source=True,
+                    icmp_ends=ICMP_IS_FINAL,
+                )
+                asked.append((form, transaction))
+        run(context, [transaction for _, transaction in asked], listener)
+        return [_test_of(context, form, transaction) for form, transaction in asked]
 
 
-def ask_pairs_over_tcp(context: Context, domain: str, servers: Sequence[Server], ways: Sequence[Way]) -> list[Answer]:
-    """Over TCP, or TLS where a server speaks it: one connection for each way, all servers at once."""
-    found = side_by_side(lambda server: [_ask_over_tcp(context, domain, server, way) for way in ways], servers)
-    return [answer for answers in found for answer in answers]
+def over_tcp(context: Context, domain: str, servers: Sequence[Server], forms: Sequence[ViaForm]) -> list[ViaTest]:
+    """One connection for each form, TLS where a server speaks only that; all servers at once."""
+    tests = side_by_side(lambda server: [_over_tcp(context, domain, server, form) for form in forms], servers)
+    return [test for of_server in tests for test in of_server]
 
 
 def _listener(context: Context) -> socket.socket:
@@ -107,92 +114,42 @@ def _listener(context: Context) -> socket.socket:
         return sockets.udp_socket(context.link)
 
 
-class _Asked:
-    """One OPTIONS over UDP under way."""
-
-    def __init__(
-        self,
-        context: Context,
-        domain: str,
-        server: Server,
-        way: Way,
-        sock: socket.socket,
-        listening_at: int,
-        start_s: float,
-    ) -> None:
-        self.way, self.server, self.sock = way, server, sock
-        self.local = (sockets.source_address(context.link, server.address), sockets.local_address(sock)[1])
-        port = listening_at if way == "other-port" else self.local[1]
-        via_host = _NAME if way == "name" else None
-        self.request = options(context, domain, "UDP", server.address, port, via_host=via_host)
-        self.transaction = ClientTransaction(self.request, start_s, t1=context.t1_s, timeout_s=_TIMEOUT_S)
-        self.at_listener = False
-        self.icmp_count = 0
-
-    @property
-    def next_at(self) -> float | None:
-        return None if self.icmp_count >= _ICMP_IS_FINAL else self.transaction.next_at
-
-    def take(self, data: bytes, *, at_listener: bool = False) -> None:
-        if self.next_at is None:
-            return
-        try:
-            response = self.transaction.receive(data)
-        except WireError:
-            return
-        if response is not None and response.status >= 200:
-            self.at_listener = at_listener
-
-    def answer(self, listening_at: int) -> Answer:
-        response = self.transaction.final or _by_call_id(self.request, self.transaction.foreign)
-        arrived_at = None if response is None else listening_at if self.at_listener else self.local[1]
-        return Answer(self.way, self.server, self.local, self.request, response, arrived_at)
+def _request(context: Context, domain: str, transport: str, server: Server, port: int, form: ViaForm) -> bytes:
+    via_host = VIA_NAME if form == "name" else None
+    return options_request(context, domain, transport, server.address, port, via_host=via_host)
 
 
-def _run(context: Context, asked: Sequence[_Asked], listener: socket.socket) -> None:
-    by_socket = {one.sock: one for one in asked}
-    while waits := [one.next_at for one in asked if one.next_at is not None]:
-        for one in asked:
-            request = one.transaction.due(time.monotonic()) if one.next_at is not None else None
-            if request is not None:
-                sockets.send_to(one.sock, request, one.server.address, one.server.port)
-        for sock in sockets.wait_readable(context, [*by_socket, listener], min(waits)):
-            datagrams = sockets.read_datagrams(sock)
-            errors = sockets.read_icmp_errors(sock)
-            if sock is listener:
-                for one in asked:
-                    for datagram in datagrams:
-                        one.take(datagram.data, at_listener=True)
-                continue
-            by_socket[sock].icmp_count += len(errors)
-            for datagram in datagrams:
-                by_socket[sock].take(datagram.data)
+def _test_of(context: Context, form: ViaForm, transaction: Transaction) -> ViaTest:
+    server, sock = transaction.server, transaction.sock
+    local = (sockets.source_address(context.link, server.address), sockets.local_address(sock)[1])
+    response = transaction.final or _by_call_id(transaction.request, transaction.foreign)
+    arrived_at = sockets.local_address(transaction.answered_at or sock)[1] if response else None
+    return ViaTest(form, server, local, transaction.request, response, arrived_at)
 
 
-def _ask_over_tcp(context: Context, domain: str, server: Server, way: Way) -> Answer:
+def _over_tcp(context: Context, domain: str, server: Server, form: ViaForm) -> ViaTest:
     source = sockets.source_address(context.link, server.address)
-    via_host = _NAME if way == "name" else None
 
-    def ask(sock: socket.socket, transport: str) -> Answer:
+    def ask(sock: socket.socket, transport: str) -> ViaTest:
         local = (source, sockets.local_address(sock)[1])
-        request = options(context, domain, transport, server.address, local[1], via_host=via_host)
-        response = exchange_on_stream(context, sock, request, server.address)
-        found = None if isinstance(response, Exchange) else response
-        return Answer(way, server, local, request, found, local[1] if found else None)
+        request = _request(context, domain, transport, server, local[1], form)
+        came = exchange_on_stream(context, sock, request, server.address)
+        response = None if isinstance(came, Exchange) else came
+        return ViaTest(form, server, local, request, response, local[1] if response else None)
 
     try:
         with sockets.tcp_connect(context, server.address, server.port, CONNECT_TIMEOUT_S) as sock:
-            answer = ask(sock, "TCP")
-        if answer.response is not None:
-            return answer
+            test = ask(sock, "TCP")
+        if test.response is not None:
+            return test
         with sockets.tcp_connect(context, server.address, server.port, CONNECT_TIMEOUT_S) as sock:
             secured = handshake(context, sock, server.name)
             if not isinstance(secured, ssl.SSLSocket):
-                return answer
+                return test
             with secured:
                 return ask(secured, "TLS")
     except sockets.ConnectFailed:
-        return Answer(way, server, (source, 0), b"", None, None)
+        return ViaTest(form, server, (source, 0), b"", None, None)
 
 
 def _copied(request: sip.Message, response: sip.Message) -> Iterable[tuple[str, object, object]]:

@@ -120,8 +120,8 @@ def _over_udp(context: Context, resolver: Resolver, question: dns.message.Messag
             for copy in range(1, _UDP_COPIES + 1):
                 sockets.send_to(sock, wire, resolver.address, resolver.port)
                 until_s = started_s + copy * RESOLVER_TIMEOUT_S / _UDP_COPIES
-                while sockets.wait_readable(context, [sock], until_s):
-                    for datagram in sockets.read_datagrams(sock):
+                for _, datagrams, errors in sockets.arrivals(context, [sock], until_s):
+                    for datagram in datagrams:
                         if not datagram.is_from(resolver.address, resolver.port):
                             continue
                         reply = _read(datagram.data, question)
@@ -130,10 +130,8 @@ def _over_udp(context: Context, resolver: Resolver, question: dns.message.Messag
                             continue
                         reply.rtt_ms = (datagram.at_s - started_s) * 1000
                         return reply
-                    for icmp in sockets.read_icmp_errors(sock):
+                    for icmp in errors:
                         return Reply(DnsStatus.UNREACHABLE, f"{icmp.sender} says {icmp.name}")
-                    if time.monotonic() >= until_s:  # whoever sends without end must not be listened to without end
-                        break
     except ProbeFailed as failed:
         return _not_reached(failed)
     return trouble
@@ -149,9 +147,9 @@ def _over_tcp(context: Context, resolver: Resolver, question: dns.message.Messag
             sock.sendall(struct.pack("!H", len(wire)) + wire)
             received = b""
             while len(received) < 2 or len(received) < 2 + struct.unpack_from("!H", received)[0]:
-                if not sockets.wait_readable(context, [sock], until_s):
+                chunk = sockets.receive(context, sock, until_s)
+                if chunk is None:
                     return Reply(DnsStatus.TIMEOUT, f"no answer came within {RESOLVER_TIMEOUT_S:g} s")
-                chunk = sock.recv(65537)
                 if not chunk:
                     return Reply(DnsStatus.MALFORMED, "closed the TCP connection in the middle of its answer")
                 received += chunk

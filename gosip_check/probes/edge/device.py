@@ -11,6 +11,7 @@ from typing import Any
 from gosip_check.probes import probe
 from gosip_check.probes.edge.access import EdgeAccess, read_access
 from gosip_check.probes.edge.tables import TABLES, Walked, busy_pct, memory_used_pct
+from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 
@@ -52,6 +53,8 @@ def measure(options: Options, context: Context) -> Facts:
     if importlib.util.find_spec("pysnmp") is None:
         words = "Reading the edge device needs pysnmp: pip install 'gosip-check[snmp]'."
         raise ProbeFailed(FailureKind.UNSUPPORTED, words)
+    if context.link.is_loopback:  # pysnmp opens sockets of its own
+        sockets.refuse_elsewhere(access.host)
     context.say(f"SNMP: processor and memory of {access.host}")
     under_load = context.beside is not None and options.reflector is not None
     readings = asyncio.run(_read_while_it_runs(access, context))

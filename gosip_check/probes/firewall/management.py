@@ -3,12 +3,11 @@ at once: nothing is asked there and nobody logs in. That they can come in cannot
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from gosip_check.probes import probe
 from gosip_check.probes.net import sockets
-from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.records import THE_PROVIDER, FailureKind, Record
 
 _TIMEOUT_S = 4.0
@@ -24,7 +23,7 @@ class Options(probe.Options, frozen=True):
     provider: str = THE_PROVIDER
 
 
-class Place(Record, frozen=True):
+class Connection(Record, frozen=True):
     """One address and port. culprit: who rejected the connection."""
 
     address: str
@@ -40,7 +39,7 @@ class Facts(probe.Facts, frozen=True):
     inbound_open is always None: only somebody out there can try.
     """
 
-    places: list[Place]
+    places: list[Connection]
     outbound_open: bool | None
     inbound_open: bool | None = None
 
@@ -51,39 +50,39 @@ def measure(options: Options, context: Context) -> Facts:
     if not wanted:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The checklist names no management addresses.")
     context.say(f"Way out to {len(wanted)} management ports")
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        places = list(pool.map(lambda place: _try(context, *place), wanted))
-    results = {place.result for place in places}
+    connections = side_by_side(lambda endpoint: _try(context, *endpoint), wanted, len(wanted))
+    results = {connection.result for connection in connections}
     is_open = False if results & {"rejected", "unreachable"} else True if results == {"open"} else None
-    words = _words(places, is_open, options.provider)
-    return Facts(places=places, outbound_open=is_open, evidence={"outbound_open": words})
+    sentence = _sentence(connections, is_open, options.provider)
+    return Facts(places=connections, outbound_open=is_open, evidence={"outbound_open": sentence})
 
 
-def _try(context: Context, address: str, port: int) -> Place:
+def _try(context: Context, address: str, port: int) -> Connection:
     try:
         sockets.tcp_connect(context, address, port, _TIMEOUT_S).close()
     except sockets.ConnectFailed as failed:
         if failed.icmp is not None:
             rejected = failed.icmp.kind in (FailureKind.PROHIBITED, FailureKind.REFUSED)
-            words = f"{failed.icmp.sender} says {failed.icmp.name}"
-            return Place(address, port, "rejected" if rejected else "unreachable", words, failed.icmp.sender)
+            detail = f"{failed.icmp.sender} says {failed.icmp.name}"
+            return Connection(address, port, "rejected" if rejected else "unreachable", detail, failed.icmp.sender)
         if failed.failure.kind is FailureKind.REFUSED:
-            return Place(address, port, "reset", "answered with a reset")
-        return Place(address, port, "silent", f"no answer within {_TIMEOUT_S:g} s")
-    return Place(address, port, "open", "open")
+            return Connection(address, port, "reset", "answered with a reset")
+        return Connection(address, port, "silent", f"no answer within {_TIMEOUT_S:g} s")
+    return Connection(address, port, "open", "open")
 
 
-def _words(places: Sequence[Place], is_open: bool | None, provider: str) -> str:
+def _sentence(connections: Sequence[Connection], is_open: bool | None, provider: str) -> str:
     """Who did not open, and what that proves."""
-    opened = sum(place.result == "open" for place in places)
-    told = "; ".join(f"{p.address}:{p.port} {p.detail}" for p in places if p.result != "open")
-    words = f"{opened} of {len(places)} connections opened{f': {told}' if told else ''}."
+    closed = [connection for connection in connections if connection.result != "open"]
+    details = "; ".join(f"{each.address}:{each.port} {each.detail}" for each in closed)
+    opened = len(connections) - len(closed)
+    sentence = f"{opened} of {len(connections)} connections opened{f': {details}' if details else ''}."
     if is_open is None:
-        words += (
+        sentence += (
             " A far end may stay silent or reset whom it does not know, so this proves no block;"
             " look for a rule on the firewall that stops these ports."
         )
-    return f"{words} That {provider} can come in from there is not shown: only {provider} can try."
+    return f"{sentence} That {provider} can come in from there is not shown: only {provider} can try."
 
 
 PROBE = Probe(

@@ -20,6 +20,8 @@ from ipaddress import ip_address, ip_network
 from gosip_check.probes import far_end, probe
 from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.net import sockets
+from gosip_check.probes.net.icmp import IcmpError
+from gosip_check.probes.net.sockets import Datagram
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
@@ -45,16 +47,18 @@ _CONTROLS_LOST = 0.1
 _DOUBT = 0.001
 "How likely it may be that a single one of all ports that were asked is called blocked for bad luck only."
 _ANSWERS_WITHIN_S = 1.0
+_LONGEST_TAIL_S = 5.0
+"A round ends when no new answer came for the first of these, and however many come after the second."
 _BATCH_S = 0.005
 _OCTETS = 52
-_MOST_TOLD = 8
+_MOST_LISTED = 8
 
 Range = tuple[int, int]
 "First and last port."
 
 
 class Options(probe.Options, frozen=True):
-    """reflector: HOST[:PORT]; without one nothing is asked. networks: the provider's, to tell whose far end it is."""
+    """reflector: HOST[:PORT]; without one nothing is asked. networks: the provider's, to see whose far end it is."""
 
     rtp_ports: tuple[int, int]
     networks: list[str]
@@ -85,12 +89,11 @@ def measure(options: Options, context: Context) -> Facts:
     if options.reflector is None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "There is no reflector to ask.")
     reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
-    if ip_address(reflector.address).is_loopback:
-        raise ProbeFailed(
-            FailureKind.UNSUPPORTED, f"{reflector.address} is this machine itself: no port can be blocked."
-        )
+    address = ip_address(reflector.address)
+    if address.is_loopback:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{address} is this machine itself: no port can be blocked.")
     first, last = options.rtp_ports
-    inside = any(ip_address(reflector.address) in ip_network(network) for network in options.networks)
+    inside = any(address in ip_network(network) for network in options.networks)
     return _facts(reflector.address, inside, reach(context, reflector, range(first, last + 1)))
 
 
@@ -113,7 +116,7 @@ class Reached:
 
 def reach(context: Context, reflector: Reflector, ports: Sequence[int]) -> Reached:
     """Ask every port, and the silent ones again. Raises ProbeFailed when this machine cannot send, or was stopped."""
-    asking = _Asking(context, reflector)
+    survey = _Survey(context, reflector)
     context.say(f"RTP ports: does {reflector.address} answer on them?")
     started_s = time.monotonic()
     until_s = started_s + _LONGEST_S
@@ -121,65 +124,65 @@ def reach(context: Context, reflector: Reflector, ports: Sequence[int]) -> Reach
     others = [port for port in ports if port != reflector.port]
     some = random.sample(others, min(_FIRST_LOOK, len(others)))
     for _ in range(_FIRST_LOOKS):
-        if len(asking.found) < _FEWEST_FOUND and reflector.address not in asking.rejected:
-            asking.ask_all(some)
-    if len(asking.found) < _FEWEST_FOUND:
-        asking.found.clear()
-    silent = [port for port in ports if port not in asking.found] if asking.found else []
+        if len(survey.reached) < _FEWEST_FOUND and reflector.address not in survey.rejected:
+            survey.ask_all(some)
+    if len(survey.reached) < _FEWEST_FOUND:
+        survey.reached.clear()
+    silent = [port for port in ports if port not in survey.reached] if survey.reached else []
     is_sure = False
     for number in range(_ROUNDS):
         is_sure = number >= _SILENT_ROUNDS and chance * len(ports) < _DOUBT
         if not silent or is_sure:
             break
         context.say(f"RTP ports: asking {len(silent)}, round {number + 1}")
-        controls, lost = asking.ask_all(silent, until_s)
-        silent = [port for port in silent if port not in asking.found]
+        controls, lost = survey.ask_all(silent, until_s)
+        silent = [port for port in silent if port not in survey.reached]
         if time.monotonic() > until_s:  # the round was cut short: not all of them were asked
             break
         chance *= (lost + 1) / (controls + 2)  # the rule of succession: none lost of few proves little
-    found = asking.found
     return Reached(
         asked=len(ports),
-        proven=frozenset(port for port, arrived in found.items() if port == arrived),
-        elsewhere={port: arrived for port, arrived in found.items() if port != arrived},
+        proven=frozenset(port for port, arrived in survey.reached.items() if port == arrived),
+        elsewhere={port: arrived for port, arrived in survey.reached.items() if port != arrived},
         blocked=frozenset(silent if is_sure else ()),
         undecided=frozenset(() if is_sure else silent),
-        rejected=dict(asking.rejected),
+        rejected=dict(survey.rejected),
         elapsed_s=time.monotonic() - started_s,
     )
 
 
 def ranges(ports: Iterable[int]) -> list[Range]:
     """The ports as ranges, in order."""
-    found: list[Range] = []
+    joined: list[Range] = []
     for port in sorted(ports):
-        if found and port == found[-1][1] + 1:
-            found[-1] = (found[-1][0], port)
+        if joined and port == joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], port)
         else:
-            found.append((port, port))
-    return found
+            joined.append((port, port))
+    return joined
 
 
-def told(ports: Sequence[Range]) -> str:
+def listed(ports: Sequence[Range]) -> str:
     """Ranges in words, the first ones only where there are many."""
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in ports[:_MOST_TOLD]]
-    return ", ".join(words) + (f" and {len(ports) - _MOST_TOLD} more ranges" if len(ports) > _MOST_TOLD else "")
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in ports[:_MOST_LISTED]]
+    return ", ".join(texts) + (f" and {len(ports) - _MOST_LISTED} more ranges" if len(ports) > _MOST_LISTED else "")
 
 
 @dataclass
-class _Asking:
-    """What has been asked and found so far. found: port asked -> port that the packet reached.
+class _Survey:
+    """What has been asked and what answered so far. reached: port asked -> port that the packet arrived at.
 
-    asked: the port of every packet sent, by its number. pending: controls (number, when sent) without answer so far.
+    _ports: the port of every packet sent, by its number. _answered: by number, too. _proven: ports that answered.
+    _pending: controls (number, when sent) without answer so far.
     """
 
     context: Context
     reflector: Reflector
-    found: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, int] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     per_s: float = PACKETS_PER_S
-    _asked: list[int] = field(default_factory=list)
-    _heard: bytearray = field(default_factory=bytearray)
+    _ports: list[int] = field(default_factory=list)
+    _answered: bytearray = field(default_factory=bytearray)
     _proven: list[int] = field(default_factory=list)
     _pending: deque[tuple[int, float]] = field(default_factory=deque)
 
@@ -210,24 +213,23 @@ class _Asking:
                     elif self._proven:
                         controls.append(self._send(sock, random.choice(self._proven)))
                         self._pending.append((controls[-1], started_s))
-                self._read(sock)
+                self._listen(sock, started_s)
                 self._pace()
                 self.context.wait(started_s + _BATCH_S - time.monotonic())
-            quiet_s = time.monotonic() + _ANSWERS_WITHIN_S
-            while sockets.wait_readable(self.context, [sock], quiet_s):
-                if self._read(sock):
-                    quiet_s = time.monotonic() + _ANSWERS_WITHIN_S
-        return len(controls), sum(not self._heard[number] for number in controls)
+            end_s = time.monotonic() + _LONGEST_TAIL_S
+            while (now_s := time.monotonic()) < end_s and self._listen(sock, min(end_s, now_s + _ANSWERS_WITHIN_S)):
+                pass
+        return len(controls), sum(not self._answered[number] for number in controls)
 
     def _send(self, sock: socket.socket, port: int) -> int:
         """The packet's number."""
-        number = len(self._asked)
-        self._asked.append(port)
-        self._heard.append(0)
+        number = len(self._ports)
+        self._ports.append(port)
+        self._answered.append(0)
         try:
             sockets.send_to(sock, bytes(self._packet.fill(number, time.time_ns())), self.reflector.address, port)
         except ProbeFailed:  # a full queue is a loss; a machine that cannot send at all is not
-            if not self.found:
+            if not self.reached:
                 raise
         return number
 
@@ -236,35 +238,38 @@ class _Asking:
         due_s = time.monotonic() - _CONTROL_WITHIN_S
         if len(self._pending) < _CONTROLS_AT_ONCE or self._pending[_CONTROLS_AT_ONCE - 1][1] > due_s:
             return
-        lost = sum(not self._heard[self._pending.popleft()[0]] for _ in range(_CONTROLS_AT_ONCE))
+        lost = sum(not self._answered[self._pending.popleft()[0]] for _ in range(_CONTROLS_AT_ONCE))
         if lost > _CONTROLS_LOST * _CONTROLS_AT_ONCE:
             self.per_s = max(_SLOWEST_PER_S, self.per_s / 2)
             self._pending.clear()  # the others were sent at the old pace, too
         else:
             self.per_s = min(PACKETS_PER_S, self.per_s * 1.05)
 
-    def _read(self, sock: socket.socket) -> int:
-        """How many answers came; each must come from the port that its number was sent to."""
-        for error in sockets.read_icmp_errors(sock):
-            if error.kind in (FailureKind.PROHIBITED, FailureKind.REFUSED):
-                self.rejected[error.sender] += 1
-        count = 0
-        for datagram in sockets.read_datagrams(sock):
+    def _listen(self, sock: socket.socket, until_s: float) -> bool:
+        """Whether a new answer came until then; returns with the first."""
+        arrivals = sockets.arrivals(self.context, [sock], until_s)
+        return any(self._take(datagrams, errors) for _, datagrams, errors in arrivals)
+
+    def _take(self, datagrams: Iterable[Datagram], errors: Iterable[IcmpError]) -> bool:
+        """Whether a new answer is among them; each must come from the port that its number was sent to."""
+        kinds = (FailureKind.PROHIBITED, FailureKind.REFUSED)
+        self.rejected.update(error.sender for error in errors if error.kind in kinds)
+        is_new = False
+        for datagram in datagrams:
             try:
                 reply = stamp.parse_reply(datagram.data, self.reflector.key)
             except StampError:
                 continue
             number = reply.sender_sequence
-            if number >= len(self._asked) or self._asked[number] != datagram.port:
+            if number >= len(self._ports) or self._ports[number] != datagram.port or self._answered[number]:
                 continue
-            count += 1
-            self._heard[number] = 1
-            if datagram.port not in self.found:
+            is_new = True
+            self._answered[number] = 1
+            if datagram.port not in self.reached:
                 value = reply.tlv(LOCATION)
-                arrived = Location.parse(value).destination_port if value else datagram.port
-                self.found[datagram.port] = arrived
+                self.reached[datagram.port] = Location.parse(value).destination_port if value else datagram.port
                 self._proven.append(datagram.port)
-        return count
+        return is_new
 
 
 def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
@@ -273,23 +278,23 @@ def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
     share = f"{len(reached.proven)} of {reached.asked} UDP ports"
     every: bool | None = None
     if not reached.proven:
-        words = f"None of the UDP ports that were tried answers at {where}"
-        words += ": it does not serve them (--all-ports), or none gets through."
+        sentence = f"None of the UDP ports that were tried answers at {where}"
+        sentence += ": it does not serve them (--all-ports), or none gets through."
     elif blocked or elsewhere:
         every = False
-        words = f"{share} were reached and answered, there and back, at {where}."
+        sentence = f"{share} were reached and answered, there and back, at {where}."
         if blocked:
-            words += f" Nothing came back from {told(blocked)}, asked again and again while the others answered."
+            sentence += f" Nothing came back from {listed(blocked)}, asked again and again while the others answered."
         if elsewhere:
-            words += f" Packets to {told(elsewhere)} reached another port than was asked."
+            sentence += f" Packets to {listed(elsewhere)} reached another port than was asked."
     elif reached.undecided:
-        words = (
+        sentence = (
             f"{share} were reached and answered, there and back, at {where}. Of the others too many packets were lost "
-            f"in {reached.elapsed_s:.0f} s to tell; run it again with nothing else on the line."
+            f"in {reached.elapsed_s:.0f} s to decide; run it again with nothing else on the line."
         )
     else:
         every = True
-        words = f"Every one of {reached.asked} UDP ports was reached and answered, there and back, at {where}."
+        sentence = f"Every one of {reached.asked} UDP ports was reached and answered, there and back, at {where}."
     return Facts(
         reflector=address,
         in_networks=in_networks,
@@ -298,9 +303,9 @@ def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
         undecided=len(reached.undecided),
         blocked=blocked,
         elsewhere=elsewhere,
-        rejected_by=sorted(reached.rejected, key=lambda sender: -reached.rejected[sender])[:_MOST_TOLD],
+        rejected_by=sorted(reached.rejected, key=lambda sender: -reached.rejected[sender])[:_MOST_LISTED],
         every_port_answers=every,
-        evidence={"every_port_answers": words},
+        evidence={"every_port_answers": sentence},
     )
 
 

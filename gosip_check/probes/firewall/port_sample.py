@@ -46,20 +46,11 @@ def sample(first: int, last: int, seed: int) -> list[int]:
 
 def runs(blocked: Mapping[int, bool], first: int, last: int) -> list[Run]:
     """The runs in what is known: port -> whether it is blocked. Ports outside the range count as open."""
-    found: list[Run] = []
-    low = high = None
-    below = first - 1
-    for port in sorted(blocked):
-        if blocked[port]:
-            low, high = (port if low is None else low), port
-        else:
-            if low is not None and high is not None:
-                found.append(Run(low, high, below, port))
-                low = high = None
-            below = port
-    if low is not None and high is not None:
-        found.append(Run(low, high, below, last + 1))
-    return found
+    edges = [first - 1, *sorted(port for port, is_blocked in blocked.items() if not is_blocked), last + 1]
+    between = [
+        (below, above, [port for port in blocked if below < port < above]) for below, above in itertools.pairwise(edges)
+    ]
+    return [Run(min(ports), max(ports), below, above) for below, above, ports in between if ports]
 
 
 def next_ports(run: Run) -> list[int]:

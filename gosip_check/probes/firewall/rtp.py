@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from gosip_check.probes import probe
+from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.firewall import port_range, port_sample
 from gosip_check.probes.firewall.port_sample import Run
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import STRIKES, Fate, Shot, Told, tell
+from gosip_check.probes.path.quotes import STRIKES, Fate, Shot, Trial, try_shots
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
 
@@ -33,7 +34,9 @@ _MOST_LOCATED = 4
 _MOST_SUSPECTED = 16
 "Of the ranges that did not come back from a far end."
 
-_Place = tuple[str, int]
+_MOST_LISTED = 12
+
+_Endpoint = tuple[str, int]
 "An address and a port."
 
 
@@ -77,8 +80,8 @@ class Facts(probe.Facts, frozen=True):
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed, where no far end answered on every port, as `_by_quotes` does."""
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
-    told = context.seen.get("port_range")
-    reached = told if isinstance(told, port_range.Facts) and told.proven else None
+    reached = context.facts_of(port_range.Facts)
+    reached = reached if reached is not None and reached.proven else None
     try:
         return _by_quotes(options, context, seed, reached)
     except ProbeFailed as failed:
@@ -89,104 +92,109 @@ def measure(options: Options, context: Context) -> Facts:
 
 def _by_quotes(options: Options, context: Context, seed: int, reached: port_range.Facts | None) -> Facts:
     """Raises ProbeFailed: unsupported when nothing behind the edge quotes."""
-    ways = context.seen.get("path")
-    if not isinstance(ways, hops.Facts):
+    path = context.facts_of(hops.Facts)
+    if path is None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
-    if ways.is_this_machine:
-        words = f"{ways.destination} is this machine itself: there is no firewall on the way."
-        return _facts(True, words, seed, None, [ways.destination])
-    asking = _Asking(context, ways, options.rtp_ports, seed)
+    if path.is_this_machine:
+        sentence = f"{path.destination} is this machine itself: there is no firewall on the way."
+        return _facts(True, sentence, seed, None, [path.destination])
+    search = _Search(context, path, options.rtp_ports, seed)
     networks = _addresses(options, context)
     destinations = [address for addresses in networks.values() for address in addresses]
     ports = port_sample.sample(*options.rtp_ports, seed)
     context.say(f"Firewall: {len(ports)} UDP ports towards {len(destinations)} addresses")
     started_s = time.monotonic()
-    places = [(destinations[number % len(destinations)], port) for number, port in enumerate(ports)]
-    asking.ask(places, started_s + _SAMPLE_BUDGET_S)
-    if time.monotonic() - started_s < _QUICK_S and asking.all_decided(places):
-        rest = [(addresses[0], port) for addresses in networks.values() for port in ports]
-        rest = [place for place in rest if place not in places]
-        asking.ask(rest, started_s + _SAMPLE_BUDGET_S)
-        places += rest
+    tried = [(destinations[number % len(destinations)], port) for number, port in enumerate(ports)]
+    search.ask(tried, started_s + _SAMPLE_BUDGET_S)
+    if time.monotonic() - started_s < _QUICK_S and search.all_decided(tried):
+        all_endpoints = [(addresses[0], port) for addresses in networks.values() for port in ports]
+        rest = [endpoint for endpoint in all_endpoints if endpoint not in tried]
+        search.ask(rest, started_s + _SAMPLE_BUDGET_S)
+        tried += rest
     suspected = [(addresses[0], port) for addresses in networks.values() for port in _suspected(reached)]
     if suspected:
-        asking.ask(suspected, time.monotonic() + _SAMPLE_BUDGET_S, suspected=True)
-        places += suspected
-    sampled = {place: asking.blocked_at(place) for place in places}
+        search.ask(suspected, time.monotonic() + _SAMPLE_BUDGET_S, suspected=True)
+        tried += suspected
+    sampled = {endpoint: search.blocked_at(endpoint) for endpoint in tried}
     if True in sampled.values():
-        asking.search(networks, time.monotonic() + _SEARCH_BUDGET_S)
-        asking.locate(time.monotonic() + _LOCATE_BUDGET_S)
-    blocked = _blocked(asking, networks)
+        search.find_edges(networks, time.monotonic() + _SEARCH_BUDGET_S)
+        search.locate(time.monotonic() + _LOCATE_BUDGET_S)
+    blocked = _blocked(search, networks)
     leaves = False if blocked else None if None in sampled.values() else True
-    words = _words_of_quotes(len(ports), destinations, sampled, blocked, asking)
-    return _facts(leaves, words, seed, reached, destinations, sampled, blocked)
+    sentence = _sentence(len(ports), destinations, sampled, blocked, search)
+    return _facts(leaves, sentence, seed, reached, destinations, sampled, blocked)
 
 
 def _suspected(reached: port_range.Facts | None) -> list[int]:
     """Both ends of what did not come back from the far end."""
-    return [] if reached is None else sorted({port for found in reached.blocked[:_MOST_SUSPECTED] for port in found})
+    return [] if reached is None else sorted({port for ends in reached.blocked[:_MOST_SUSPECTED] for port in ends})
 
 
 @dataclass
-class _Asking:
-    """Tries ports and keeps what became of each: (address, port) -> what was told."""
+class _Search:
+    """Tries ports and keeps what became of each.
+
+    about: addresses towards which something is blocked. lost_behind: the last hop that still saw the datagram.
+    """
 
     context: Context
-    ways: hops.Facts
+    path: hops.Facts
     ports: tuple[int, int]
     seed: int
-    told: dict[_Place, Told] = field(default_factory=dict)
+    trials: dict[_Endpoint, Trial] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)
-    lost_behind: dict[_Place, str] = field(default_factory=dict)
+    lost_behind: dict[_Endpoint, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._ttls = [hop.ttl for hop in self.ways.beyond_the_edge()][:_MOST_HOPS]
-        if not self._ttls or self.ways.control_port is None:
+        self._ttls = [hop.ttl for hop in self.path.beyond_the_edge()][:_MOST_HOPS]
+        if not self._ttls or self.path.control_port is None:
             raise ProbeFailed(
                 FailureKind.UNSUPPORTED,
-                "No hop behind the edge tells of datagrams that die there, so none can be proven open that way.",
+                "No hop behind the edge quotes datagrams that die there, so none can be proven open that way.",
             )
 
-    def ask(self, places: Sequence[_Place], until_s: float, *, strikes: int = STRIKES, suspected: bool = False) -> None:
+    def ask(
+        self, endpoints: Sequence[_Endpoint], until_s: float, *, strikes: int = STRIKES, suspected: bool = False
+    ) -> None:
         """Spread over the hops behind the edge, which each ration for themselves."""
-        ttls = [self._ttls[number % len(self._ttls)] for number in range(len(places))]
-        shots = [hops.control(address, ttl, port) for (address, port), ttl in zip(places, ttls, strict=True)]
-        told = tell(self.context, shots, self._control, until_s, strikes=strikes, suspected=suspected)
-        self.told.update(zip(places, told, strict=True))
+        ttls = [self._ttls[number % len(self._ttls)] for number in range(len(endpoints))]
+        shots = [hops.control(address, ttl, port) for (address, port), ttl in zip(endpoints, ttls, strict=True)]
+        trials = try_shots(self.context, shots, self._control, until_s, strikes=strikes, suspected=suspected)
+        self.trials.update(zip(endpoints, trials, strict=True))
 
     def _control(self, shot: Shot) -> Shot:
-        """To the same address, because the way to another may lead through hops that say nothing."""
-        for (address, port), told in self.told.items():
-            if address == shot.address and told.shot.ttl == shot.ttl and told.fate is Fate.PASSED:
+        """To the same address, because the way to another may lead through hops that quote nothing."""
+        for (address, port), trial in self.trials.items():
+            if address == shot.address and trial.shot.ttl == shot.ttl and trial.fate is Fate.PASSED:
                 return hops.control(address, shot.ttl, port)
-        return hops.control(shot.address, shot.ttl, self.ways.control_port or 0)
+        return hops.control(shot.address, shot.ttl, self.path.control_port or 0)
 
-    def blocked_at(self, place: _Place) -> bool | None:
+    def blocked_at(self, endpoint: _Endpoint) -> bool | None:
         """None where it could not be decided, or was not tried."""
-        told = self.told.get(place)
-        if told is None or told.fate is Fate.UNDECIDED:
+        trial = self.trials.get(endpoint)
+        if trial is None or trial.fate is Fate.UNDECIDED:
             return None
-        if told.fate is not Fate.REFUSED or told.heard.icmp is None:
-            return told.fate is Fate.DROPPED
-        refusal = told.heard.icmp
-        if refusal.sender == place[0]:
+        refusal = trial.reaction.icmp
+        if trial.fate is not Fate.REFUSED or refusal is None:
+            return trial.fate is Fate.DROPPED
+        if refusal.sender == endpoint[0]:
             return False  # it got as far as the destination itself
-        at_the_edge = refusal.sender in [hop.address for hop in self.ways.hops if hop.ttl <= self.ways.edge_ttl]
+        at_the_edge = refusal.sender in [hop.address for hop in self.path.hops if hop.ttl <= self.path.edge_ttl]
         return True if at_the_edge or refusal.kind is not FailureKind.UNREACHABLE else None
 
-    def all_decided(self, places: Iterable[_Place]) -> bool:
-        return all(self.blocked_at(place) is not None for place in places)
+    def all_decided(self, endpoints: Iterable[_Endpoint]) -> bool:
+        return all(self.blocked_at(endpoint) is not None for endpoint in endpoints)
 
     def known(self, address: str) -> dict[int, bool]:
         """Port -> whether it is blocked, of all that is decided towards one address."""
-        places = {port: self.blocked_at((own, port)) for own, port in self.told if own == address}
-        return {port: blocked for port, blocked in places.items() if blocked is not None}
+        states = {port: self.blocked_at((own, port)) for own, port in self.trials if own == address}
+        return {port: blocked for port, blocked in states.items() if blocked is not None}
 
     def runs(self) -> list[tuple[str, Run]]:
         """What is blocked towards the addresses that the search is about."""
         return [(address, run) for address in self.about for run in port_sample.runs(self.known(address), *self.ports)]
 
-    def search(self, networks: Mapping[str, Sequence[str]], until_s: float) -> None:
+    def find_edges(self, networks: Mapping[str, Sequence[str]], until_s: float) -> None:
         """Find the edges of what is blocked, then look for holes in it, until nothing new comes up or time is over.
 
         In each network towards one address: rules are made for networks, not for single addresses.
@@ -195,43 +203,40 @@ class _Asking:
             self.about += [address for address in addresses if True in self.known(address).values()][:1]
         for _ in range(_MOST_PASSES):
             while time.monotonic() < until_s:
-                places = [(address, port) for address, run in self.runs() for port in port_sample.next_ports(run)]
-                if not places:
+                outer = [(address, port) for address, run in self.runs() for port in port_sample.next_ports(run)]
+                if not outer:
                     break
-                self.ask(places, until_s, strikes=1, suspected=True)  # a guide only: where it ends is tried again below
-                if not self.all_decided(places):
+                self.ask(outer, until_s, strikes=1, suspected=True)  # a guide only: where it ends is tried again below
+                if not self.all_decided(outer):
                     return
-            places = [(address, port) for address, run in self.runs() for port in self.unsure(address, run)]
-            if not places or time.monotonic() > until_s:
+            unsure = [(address, port) for address, run in self.runs() for port in self.unsure(address, run)]
+            if not unsure or time.monotonic() > until_s:
                 return
-            self.ask(places, until_s, suspected=True)
+            self.ask(unsure, until_s, suspected=True)
 
     def unsure(self, address: str, run: Run) -> list[int]:
         """The ports that must be tried (again) before the run may be called blocked from end to end."""
-        return [port for port in {run.low, run.high} if port not in self.sure(address)] + port_sample.inside(
-            run, self.sure(address), self.seed
-        )
+        sure = self.sure(address)
+        return [port for port in {run.low, run.high} if port not in sure] + port_sample.inside(run, sure, self.seed)
 
     def sure(self, address: str) -> set[int]:
         """The ports that are known to be blocked, not by a single loss only."""
-        found = {port for port, blocked in self.known(address).items() if blocked}
-        return {
-            port for port in found if (one := self.told[address, port]).fate is Fate.REFUSED or one.tries >= STRIKES
-        }
+        trials = {port: self.trials[address, port] for port, blocked in self.known(address).items() if blocked}
+        return {port for port, trial in trials.items() if trial.fate is Fate.REFUSED or trial.tries >= STRIKES}
 
     def locate(self, until_s: float) -> None:
         """Who drops: the last hop that still sees the datagram, for one port of each run."""
-        ttls = [hop.ttl for hop in self.ways.hops if hop.ttl < self._ttls[0]]
-        places = [(address, run.low) for address, run in self.runs()][:_MOST_LOCATED]
-        shots = [hops.control(address, ttl, port) for address, port in places for ttl in ttls]
-        for told in tell(self.context, shots, self._control, until_s) if shots else []:
-            if told.fate is Fate.PASSED and told.heard.icmp is not None:
-                self.lost_behind[told.shot.address, told.shot.port] = told.heard.icmp.sender
+        ttls = [hop.ttl for hop in self.path.hops if hop.ttl < self._ttls[0]]
+        endpoints = [(address, run.low) for address, run in self.runs()][:_MOST_LOCATED]
+        shots = [hops.control(address, ttl, port) for address, port in endpoints for ttl in ttls]
+        for trial in try_shots(self.context, shots, self._control, until_s):
+            if trial.fate is Fate.PASSED:
+                self.lost_behind[trial.shot.address, trial.shot.port] = trial.answered_by
 
 
 def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
     """Of each network one SRV target, where it has one, and one address that has no server."""
-    targets = [server.address for server in hops.servers(context, options.networks)]
+    targets = [server.address for server in servers_inside(context, options.networks)]
     chosen = {}
     for network in options.networks:
         own = [address for address in targets if ip_address(address) in ip_network(network)]
@@ -241,17 +246,17 @@ def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
 
 def _facts(
     leaves: bool | None,
-    words: str,
+    sentence: str,
     seed: int,
     reached: port_range.Facts | None,
     destinations: list[str],
-    sampled: Mapping[_Place, bool | None] = {},
+    sampled: Mapping[_Endpoint, bool | None] = {},
     blocked: Sequence[Blocked] = (),
 ) -> Facts:
-    """leaves, words: what was seen towards the provider's networks, or why nothing was."""
+    """leaves, sentence: what was seen towards the provider's networks, or why nothing was."""
     if reached is not None:
         leaves = _with_far_end(leaves, reached)
-        words = f"{reached.evidence['every_port_answers']} {_about_the_far_end(leaves, reached)}{words}"
+        sentence = f"{reached.evidence['every_port_answers']} {_about_the_far_end(leaves, reached)}{sentence}"
     opened = {port for (_, port), state in sampled.items() if state is False}
     return Facts(
         seed=seed,
@@ -262,7 +267,7 @@ def _facts(
         undecided_ports=sorted({port for (_, port), state in sampled.items() if state is None}),
         blocked=list(blocked),
         proven_at_reflector=reached.proven if reached else None,
-        evidence={"rtp_leaves": words},
+        evidence={"rtp_leaves": sentence},
     )
 
 
@@ -283,7 +288,7 @@ def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
     if leaves is None:
         return (
             "A firewall may have other rules for the provider's networks, and what it does there could not be seen; a "
-            "reflector in these networks would tell: ask the provider for one. "
+            "reflector in these networks would show it: ask the provider for one. "
         )
     if not reached.blocked:
         return ""
@@ -293,48 +298,51 @@ def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
     return f"Towards the provider's networks the ends of {which} were tried, too. "
 
 
-def _words_of_quotes(
-    count: int, destinations: list[str], sampled: Mapping[_Place, bool | None], blocked: list[Blocked], asking: _Asking
+def _sentence(
+    count: int,
+    destinations: list[str],
+    sampled: Mapping[_Endpoint, bool | None],
+    blocked: list[Blocked],
+    search: _Search,
 ) -> str:
-    undecided = [place for place, state in sampled.items() if state is None]
-    opened = [place for place, state in sampled.items() if state is False]
-    towards = f"towards {', '.join(destinations)} (seed {asking.seed})"
+    opened = sum(state is False for state in sampled.values())
+    towards = f"towards {', '.join(destinations)} (seed {search.seed})"
     if blocked:
-        return f"Blocked: {_blocked_words(blocked)}. {len(opened)} of {len(sampled)} samples {towards} got out."
-    if undecided:
+        return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out."
+    if None in sampled.values():
         return (
-            f"{len(opened)} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
+            f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
             "the edge answer too seldom to decide the others. Run it again, or use a reflector with --all-ports."
         )
     return (
-        f"{count} of {count} sampled ports got out {towards}: hops behind {asking.ways.edge_name()} quoted all "
+        f"{count} of {count} sampled ports got out {towards}: hops behind {search.path.edge_name()} quoted all "
         f"{len(sampled)} datagrams. The way back was not looked at."
     )
 
 
-def _blocked(asking: _Asking, networks: Mapping[str, Sequence[str]]) -> list[Blocked]:
+def _blocked(search: _Search, networks: Mapping[str, Sequence[str]]) -> list[Blocked]:
     """Only what is proven: a range where its edges are known and nothing in it was found open, else single ports."""
-    found: list[Blocked] = []
-    for address, run in asking.runs():
-        sure = sorted(port for port in asking.sure(address) if run.low <= port <= run.high)
-        whole = run.is_settled and not asking.unsure(address, run)
+    blocked: list[Blocked] = []
+    for address, run in search.runs():
+        sure = sorted(port for port in search.sure(address) if run.low <= port <= run.high)
+        whole = run.is_settled and not search.unsure(address, run)
         for first, last in [(run.low, run.high)] if whole else [(port, port) for port in sure]:
             tested = sum(first <= port <= last for port in sure)
-            found.append(_one(asking, (address, first), last, tested, asking.lost_behind.get((address, run.low))))
+            blocked.append(_of(search, (address, first), last, tested, search.lost_behind.get((address, run.low))))
     for addresses in networks.values():
-        claimed = [one for one in found if one.destination in addresses]
+        claimed = [each for each in blocked if each.destination in addresses]
         for address in addresses:
-            for port in sorted(asking.sure(address)) if address not in asking.about else []:
-                if not any(one.first <= port <= one.last for one in claimed):
-                    found.append(_one(asking, (address, port), port, 1, None))
-    return found
+            for port in sorted(search.sure(address)) if address not in search.about else []:
+                if not any(each.first <= port <= each.last for each in claimed):
+                    blocked.append(_of(search, (address, port), port, 1, None))
+    return blocked
 
 
-def _one(asking: _Asking, place: _Place, last: int, tested: int, lost_behind: str | None) -> Blocked:
-    refusal = asking.told[place].heard.icmp
+def _of(search: _Search, endpoint: _Endpoint, last: int, tested: int, lost_behind: str | None) -> Blocked:
+    refusal = search.trials[endpoint].reaction.icmp
     return Blocked(
-        destination=place[0],
-        first=place[1],
+        destination=endpoint[0],
+        first=endpoint[1],
         last=last,
         tested=tested,
         how="rejected" if refusal else "dropped",
@@ -342,17 +350,19 @@ def _one(asking: _Asking, place: _Place, last: int, tested: int, lost_behind: st
     )
 
 
-def _blocked_words(blocked: Sequence[Blocked]) -> str:
+def _listed(blocked: Sequence[Blocked]) -> str:
     """Ranges first to last, with the addresses that they are blocked towards."""
     towards: dict[tuple[int, int, str, str | None], list[str]] = defaultdict(list)
-    for one in blocked:
-        towards[one.first, one.last, one.how, one.by].append(one.destination)
-    words = []
+    for each in blocked:
+        towards[each.first, each.last, each.how, each.by].append(each.destination)
+    ranges = []
     for (first, last, how, by), addresses in sorted(towards.items(), key=lambda item: item[0][:2]):
         ports = f"{first}-{last}" if first != last else f"{first}"
         who = f" by {by}" if by and how == "rejected" else f" at {by} or right behind it" if by else ""
-        words.append(f"{ports} {how}{who} (towards {', '.join(addresses)})")
-    return "; ".join(words[:12]) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
+        ranges.append(f"{ports} {how}{who} (towards {', '.join(addresses)})")
+    return "; ".join(ranges[:_MOST_LISTED]) + (
+        f" and {len(ranges) - _MOST_LISTED} more" if len(ranges) > _MOST_LISTED else ""
+    )
 
 
 PROBE = Probe(

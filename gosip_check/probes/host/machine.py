@@ -68,8 +68,8 @@ class Clock:
 
 def _clock(context: Context) -> Clock:
     """A time server has the last word: a kernel that was told the wrong time is as sure of it as of the right one."""
-    asked = context.seen.get("ntp")
-    if isinstance(asked, ntp.Facts) and asked.error_ms is not None and asked.offset_ms is not None:
+    asked = context.facts_of(ntp.Facts)
+    if asked is not None and asked.error_ms is not None and asked.offset_ms is not None:
         words = f"The clock is {abs(asked.offset_ms):.0f} ms off, at most {asked.error_ms:.0f} ms, by a time server."
         return Clock(asked.error_ms, words)
     return kernel_clock()

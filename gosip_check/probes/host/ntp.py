@@ -113,9 +113,9 @@ def _ask(options: Options, context: Context, name: str, resolvers: Sequence[Reso
             context.wait_until(start_s + send_at_s)
             sent = sntp.timestamp(time.time_ns())
             sockets.send_to(sock, sntp.request(nonce), address, options.ntp_port)
-            while sockets.wait_readable(context, [sock], start_s + until_s):
+            for _, datagrams, errors in sockets.arrivals(context, [sock], start_s + until_s):
                 received = sntp.timestamp(time.time_ns())
-                for datagram in sockets.read_datagrams(sock):
+                for datagram in datagrams:
                     if (datagram.address, datagram.port) != (address, options.ntp_port):
                         continue
                     try:
@@ -124,7 +124,7 @@ def _ask(options: Options, context: Context, name: str, resolvers: Sequence[Reso
                         trouble = str(error)
                         continue
                     return _told(name, address, reply, sent, received)
-                for icmp in sockets.read_icmp_errors(sock):
+                for icmp in errors:
                     words = f"({address}) was not reached: {icmp.sender} says {icmp.name}"
                     return Server(name=name, address=address, result="refused", detail=words), None
             nonce = secrets.randbits(64)  # an answer to an earlier question would make the delay look longer

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Literal
 
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.dns.srv import Target
 from gosip_check.probes.host.interface import default_gateway
 from gosip_check.probes.media.summary import RoundTrip
@@ -66,7 +67,7 @@ def measure(
     behind = _second_hop(context, servers[0][1]) if servers else None
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
-    gateway = default_gateway(context.link.interface)
+    gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
     if gateway is not None:
         icmp.setdefault(gateway, "gateway")
     context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
@@ -76,8 +77,8 @@ def measure(
 
         def once(_: int) -> float | None:
             if transport == "udp":
-                return ask_over_udp(context, domain, address, port).rtt_ms
-            return ask_over_tcp(context, domain, name, address, port).rtt_ms
+                return ask_over_udp(context, domain, Server(name, address, port)).rtt_ms
+            return ask_over_tcp(context, domain, Server(name, address, port)).rtt_ms
 
         return _repeated(context, "target", address, "sip", once, _SIP_EVERY_S, until_s)
 
@@ -137,10 +138,8 @@ def _second_hop(context: Context, towards: str) -> str | None:
             sockets.send_to(sock, bytes(20), towards, _DISCARD_PORT)
         except ProbeFailed:
             return None
-        until_s = time.monotonic() + _HOP_TIMEOUT_S
-        while sockets.wait_readable(context, [sock], until_s):
-            sockets.read_datagrams(sock)
-            for icmp in sockets.read_icmp_errors(sock):
-                if (icmp.type, icmp.code) == (11, 0):
+        for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):
+            for icmp in errors:
+                if icmp.is_time_exceeded:
                     return icmp.sender
     return None

@@ -5,14 +5,14 @@ proves that the binding lived that long; one that does not, while a prompt one o
 it was gone (RFC 4787 REQ-5, and RFC 5780 4.6 for the method). Other far ends do not know how to answer late.
 
 Without: one binding is left alone and looked at again by the trunk's own server. A changed port proves that it had
-expired. An unchanged one proves nothing, because a NAT may give out the same port anew.
+expired. An unchanged one proves nothing, because a NAT may give out the same port again.
 """
 
 import secrets
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
@@ -20,6 +20,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gosip_check.probes import far_end, probe
+from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.nat import mapping
 from gosip_check.probes.nat.mapping import SeenBy
@@ -42,7 +43,7 @@ _WITNESSES = 2
 _SAY_EVERY_S = 3.0
 "How often the guard speaks: no binding is forgotten so soon, so it shows the line and not the binding."
 _GUARD_LOST = 2
-_HELP = "A reflector of our own (--reflector, and --thorough) would tell: it can be asked to answer late."
+_HELP = "A reflector of our own (--reflector, and --thorough) would show it: it can be asked to answer late."
 
 
 class Options(probe.Options, frozen=True):
@@ -59,7 +60,7 @@ class Options(probe.Options, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """outlives_reregistration: None where it was not waited for so long, or nobody could tell.
+    """outlives_reregistration: None where it was not waited for so long, or nobody could see it.
 
     alive_s, gone_s: waits after which an answer came, or none did. not_waited_s: what only a thorough run waits for.
     expired_before_s: after so much silence the binding was gone.
@@ -75,10 +76,10 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot send, or the run was stopped."""
-    ways = context.seen.get("path")
+    path = context.facts_of(hops.Facts)
     if options.reflector is None:
-        if isinstance(ways, hops.Facts) and ways.is_this_machine:
-            return _facts(True, f"{ways.destination} is this machine itself: nothing on the way forgets a flow.")
+        if path is not None and path.is_this_machine:
+            return _facts(True, f"{path.destination} is this machine itself: nothing on the way forgets a flow.")
         return _seen_by_the_trunk(options, context)
     reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
     if ip_address(reflector.address).is_loopback:
@@ -88,9 +89,8 @@ def measure(options: Options, context: Context) -> Facts:
         return _seen_by_the_trunk(options, context, f"The reflector at {reflector} does not answer. ")
     lifetimes = wait_for_answers(context, reflector, WAITS_S if options.thorough else PLAIN_WAITS_S)
     if not lifetimes.understood:
-        late = lifetimes.understood is False
-        why = f"The reflector at {reflector} {'cannot be asked to answer late' if late else 'stopped answering'}. "
-        return _seen_by_the_trunk(options, context, why)
+        what = "cannot be asked to answer late" if lifetimes.understood is False else "stopped answering"
+        return _seen_by_the_trunk(options, context, f"The reflector at {reflector} {what}. ")
     after = far_end.ask(context, reflector)
     same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
     same = same and lifetimes.steady
@@ -115,7 +115,7 @@ class Lifetimes:
 
 @dataclass
 class _Guard:
-    """A flow that speaks every few seconds. The far end counts its packets, anew for a new mapping or session."""
+    """A flow that speaks every few seconds. The far end counts its packets, from 0 for a new mapping or session."""
 
     context: Context
     sock: socket.socket
@@ -130,12 +130,12 @@ class _Guard:
         octets = stamp.AUTHENTICATED_OCTETS if self.key else 52
         _send(self.sock, self.ssid, octets, [], self.key, self.sent)
         self.sent += 1
-        self.hear(time.monotonic())
+        self.listen(time.monotonic())
 
-    def hear(self, until_s: float) -> None:
+    def listen(self, until_s: float) -> None:
         """Answers until then, or until all have come."""
         while self.answered < self.sent and (
-            replies := _answers(self.context, self.sock, self.ssid, self.key, until_s)
+            replies := _replies(self.context, self.sock, self.ssid, self.key, until_s)
         ):
             self.answered += len(replies)
             self.counted = replies[-1].sequence + 1
@@ -149,34 +149,32 @@ class _Guard:
 def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[float]) -> Lifetimes:
     """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
     ssid, key = secrets.randbelow(65535) + 1, reflector.key
-    steady = True
     octets = stamp.AUTHENTICATED_OCTETS + 28 if key else 52
     answered: dict[float, bool] = {}
     understood: bool | None = None
-    with ExitStack() as stack:
-        socks = {
-            wait: stack.enter_context(flow.open_flow(context.link, reflector.address, reflector.port, 0))
-            for wait in waits_s
-        }
+    with ExitStack() as opened:
+
+        def fresh_flow() -> socket.socket:
+            return opened.enter_context(flow.open_flow(context.link, reflector.address, reflector.port, 0))
+
+        socks = {wait: fresh_flow() for wait in waits_s}
         asked_s: dict[float, float] = {}
         for wait, sock in socks.items():
             _send(sock, ssid, octets, [Tlv(ANSWER_LATER, bytes(4))], key, 0)
-            prompt = _answers(context, sock, ssid, key, time.monotonic() + _PROMPT_WITHIN_S)
+            prompt = _replies(context, sock, ssid, key, time.monotonic() + _PROMPT_WITHIN_S)
             if not prompt:
                 continue
             understood = prompt[0].tlv(ANSWER_LATER) is not None
             if not understood:
                 return Lifetimes([], [], False)
             answered[wait] = False
-            asked = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
+            late = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
             for number in range(_COPIES):
-                _send(sock, ssid, octets, [asked], key, number + 1)
+                _send(sock, ssid, octets, [late], key, number + 1)
                 context.wait(_APART_S)
             asked_s[wait] = time.monotonic()
         longest_s = max(answered, default=0.0)
-        guard = _Guard(
-            context, stack.enter_context(flow.open_flow(context.link, reflector.address, reflector.port, 0)), key
-        )
+        guard = _Guard(context, fresh_flow(), key)
         for wait in sorted(answered):
             until_s = asked_s[wait] + wait + _GRACE_S
             replies: list[Reply] = []
@@ -184,65 +182,66 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
                 guard.speak()
                 left_s = max(0.0, asked_s[longest_s] + longest_s - time.monotonic())
                 context.say(f"NAT: waiting for answers that were asked to come late, {left_s:.0f} s to go")
-                replies = _answers(context, socks[wait], ssid, key, min(until_s, time.monotonic() + _SAY_EVERY_S))
-            late = [reply for reply in replies if reply.sender_sequence]
-            answered[wait] = any((reply.sent_ns - reply.received_ns) / 1e9 >= wait * 0.99 for reply in late)
-        guard.hear(time.monotonic() + _PROMPT_WITHIN_S)
-        steady = guard.is_steady
+                replies = _replies(context, socks[wait], ssid, key, min(until_s, time.monotonic() + _SAY_EVERY_S))
+            answered[wait] = any(
+                reply.sender_sequence and (reply.sent_ns - reply.received_ns) / 1e9 >= wait * 0.99 for reply in replies
+            )
+        guard.listen(time.monotonic() + _PROMPT_WITHIN_S)
     alive = [wait for wait, came in answered.items() if came]
     gone = [wait for wait, came in answered.items() if not came]
-    return Lifetimes(sorted(alive), sorted(gone), understood, steady)
+    return Lifetimes(sorted(alive), sorted(gone), understood, guard.is_steady)
 
 
 def facts_of_waits(
-    found: Lifetimes, reflector: str, reregistration_s: int, *, thorough: bool, same_line: bool
+    lifetimes: Lifetimes, reflector: str, reregistration_s: int, *, thorough: bool, same_line: bool
 ) -> Facts:
     """What the waits say. same_line: the far end answered all the time, and saw the same address."""
-    longest = max(found.alive, default=0.0)
-    gone = [wait for wait in found.gone if wait > longest]
-    left = [] if thorough else [wait for wait in WAITS_S if wait > longest]
+    longest = max(lifetimes.alive, default=0.0)
+    gone = [wait for wait in lifetimes.gone if wait > longest]
+    not_waited = [] if thorough else [wait for wait in WAITS_S if wait > longest]
     outlives, expired = None, None
-    told = f"Towards the reflector at {reflector}"
-    alive_words = f"{told} a binding was still there after {longest:g} s of silence" if longest else told
+    alive = f"Towards the reflector at {reflector}"
+    alive += f" a binding was still there after {longest:g} s of silence" if longest else ""
     if longest >= reregistration_s:
         outlives = True
-        words = f"{alive_words}."
+        sentence = f"{alive}."
     elif gone and not same_line:
-        words = (
-            f"{alive_words}, later no answer came, but the line was cut or the reflector away for a while, as a flow "
+        sentence = (
+            f"{alive}, later no answer came, but the line was cut or the reflector away for a while, as a flow "
             "beside it shows that was never silent for long. Run it again."
         )
     elif len(gone) >= _WITNESSES:
         outlives, expired = (False if gone[0] <= reregistration_s else None), gone[0]
-        words = f"{alive_words}{',' if longest else ''} it was gone after {gone[0]:g} s (and after {_list(gone[1:])})."
+        sentence = f"{alive}{',' if longest else ''} it was gone after {gone[0]:g} s (and after {_list(gone[1:])})."
         if outlives is False:
-            words += f" The re-registration every {reregistration_s} s needs more."
+            sentence += f" The re-registration every {reregistration_s} s needs more."
         else:
-            words += f" Whether it lasts the {reregistration_s} s between two re-registrations was not looked at."
+            sentence += f" Whether it lasts the {reregistration_s} s between two re-registrations was not looked at."
     elif gone:
-        words = f"{alive_words}, but no answer came after {_list(gone)}, which one loss may do. Run it again."
+        sentence = f"{alive}, but no answer came after {_list(gone)}, which one loss may do. Run it again."
     else:
-        words = f"{alive_words}. Not waited for: {_list(left)}; --thorough does, and takes some six minutes."
-    return _facts(outlives, words, reflector, found, left if outlives is None else [], expired)
+        sentence = f"{alive}. Not waited for: {_list(not_waited)}; --thorough does, and takes some six minutes."
+    return _facts(outlives, sentence, reflector, lifetimes, not_waited if outlives is None else [], expired)
 
 
 def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Facts:
-    """why: a sentence about a reflector that is of no use."""
+    """why: a sentence about a reflector that cannot be used."""
     if options.transport != "udp":
-        words = "Signalling is TCP here, and says nothing of UDP bindings, so how long one lives is not known. "
-        return _facts(None, f"{why}{words}{_HELP}")
-    places = [(server.address, server.port) for server in hops.servers(context, options.networks)]
+        tcp = "Signalling is TCP here, and says nothing of UDP bindings, so how long one lives is not known. "
+        return _facts(None, f"{why}{tcp}{_HELP}")
+    servers = servers_inside(context, options.networks)
     before, later, local = [], [], ""
-    if places:
-        local = sockets.source_address(context.link, places[0][0])
+    if servers:
+        local = sockets.source_address(context.link, servers[0].address)
         with sockets.udp_socket(context.link) as sock:
-            before = mapping.ask(context, sock, options.domain, places)
+            before = mapping.ask(context, sock, options.domain, servers)
             if before and before[0].address != local:
                 context.say("NAT: leaving one binding alone")
                 context.wait(options.idle_s)
-                later = mapping.ask(context, sock, options.domain, [p for p in places if p[0] == before[0].server])
-    found = facts_of_mappings(before, later, local, options.idle_s, options.reregistration_s)
-    return replace(found, evidence={name: why + words for name, words in found.evidence.items()})
+                same = [server for server in servers if server.address == before[0].server]
+                later = mapping.ask(context, sock, options.domain, same)
+    facts = facts_of_mappings(before, later, local, options.idle_s, options.reregistration_s)
+    return replace(facts, evidence={name: why + sentence for name, sentence in facts.evidence.items()})
 
 
 def facts_of_mappings(
@@ -257,34 +256,34 @@ def facts_of_mappings(
         return _facts(None, f"{silent} {_HELP}")
     first = next(seen for seen in before if seen.server == later[0].server)
     if (later[0].address, later[0].port) != (first.address, first.port):
-        words = (
+        sentence = (
             f"After {idle_s:g} s of silence the binding {first.address}:{first.port} had become "
             f"{later[0].address}:{later[0].port}: it expired before {idle_s:g} s. {wanted}."
         )
-        return _facts(False, words, expired_before_s=idle_s)
-    words = (
-        f"After {idle_s:g} s of silence the port was still {first.port}, which a NAT may also give out anew, so only "
+        return _facts(False, sentence, expired_before_s=idle_s)
+    sentence = (
+        f"After {idle_s:g} s of silence the port was still {first.port}, which a NAT may also give out again, so only "
         f"'expired before N s' could be shown, and it was not. {wanted} or for keep-alives. {_HELP}"
     )
-    return _facts(None, words)
+    return _facts(None, sentence)
 
 
 def _facts(
     outlives: bool | None,
-    words: str,
+    sentence: str,
     reflector: str | None = None,
-    found: Lifetimes | None = None,
+    lifetimes: Lifetimes | None = None,
     not_waited_s: Sequence[float] = (),
     expired_before_s: float | None = None,
 ) -> Facts:
     return Facts(
         reflector=reflector,
-        alive_s=found.alive if found else [],
-        gone_s=found.gone if found else [],
+        alive_s=lifetimes.alive if lifetimes else [],
+        gone_s=lifetimes.gone if lifetimes else [],
         not_waited_s=list(not_waited_s),
         expired_before_s=expired_before_s,
         outlives_reregistration=outlives,
-        evidence={"outlives_reregistration": words},
+        evidence={"outlives_reregistration": sentence},
     )
 
 
@@ -300,18 +299,14 @@ def _send(sock: socket.socket, ssid: int, octets: int, tlvs: list[Tlv], key: byt
         return
 
 
-def _answers(context: Context, sock: socket.socket, ssid: int, key: bytes | None, until_s: float) -> list[Reply]:
+def _replies(context: Context, sock: socket.socket, ssid: int, key: bytes | None, until_s: float) -> list[Reply]:
     """The first answers that come, all that wait at that moment; empty when the time is up."""
-    while sockets.wait_readable(context, [sock], until_s):
-        sockets.read_icmp_errors(sock)
+    for _, datagrams, _ in sockets.arrivals(context, [sock], until_s):
         replies = []
-        while found := flow.receive(sock):
-            try:
-                reply = stamp.parse_reply(found[0], key)
-            except StampError:
-                continue
-            if reply.ssid in (ssid, 0):
-                replies.append(reply)
+        for datagram in datagrams:
+            with suppress(StampError):
+                replies.append(stamp.parse_reply(datagram.data, key))
+        replies = [reply for reply in replies if reply.ssid in (ssid, 0)]
         if replies:
             return replies
     return []

@@ -28,8 +28,8 @@ def measure(options: Options, context: Context) -> Facts:
     fixed = context.link.fixed_address
     if not fixed:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The form names no fixed public address.")
-    translated = context.seen.get("nat")
-    seen = translated.public_address if isinstance(translated, translation.Facts) else None
+    nat = context.facts_of(translation.Facts)
+    seen = nat.public_address if nat else None
     if seen is None:
         same, sentence = None, f"No server said where our requests came from; the form names {fixed}."
     else:

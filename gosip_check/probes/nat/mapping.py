@@ -1,21 +1,21 @@
 """What do servers see of one socket of ours? OPTIONS from it to each, and the address and port that they say it has.
 
-The Via bears a name that no SIP ALG can match, so that `received` and `rport` (RFC 3581) tell the truth.
+The Via bears a name that no SIP ALG can match, so that `received` and `rport` (RFC 3581) are the servers' own.
 """
 
 import socket
-import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context
+from gosip_check.probes.sip.exchange import VIA_NAME
 from gosip_check.probes.sip.exchange import options as options_request
+from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.records import Record
-from gosip_check.wire.sip import Response, WireError
-from gosip_check.wire.transaction import ClientTransaction
+from gosip_check.wire.sip import Response
 
-_NAME = "probe.invalid"
 _TIMEOUT_S = 4.0
 
 
@@ -27,34 +27,22 @@ class SeenBy(Record, frozen=True):
     port: int
 
 
-def ask(context: Context, sock: socket.socket, domain: str, places: Sequence[tuple[str, int]]) -> list[SeenBy]:
-    """Those who answered and said where our request came from. Raises ProbeFailed when this machine cannot send."""
-    own = sockets.local_address(sock)[1]
-    now_s = time.monotonic()
-    asked = {}
-    for address, port in places:
-        request = options_request(context, domain, "UDP", address, own, via_host=_NAME)
-        asked[address, port] = ClientTransaction(request, now_s, timeout_s=_TIMEOUT_S)
-    found: dict[tuple[str, int], Response] = {}
-    while waits := [next_at for one in asked.values() if (next_at := one.next_at) is not None]:
-        for (address, port), one in asked.items():
-            request_due = one.due(time.monotonic())
-            if request_due is not None:
-                sockets.send_to(sock, request_due, address, port)
-        sockets.wait_readable(context, [sock], min(waits))
-        sockets.read_icmp_errors(sock)
-        for datagram in sockets.read_datagrams(sock):
-            for place, one in asked.items():
-                try:
-                    response = one.receive(datagram.data)
-                except WireError:
-                    break
-                if response is not None and response.status >= 200:
-                    found[place] = response
-    return [seen for place in places if place in found and (seen := _seen(place[0], found[place])) is not None]
+def ask(context: Context, sock: socket.socket, domain: str, servers: Sequence[Server]) -> list[SeenBy]:
+    """Those who answered and said where our request came from. A server with several names is asked once.
+
+    Raises ProbeFailed when this machine cannot send.
+    """
+    own_port = sockets.local_address(sock)[1]
+    transactions = []
+    for server in {(server.address, server.port): server for server in servers}.values():
+        request = options_request(context, domain, "UDP", server.address, own_port, via_host=VIA_NAME)
+        transactions.append(Transaction(context, sock, server, request, _TIMEOUT_S, any_source=True))
+    run(context, transactions)
+    seen = [_seen_by(each.server.address, each.final) for each in transactions if each.final]
+    return [each for each in seen if each is not None]
 
 
-def _seen(server: str, response: Response) -> SeenBy | None:
+def _seen_by(server: str, response: Response) -> SeenBy | None:
     try:
         via = response.vias[0]
         if via.received is None or via.rport is None:

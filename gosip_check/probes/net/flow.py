@@ -1,28 +1,17 @@
 """Sockets for media: a connected UDP flow whose packets the kernel stamps as they arrive. `net` opens it.
 
-Sends and receives bytes and never parses them. Because the kernel keeps the arrival time, a flow need not
-be read at once: its buffer holds some seconds of one channel.
+Sends and receives bytes and never parses them. Because the kernel keeps the arrival time, a flow need not be read at
+once: its buffer holds some seconds of one channel.
 """
 
 import contextlib
 import socket
-import struct
-import sys
 
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind, Link
+from gosip_check.wire import linux
 
-# <asm-generic/socket.h> and <linux/in.h>; the socket module does not name them all.
-_SO_TIMESTAMPNS = 35
-_SO_MEMINFO = 55
-_IP_TOS = 1
-_IP_RECVTOS = 13
-_IPV6_RECVTCLASS = 66
-_IPV6_TCLASS = 67
-_TIMESPEC = struct.Struct("=qq")
-_MEMINFO_OCTETS = 36
-_MEMINFO_DROPS_AT = 32
 _LARGEST_DATAGRAM = 2048
 _ANCILLARY_OCTETS = 128
 _RECEIVE_BUFFER = 1 << 19
@@ -31,26 +20,25 @@ _RECEIVE_BUFFER = 1 << 19
 def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """A non-blocking UDP socket from a fresh port of the link to one far port, its packets marked with `dscp`.
 
-    Raises ProbeFailed: unsupported where the kernel has no way to the address, and whatever
-    `net.udp_socket` raises.
+    Raises ProbeFailed: unsupported where the kernel has no way to the address, and whatever `udp_socket` raises.
     """
     sock = sockets.udp_socket(link, sockets.family_of(address))
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         with contextlib.suppress(OSError):  # a system that will not mark says so by what the far end sees
             if sock.family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVTCLASS, 1)
-                sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TCLASS, dscp << 2)
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
             else:
-                sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
-                sock.setsockopt(socket.IPPROTO_IP, _IP_TOS, dscp << 2)
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
         sock.connect((address, port))
     except OSError as error:
         sock.close()
         there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        words = f"This machine refused a media flow to {there}: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNSUPPORTED, words) from error
+        sentence = f"This machine refused a media flow to {there}: {error.strerror or error}."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, sentence) from error
     return sock
 
 
@@ -65,22 +53,20 @@ def receive(sock: socket.socket) -> tuple[bytes, int, int] | None:
             continue
         arrived_ns = tos = 0
         for level, kind, value in ancillary:
-            if kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
-                seconds, ns = _TIMESPEC.unpack_from(value)
-                arrived_ns = seconds * 1_000_000_000 + ns
-            elif kind in (_IP_TOS, _IPV6_TCLASS):
+            if kind == linux.SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
+                arrived_ns = linux.arrival_ns(value)
+            elif kind in (socket.IP_TOS, socket.IPV6_TCLASS):
                 tos = value[0]
         return data, arrived_ns, tos >> 2
 
 
 def drops(sock: socket.socket) -> int:
     """How many packets the kernel dropped because nobody read them in time."""
-    info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_OCTETS)
-    return int.from_bytes(info[_MEMINFO_DROPS_AT : _MEMINFO_DROPS_AT + 4], sys.byteorder)
+    return linux.drops(sock.getsockopt(socket.SOL_SOCKET, linux.SO_MEMINFO, linux.MEMINFO_OCTETS))
 
 
 def dscp(sock: socket.socket) -> int:
     """The marking that the system accepted for what this flow sends."""
     if sock.family == socket.AF_INET6:
-        return sock.getsockopt(socket.IPPROTO_IPV6, _IPV6_TCLASS) >> 2
-    return sock.getsockopt(socket.IPPROTO_IP, _IP_TOS) >> 2
+        return sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS) >> 2
+    return sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) >> 2

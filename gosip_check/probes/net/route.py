@@ -1,6 +1,6 @@
 """Has a line a route of its own? Asked of Linux by rtnetlink(7), which needs no privilege; sends nothing on the line.
 
-A socket that is bound to an interface does not tell: Linux then takes every destination for a neighbour.
+A socket that is bound to an interface does not show it: Linux then takes every destination for a neighbour.
 """
 
 import errno
@@ -19,7 +19,7 @@ _TIMEOUT_S = 1.0
 
 
 def has_route(link: Link, towards: str, open_netlink: Callable[[], socket.socket]) -> bool | None:
-    """Does the routing of this machine lead from the link to an IPv4 address? None where the system does not tell."""
+    """Does the routing of this machine lead from the link to an IPv4 address? None where the system does not say."""
     if link.interface is None or ":" in towards:
         return None
     attributes = _attribute(_RTA_DST, socket.inet_aton(towards))

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
-
-# From <linux/in.h>; the socket module does not name them all.
-_IP_MTU_DISCOVER = 10
-_IP_MTU = 14
-_IP_PMTUDISC_PROBE = 3
-_TCP_INFO = struct.Struct("=16xI80xI16xQ")  # struct tcp_info: tcpi_snd_mss, tcpi_total_retrans, tcpi_bytes_acked
+from gosip_check.wire import linux
 
 
 def forbid_fragments(sock: socket.socket) -> None:
     """Set DF on what an IPv4 UDP socket sends, however small a path MTU the system remembers (ip(7))."""
-    sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+    sock.setsockopt(socket.IPPROTO_IP, linux.IP_MTU_DISCOVER, linux.IP_PMTUDISC_PROBE)
 
 
 @dataclass(frozen=True)
@@ -30,9 +25,10 @@ class Segments:
 
 
 def segments(sock: socket.socket) -> Segments:
-    """Read from the kernel (tcp(7), struct tcp_info). Raises ProbeFailed(unsupported) where it does not tell."""
+    """Read from the kernel (tcp(7), struct tcp_info). Raises ProbeFailed(unsupported) where it does not say."""
     try:
-        segment, resent, acked = _TCP_INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
-        return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, _IP_MTU))
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, linux.TCP_INFO.size)
+        segment, resent, acked = linux.TCP_INFO.unpack(info)
+        return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, linux.IP_MTU))
     except (OSError, struct.error) as error:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not tell what a connection has sent.") from error
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not say what a connection has sent.") from error

@@ -1,4 +1,4 @@
-"""Which hops lie between here and the provider, and what does each tell of a datagram that dies there?
+"""Which hops lie between here and the provider, and what does each quote of a datagram that dies there?
 
 A traceroute in small: UDP to a port that nothing listens on, towards one server of the trunk. Other probes take from it
 where to let their own datagrams die: a hop behind the site's edge that quotes, and how many octets of the payload it
@@ -6,14 +6,13 @@ quotes. Nothing is sent further than the first address that answers for the dest
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from gosip_check.probes import probe
-from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.net import sockets
-from gosip_check.probes.path.quotes import Heard, Shot, volley
+from gosip_check.probes.path.quotes import Reaction, Shot, volley
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
 
@@ -25,7 +24,6 @@ LARGEST_QUOTE = 520
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
 _TRIES = 4
-_MOST_SERVERS = 4
 
 
 class Options(probe.Options, frozen=True):
@@ -82,20 +80,20 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed: unsupported over IPv6, unreachable without a route, interrupted."""
     destination = _destination(options, context)
     context.say(f"Hops towards {destination}")
-    heards: dict[int, Heard] = {}
+    reactions: dict[int, Reaction] = {}
     for step in () if ip_address(destination).is_loopback else _STEPS:
         for attempt in range(_TRIES):
             port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
-            end = _ends_at(heards, destination, step[-1])
-            shots = [control(destination, ttl, port) for ttl in step if ttl not in heards and ttl <= end]
-            for heard in volley(context, shots):
-                if heard.died_on_the_way or _is_the_end(heard, destination):
-                    heards[heard.shot.ttl] = heard  # a refusal by the edge says that this port is the wrong one
-            if all(ttl in heards for ttl in step if ttl <= _ends_at(heards, destination, step[-1])):
+            end = _ends_at(reactions, destination, step[-1])
+            shots = [control(destination, ttl, port) for ttl in step if ttl not in reactions and ttl <= end]
+            for reaction in volley(context, shots):
+                if reaction.died_on_the_way or _is_the_end(reaction, destination):
+                    reactions[reaction.shot.ttl] = reaction  # a refusal by the edge says that this port is wrong
+            if all(ttl in reactions for ttl in step if ttl <= _ends_at(reactions, destination, step[-1])):
                 break
-        if _ends_at(heards, destination, 0) or not any(ttl in heards for ttl in step):
+        if _ends_at(reactions, destination, 0) or not any(ttl in reactions for ttl in step):
             break
-    return _facts(destination, context, heards)
+    return _facts(destination, context, reactions)
 
 
 def control(address: str, ttl: int, port: int) -> Shot:
@@ -121,64 +119,44 @@ def address_without_server(network: str, taken: Sequence[str]) -> str:
     return next(str(hosts[index]) for index in range(last, 0, -1) if str(hosts[index]) not in taken)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A server of the trunk. `name` is its SRV target."""
-
-    name: str
-    address: str
-    port: int
-
-
-def servers(context: Context, networks: Sequence[str]) -> list[Server]:
-    """The servers that DNS gave, in the order to be tried; none outside the provider's networks. IPv4 only."""
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    inside = [ip_network(network) for network in networks]
-    places = [Server(target.target, address, target.port) for target in targets for address in target.addresses]
-    return [
-        place
-        for place in dict.fromkeys(places)
-        if ip_address(place.address).version == 4 and any(ip_address(place.address) in network for network in inside)
-    ][:_MOST_SERVERS]
-
-
 def _destination(options: Options, context: Context) -> str:
-    known = [server.address for server in servers(context, options.networks)]
+    known = [server.address for server in servers_inside(context, options.networks)]
     for address in [*known, *(address_without_server(network, ()) for network in options.networks)]:
         if ip_address(address).version == 4:
             return address
     raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
 
 
-def _ends_at(heards: dict[int, Heard], destination: str, otherwise: int) -> int:
+def _ends_at(reactions: dict[int, Reaction], destination: str, otherwise: int) -> int:
     """The smallest TTL at which the way ended."""
-    return min((ttl for ttl, heard in heards.items() if _is_the_end(heard, destination)), default=otherwise)
+    ends = (ttl for ttl, reaction in reactions.items() if _is_the_end(reaction, destination))
+    return min(ends, default=otherwise)
 
 
-def _is_the_end(heard: Heard, destination: str) -> bool:
+def _is_the_end(reaction: Reaction, destination: str) -> bool:
     """The destination answered, or a router that knows no way to it (RFC 792: network or host unreachable)."""
-    no_route = heard.icmp is not None and (heard.icmp.type, heard.icmp.code) in ((3, 0), (3, 1))
-    return no_route or _is_destination(heard, destination)
+    no_route = reaction.icmp is not None and (reaction.icmp.type, reaction.icmp.code) in ((3, 0), (3, 1))
+    return no_route or _is_destination(reaction, destination)
 
 
-def _is_destination(heard: Heard, destination: str) -> bool:
-    return heard.reply is not None or (heard.icmp is not None and heard.icmp.sender == destination)
+def _is_destination(reaction: Reaction, destination: str) -> bool:
+    return reaction.reply is not None or (reaction.icmp is not None and reaction.icmp.sender == destination)
 
 
-def _facts(destination: str, context: Context, heards: dict[int, Heard]) -> Facts:
+def _facts(destination: str, context: Context, reactions: dict[int, Reaction]) -> Facts:
     hops, ports, reached_at = [], [], None
-    for ttl, heard in sorted(heards.items()):
-        if _is_destination(heard, destination):
+    for ttl, reaction in sorted(reactions.items()):
+        if _is_destination(reaction, destination):
             reached_at = reached_at or ttl
-        elif heard.icmp is not None and heard.died_on_the_way and reached_at is None:
-            sender = heard.icmp.sender
-            hops.append(Hop(ttl=ttl, address=sender, quoted_bytes=len(heard.quoted), kind=kind_of(sender)))
-            ports.append(heard.shot.port)
+        elif reaction.icmp is not None and reaction.died_on_the_way and reached_at is None:
+            sender = reaction.icmp.sender
+            hops.append(Hop(ttl=ttl, address=sender, quoted_bytes=len(reaction.quoted), kind=kind_of(sender)))
+            ports.append(reaction.shot.port)
     first_public = next((hop.ttl for hop in hops if hop.kind == "public" and hop.ttl > 1), None)
     edge = [hop.ttl for hop in hops if hop.kind != "public" and (first_public is None or hop.ttl < first_public)]
-    source = next(iter(heards.values())).local[0] if heards else sockets.source_address(context.link, destination)
-    words = ", ".join(f"{hop.ttl}: {hop.address} quotes {hop.quoted_bytes} octets" for hop in hops) or "none quoted"
+    some = next(iter(reactions.values()), None)
+    source = some.local[0] if some else sockets.source_address(context.link, destination)
+    listed = ", ".join(f"{hop.ttl}: {hop.address} quotes {hop.quoted_bytes} octets" for hop in hops) or "none quoted"
     return Facts(
         destination=destination,
         local_address=source,
@@ -187,7 +165,7 @@ def _facts(destination: str, context: Context, heards: dict[int, Heard]) -> Fact
         hops=hops,
         reached_at=reached_at,
         edge_ttl=max(edge, default=1),
-        evidence={"hops": f"Hops towards {destination}: {words}."},
+        evidence={"hops": f"Hops towards {destination}: {listed}."},
     )
 
 

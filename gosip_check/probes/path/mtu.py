@@ -1,4 +1,4 @@
-"""Do full-size packets reach the provider, and is the site told (ICMP type 3 code 4) where they are too large?
+"""Do full-size packets reach the provider, and does the site get to know (ICMP type 3 code 4) where they are too large?
 
 TCP tells the truth: the kernel sends with DF set, and what the server has acknowledged has arrived. Where nothing
 arrives, the largest size that does is found by connections whose segments are kept smaller, and datagrams that die
@@ -8,7 +8,7 @@ hop by hop (DF set, large and small) show who swallows the large ones. RFC 1191,
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +16,9 @@ import psutil
 
 from gosip_check import __version__
 from gosip_check.probes import probe
-from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.net import segments, sockets
-from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire import sip
 
@@ -41,7 +41,7 @@ _MOST_SERVERS = 4
 _HOPS = range(1, 9)
 _HOP_TIMEOUT_S = 0.8
 _HOP_TRIES = 3
-_TIME_EXCEEDED, _TOO_LARGE = (11, 0), (3, 4)
+_TOO_LARGE = (3, 4)
 
 State = Literal["clean", "smaller", "black-hole", "icmp-filtered"]
 """clean: full-size packets arrive. smaller: the path is, says so, and what fits arrives. black-hole: large packets
@@ -58,7 +58,7 @@ class Options(probe.Options, frozen=True):
 class Path(Record, frozen=True):
     """One server. Sizes are IP packets in octets. largest: what got through; None where nothing could be tried.
 
-    who: the hop that says the path is smaller, or the last one that still tells of large packets.
+    who: the hop that says the path is smaller, or the last one that still answers for large packets.
     """
 
     target: str
@@ -84,75 +84,71 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed: unreachable without servers, unsupported over UDP or by this kernel, interrupted."""
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    places = list(dict.fromkeys((t.target, a, t.port) for t in targets for a in t.addresses if "." in a))
-    if not places:
+    servers = [server for server in servers_offered(context) if server.is_ipv4][:_MOST_SERVERS]
+    if not servers:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     if options.transport != "tcp":
         raise ProbeFailed(FailureKind.UNSUPPORTED, "Path MTU discovery is looked at over TCP only.")
-    places = places[:_MOST_SERVERS]
-    context.say(f"Path MTU to {len(places)} server(s)")
-    with ThreadPoolExecutor(len(places)) as pool:
-        looked = list(pool.map(lambda place: _look(options, context, *place), places))
-    paths = [path for path, _ in looked]
-    heard = [icmp for _, icmp in looked if icmp is not None]
+    context.say(f"Path MTU to {len(servers)} server(s)")
+    results = side_by_side(lambda server: _look(options, context, server), servers)
+    paths = [path for path, _ in results]
+    came = [icmp_came for _, icmp_came in results if icmp_came is not None]
     states = [path.state for path in paths]
     vanish = any(state in ("black-hole", "icmp-filtered") for state in states)
-    works = False if vanish else None if None in states else True
-    words = " ".join(f"{path.address}:{path.port} ({path.target}): {path.detail}" for path in paths)
+    details = " ".join(f"{path.address}:{path.port} ({path.target}): {path.detail}" for path in paths)
     return Facts(
         paths=paths,
-        discovery_works=works,
-        icmp_errors_arrive=any(heard) if heard else None,
-        evidence={"discovery_works": words},
+        discovery_works=False if vanish else None if None in states else True,
+        icmp_errors_arrive=any(came) if came else None,
+        evidence={"discovery_works": details},
     )
 
 
-def _look(options: Options, context: Context, target: str, address: str, port: int) -> tuple[Path, bool | None]:
+def _look(options: Options, context: Context, server: Server) -> tuple[Path, bool | None]:
     """What became of full-size packets to one server, and whether any ICMP error came back."""
 
     def path(state: State | None, detail: str, largest: int | None = None, who: str | None = None) -> Path:
-        return Path(target, address, port, state, detail, own_mtu, largest, who)
+        return Path(server.name, server.address, server.port, state, detail, own_mtu, largest, who)
 
-    own_mtu = _own_mtu(context, address)
+    own_mtu = _own_mtu(context, server.address)
     try:
-        full = _send_segments(options, context, address, port, None)
+        full = _send_segments(options, context, server, None)
     except sockets.ConnectFailed as failed:
         return path(None, f"no connection, so nothing could be tried: {failed.failure.message}"), None
     if full.arrived and (own_mtu is None or full.path_mtu >= own_mtu):
         limit = full.segment + _TCP_OVERHEAD
         if own_mtu is not None and limit < own_mtu:
-            words = f"segments of {full.segment} octets arrive, as large as the server or a device before it asks for."
-            return path("clean", words, limit), None
+            detail = f"segments of {full.segment} octets arrive, as large as the server or a device before it asks for."
+            return path("clean", detail, limit), None
         return path("clean", f"packets of {full.path_mtu} octets arrive, as large as they leave.", full.path_mtu), None
     if full.arrived:
-        teller = _who_says_smaller(context, address, port, own_mtu or full.path_mtu)
-        named = f"{teller} says that" if teller else "this machine was told, now or lately, that"
-        words = f"{named} the path takes {full.path_mtu} octets and not {own_mtu}; packets of that size arrive."
-        return path("smaller", words, full.path_mtu, teller), True
-    if not _send_segments(options, context, address, port, _SMALLEST_SEGMENT).arrived:
+        hop = _who_says_smaller(context, server, own_mtu or full.path_mtu)
+        source = f"{hop} says that" if hop else "an ICMP error, now or lately, said that"
+        detail = f"{source} the path takes {full.path_mtu} octets and not {own_mtu}; packets of that size arrive."
+        return path("smaller", detail, full.path_mtu, hop), True
+    if not _send_segments(options, context, server, _SMALLEST_SEGMENT).arrived:
         return path(None, "neither large nor small packets were acknowledged, so their size proves nothing."), None
 
     def arrives(segment: int) -> bool:
-        return _send_segments(options, context, address, port, segment, _SIZING_TIMEOUT_S).arrived
+        return _send_segments(options, context, server, segment, _SIZING_TIMEOUT_S).arrived
 
     arriving = _largest_that_arrives(arrives, _SMALLEST_SEGMENT, full.segment) + _IP_TCP_OCTETS
-    with ThreadPoolExecutor(2) as pool:
-        sizes = (full.path_mtu, _SMALLEST_SEGMENT)
-        big, small = pool.map(lambda octets: _walk(context, address, port, octets), sizes)
+    sizes = (full.path_mtu, _SMALLEST_SEGMENT)
+    large, small = side_by_side(lambda octets: _hops_that_answer(context, server, octets), sizes)
     if not small:
-        words = (
+        detail = (
             f"packets of {full.path_mtu} octets vanish and those of {arriving} arrive; no ICMP error of any kind comes "
             "back from the way, so a firewall that stops ICMP keeps type 3 code 4 from this site."
         )
-        return path("icmp-filtered", words, arriving), False
-    last = f"they are lost at or behind {big[-1]}, which still answers for them" if big else "no hop answers for them"
-    words = (
+        return path("icmp-filtered", detail, arriving), False
+    last = (
+        f"they are lost at or behind {large[-1]}, which still answers for them" if large else "no hop answers for them"
+    )
+    detail = (
         f"a black hole: packets of {full.path_mtu} octets vanish without an ICMP error and those of {arriving} arrive; "
         f"{last}. Either it does not say that they are too large, or a firewall stops ICMP type 3 code 4."
     )
-    return path("black-hole", words, arriving, big[-1] if big else None), True
+    return path("black-hole", detail, arriving, large[-1] if large else None), True
 
 
 @dataclass(frozen=True)
@@ -163,20 +159,15 @@ class _Sent:
 
 
 def _send_segments(
-    options: Options,
-    context: Context,
-    address: str,
-    port: int,
-    segment: int | None,
-    timeout_s: float = _ARRIVAL_TIMEOUT_S,
+    options: Options, context: Context, server: Server, segment: int | None, timeout_s: float = _ARRIVAL_TIMEOUT_S
 ) -> _Sent:
     """An OPTIONS of three segments on a connection of its own: has the server acknowledged the first of them?
 
     What the server makes of it does not matter here. Raises ConnectFailed.
     """
-    with sockets.tcp_connect(context, address, port, _CONNECT_TIMEOUT_S, segment=segment) as sock:
+    with sockets.tcp_connect(context, server.address, server.port, _CONNECT_TIMEOUT_S, segment=segment) as sock:
         before = segments.segments(sock)
-        request = _long_request(options, context, address, sockets.local_address(sock)[1], 3 * before.segment)
+        request = _long_request(options, *sockets.local_address(sock), 3 * before.segment)
         try:
             sent = sock.send(request)
         except OSError:
@@ -193,9 +184,8 @@ def _send_segments(
             context.wait(_POLL_S)
 
 
-def _long_request(options: Options, context: Context, address: str, port: int, octets: int) -> bytes:
+def _long_request(options: Options, host: str, port: int, octets: int) -> bytes:
     """A whole OPTIONS of at least so many octets."""
-    host = sockets.source_address(context.link, address)
     return sip.options_request(
         uri=f"sip:{options.domain}",
         transport="TCP",
@@ -211,13 +201,12 @@ def _long_request(options: Options, context: Context, address: str, port: int, o
 
 def _largest_that_arrives(arrives: Callable[[int], bool], low: int, high: int) -> int:
     """The largest size of which it is known that it arrives; `low` does, `high` does not. Several are tried at once."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while high - low > _STEP:
-            step = max(_STEP, (high - low) // (_AT_ONCE + 1))
-            sizes = list(range(low + step, high, step))[:_AT_ONCE]
-            came = [size for size, arrived in zip(sizes, pool.map(arrives, sizes), strict=True) if arrived]
-            low = max(came, default=low)
-            high = min([size for size in sizes if size > low], default=high)
+    while high - low > _STEP:
+        step = max(_STEP, (high - low) // (_AT_ONCE + 1))
+        sizes = list(range(low + step, high, step))[:_AT_ONCE]
+        came = [size for size, arrived in zip(sizes, side_by_side(arrives, sizes), strict=True) if arrived]
+        low = max(came, default=low)
+        high = min([size for size in sizes if size > low], default=high)
     return low
 
 
@@ -231,46 +220,35 @@ def _own_mtu(context: Context, address: str) -> int | None:
     return None
 
 
-def _who_says_smaller(context: Context, address: str, port: int, octets: int) -> str | None:
+def _who_says_smaller(context: Context, server: Server, octets: int) -> str | None:
     """Who answers a full-size datagram with "fragmentation needed"; the server's own port takes no harm from it."""
     with sockets.udp_socket(context.link) as sock:
         segments.forbid_fragments(sock)
         for _ in range(_HOP_TRIES):
-            sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), address, port)
-            until_s = time.monotonic() + _HOP_TIMEOUT_S
-            while sockets.wait_readable(context, [sock], until_s):
-                for icmp in sockets.read_icmp_errors(sock):
+            sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), server.address, server.port)
+            for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):
+                for icmp in errors:
                     if (icmp.type, icmp.code) == _TOO_LARGE:
                         return icmp.sender
-                sockets.read_datagrams(sock)
     return None
 
 
-def _walk(context: Context, address: str, port: int, octets: int) -> list[str]:
+def _hops_that_answer(context: Context, server: Server, octets: int) -> list[str]:
     """The hops, nearest first, that say of DF datagrams of this size that they died there."""
-    heard: dict[int, str] = {}
-    socks = {}
-    try:
-        for ttl in _HOPS:
-            socks[ttl] = sockets.udp_socket(context.link)
-            segments.forbid_fragments(socks[ttl])
+    senders: dict[int, str] = {}
+    with ExitStack() as opened:
+        socks = {opened.enter_context(sockets.udp_socket(context.link)): ttl for ttl in _HOPS}
+        for sock in socks:
+            segments.forbid_fragments(sock)
         for _ in range(_HOP_TRIES):
-            for ttl, sock in socks.items():
-                if ttl not in heard:
-                    sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), address, port, ttl=ttl)
-            until_s = time.monotonic() + _HOP_TIMEOUT_S
-            while ready := sockets.wait_readable(context, list(socks.values()), until_s):
-                for ttl, sock in socks.items():
-                    if sock not in ready:
-                        continue
-                    for icmp in sockets.read_icmp_errors(sock):
-                        if (icmp.type, icmp.code) == _TIME_EXCEEDED:
-                            heard[ttl] = icmp.sender
-                    sockets.read_datagrams(sock)
-    finally:
-        for sock in socks.values():
-            sock.close()
-    return [heard[ttl] for ttl in sorted(heard)]
+            for sock, ttl in socks.items():
+                if ttl not in senders:
+                    sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), server.address, server.port, ttl=ttl)
+            for sock, _, errors in sockets.arrivals(context, socks, time.monotonic() + _HOP_TIMEOUT_S):
+                for icmp in errors:
+                    if icmp.is_time_exceeded:
+                        senders[socks[sock]] = icmp.sender
+    return [senders[ttl] for ttl in sorted(senders)]
 
 
 PROBE = Probe(

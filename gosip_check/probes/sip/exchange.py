@@ -1,4 +1,4 @@
-"""Send one OPTIONS to one SIP server and tell what came of it: over UDP here, the shared parts for streams too.
+"""Send one OPTIONS to one SIP server and see what comes of it: over UDP here, the shared parts for streams too.
 
 Manners (a scanner is what providers block): an honest User-Agent, one transaction at a time to one server, and a Via
 whose host and port are the socket's own: a SIP ALG sends the answer elsewhere otherwise, and the fault would be ours.
@@ -7,7 +7,7 @@ RFC 3261 11 (OPTIONS), 17.1.2 (retransmission), RFC 3581 (rport).
 
 import contextlib
 import secrets
-import time
+import socket
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Literal
@@ -15,26 +15,26 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gosip_check import __version__
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
+from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context
+from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
-from gosip_check.wire.transaction import ClientTransaction
 
 UDP_TIMEOUT_S = 6.0
 "Four copies go out, at 0, 0.5, 1.5 and 3.5 s; RFC 3261 would wait 32 s, which an installer need not."
 
-_ICMP_IS_FINAL = 2
+ICMP_IS_FINAL = 2
 "So many ICMP errors end an exchange: one alone may have been a moment's, and decides nothing."
 
-_KEEP_ALIVE = b"\r\n\0"
-"A datagram of nothing else keeps a NAT's table entry alive (RFC 5626 3.5.1 and older customs)."
+VIA_NAME = "probe.invalid"
+"A Via host that no SIP ALG takes for an address of its site."
 
 _LONGEST_TEXT = 200
 "What a stranger wrote is kept up to here."
-
-OTHER_REQUEST = "its answers belong to another request than ours"
 
 Result = Literal[
     "answered",
@@ -89,77 +89,50 @@ class Exchange(Record, frozen=True):
     tls: Tls | None = None
 
 
-def ask_over_udp(context: Context, domain: str, address: str, port: int) -> Exchange:
-    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped.
+def ask_over_udp(context: Context, domain: str, server: Server) -> Exchange:
+    """One OPTIONS with its retransmissions. Raises ProbeFailed when this machine cannot send, or was stopped."""
+    with sockets.udp_socket(context.link, sockets.family_of(server.address)) as sock:
+        request = options(context, domain, "UDP", server.address, sockets.local_address(sock)[1])
+        transaction = exchange_over_udp(context, sock, server, request)
+    response = transaction.final or transaction.provisional
+    if response is None:
+        return instead_of_answer(transaction)
+    return answered(response, transaction.rtt_ms, transaction.sent)
+
+
+def exchange_over_udp(
+    context: Context, sock: socket.socket, server: Server, request: bytes, *, once: bool = False
+) -> Transaction:
+    """One request with its retransmissions, or without any (`once`). Raises as `ask_over_udp`.
 
     Whatever comes instead of the server's answer is noted and waited past; two ICMP errors end the waiting.
     """
-    with sockets.udp_socket(context.link, sockets.family_of(address)) as sock:
-        transaction = ClientTransaction(
-            options(context, domain, "UDP", address, sockets.local_address(sock)[1]),
-            time.monotonic(),
-            t1=context.t1_s,
-            timeout_s=UDP_TIMEOUT_S,
-        )
-        noise: Exchange | None = None
-        elsewhere: Exchange | None = None
-        errors: list[sockets.IcmpError] = []
-        started_s = time.monotonic()
-        while (next_at := transaction.next_at) is not None and len(errors) < _ICMP_IS_FINAL:
-            request = transaction.due(time.monotonic())
-            if request is not None:
-                sockets.send_to(sock, request, address, port)
-                continue
-            sockets.wait_readable(context, [sock], next_at)
-            for datagram in sockets.read_datagrams(sock):
-                if not datagram.is_from(address, port):
-                    elsewhere = elsewhere or _from_elsewhere(transaction, datagram, address)
-                    continue
-                if not datagram.data.strip(_KEEP_ALIVE):
-                    continue
-                try:
-                    response = transaction.receive(datagram.data)
-                except WireError as error:
-                    count = len(datagram.data)
-                    noise = Exchange(
-                        "malformed", f"answered {count} octets that are not SIP ({error})", culprit=address
-                    )
-                    continue
-                if response is not None and response.status >= 200:
-                    rtt_ms = (datagram.at_s - started_s) * 1000 if transaction.sent == 1 else None
-                    return answered(response, rtt_ms, transaction.sent)
-                if response is None and isinstance(transaction.foreign[-1], sip.Response):
-                    noise = Exchange("malformed", OTHER_REQUEST, culprit=address)
-            errors += sockets.read_icmp_errors(sock)
-        if transaction.provisional is not None:  # no final response, and yet the way there and back is open
-            return answered(transaction.provisional, None, transaction.sent)
-        ending = _icmp_ending(errors) or elsewhere or noise or _silence(transaction.sent, errors)
-        return replace(ending, sent=transaction.sent)
+    icmp_ends = None if once else ICMP_IS_FINAL
+    transaction = Transaction(context, sock, server, request, UDP_TIMEOUT_S, once=once, icmp_ends=icmp_ends)
+    run(context, [transaction])
+    return transaction
 
 
-def _from_elsewhere(transaction: ClientTransaction, datagram: sockets.Datagram, address: str) -> Exchange | None:
-    """An answer to our request that the server's own socket did not send; a stranger's noise is nothing."""
-    try:
-        if not transaction.is_answered_by(sip.parse(datagram.data)):
-            return None
-    except WireError:
-        return None
-    if datagram.is_from(address, datagram.port):
-        words = f"answered from its port {datagram.port} instead, which many firewalls and phone systems do not take"
-        return Exchange("other-port", words, culprit=datagram.address)
-    return Exchange("foreign", f"the answer came from {datagram.address}:{datagram.port}", culprit=datagram.address)
+def instead_of_answer(transaction: Transaction) -> Exchange:
+    """What came of a request that no response answered.
 
-
-def _icmp_ending(errors: list[sockets.IcmpError]) -> Exchange | None:
-    return from_icmp(errors[-1]) if len(errors) >= _ICMP_IS_FINAL else None
-
-
-def _silence(sent: int, errors: list[sockets.IcmpError]) -> Exchange:
-    """One ICMP error and then nothing: the error was not repeated for the later copies, so it is not believed."""
-    words = f"no answer to {sent} tries in {UDP_TIMEOUT_S:g} s"
+    One ICMP error and then nothing: the error was not repeated for the later copies, so it is not believed.
+    """
+    errors, elsewhere, server, sent = transaction.errors, transaction.elsewhere, transaction.server, transaction.sent
+    if len(errors) >= ICMP_IS_FINAL:
+        return replace(from_icmp(errors[-1]), sent=sent)
+    if elsewhere is not None and elsewhere.is_from(server.address, elsewhere.port):
+        detail = f"answered from its port {elsewhere.port} instead, which many firewalls and phone systems do not take"
+        return Exchange("other-port", detail, culprit=elsewhere.address, sent=sent)
+    if elsewhere is not None:
+        detail = f"the answer came from {elsewhere.address}:{elsewhere.port}"
+        return Exchange("foreign", detail, culprit=elsewhere.address, sent=sent)
+    if transaction.noise:
+        return Exchange("malformed", transaction.noise, culprit=server.address, sent=sent)
+    detail = f"no answer to {sent} {'try' if sent == 1 else 'tries'} in {UDP_TIMEOUT_S:g} s"
     if errors:
-        words += f", though {errors[0].sender} once said {errors[0].name}"
-    return Exchange("silent", words)
+        detail += f", though {errors[0].sender} once said {errors[0].name}"
+    return Exchange("silent", detail, sent=sent)
 
 
 def options(
@@ -210,6 +183,6 @@ _RESULTS: dict[FailureKind, Result] = {
 }
 
 
-def from_icmp(icmp: sockets.IcmpError) -> Exchange:
+def from_icmp(icmp: IcmpError) -> Exchange:
     """An ICMP error instead of an answer; its sender is the culprit."""
     return Exchange(_RESULTS[icmp.kind], f"{icmp.sender} says {icmp.name}", culprit=icmp.sender)

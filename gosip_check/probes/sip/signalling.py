@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gosip_check.probes import probe
-from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.path import hops
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.probes.sip import leaving
@@ -48,7 +48,7 @@ class Options(probe.Options, frozen=True):
     requests: int = 3
 
 
-class Server(Record, frozen=True):
+class ServerFacts(Record, frozen=True):
     """One server: its names, what came of the first OPTIONS, and the round-trip times of all of them."""
 
     targets: list[str]
@@ -58,6 +58,10 @@ class Server(Record, frozen=True):
     rtts_ms: list[float]
     retransmissions: int
 
+    @property
+    def server(self) -> Server:
+        return Server(self.targets[0], self.address, self.port)
+
 
 class Facts(probe.Facts, frozen=True):
     """public_address: where the servers saw the requests come from, when they said so and agreed.
@@ -66,7 +70,7 @@ class Facts(probe.Facts, frozen=True):
     """
 
     transport: Literal["udp", "tcp"]
-    servers: list[Server]
+    servers: list[ServerFacts]
     any_server_answers: bool | None
     every_server_answers: bool | None
     public_address: str | None
@@ -76,21 +80,18 @@ class Facts(probe.Facts, frozen=True):
 
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is no server to ask, this machine forbids to send, or the run was stopped."""
-    found = context.seen.get("srv")
-    targets = found.targets if isinstance(found, srv.Facts) else []
-    names: dict[tuple[str, int], list[str]] = {}  # one server may have several, and is asked once all the same
-    for target in targets:
-        for address in target.addresses:
-            names.setdefault((address, target.port), []).append(target.target)
-    places = list(names)[:_MOST_SERVERS]
-    if not places:
+    by_address: dict[tuple[str, int], list[Server]] = {}  # one server may have several names, and is asked once
+    for server in servers_offered(context):
+        by_address.setdefault((server.address, server.port), []).append(server)
+    to_ask = list(by_address.values())[:_MOST_SERVERS]
+    if not to_ask:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
-    context.say(f"SIP OPTIONS to {len(places)} server(s) over {options.transport.upper()}")
-    servers = side_by_side(lambda place: _ask(options, context, names[place], *place), places, _MOST_SERVERS)
-    servers = _with_who_kept_it(options, context, servers)
+    context.say(f"SIP OPTIONS to {len(to_ask)} server(s) over {options.transport.upper()}")
+    servers = side_by_side(lambda same: _ask(options, context, same), to_ask, _MOST_SERVERS)
+    servers = _with_departures(options, context, servers)
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
-    left_out = len(names) - len(places)
+    left_out = len(by_address) - len(to_ask)
     every_answers = False if False in states else None if None in states or left_out else True
     missing = [server for server in servers if server.first.result != "answered"]
     seen_from = {server.first.received for server in servers if server.first.received}
@@ -104,26 +105,27 @@ def measure(options: Options, context: Context) -> Facts:
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
-            "any_server_answers": _words(servers, servers) + (_advice(missing) if any_answers is None else ""),
-            "every_server_answers": _words(servers, missing) + _open_end(missing, every_answers, left_out),
+            "any_server_answers": _sentence(servers, servers) + (_advice(missing) if any_answers is None else ""),
+            "every_server_answers": _sentence(servers, missing) + _open_end(missing, every_answers, left_out),
             "slowest_server_rtt_ms": pace,
         },
     )
 
 
-def _ask(options: Options, context: Context, targets: list[str], address: str, port: int) -> Server:
+def _ask(options: Options, context: Context, same: Sequence[Server]) -> ServerFacts:
+    """`same`: one server under each of its names."""
     exchanges: list[Exchange] = []
     while len(exchanges) < options.requests or _one_more(exchanges, options.requests):
         if exchanges:
             context.wait(_PAUSE_S)
         plain = bool(exchanges) and exchanges[-1].speaks == "sip"
-        exchanges.append(_exchange(options, context, targets[0], address, port, plain))
+        exchanges.append(_exchange(options, context, same[0], plain))
         if exchanges[-1].result != "answered" or exchanges[-1].status in _DO_NOT_REPEAT:
             break
-    return Server(
-        targets=targets,
-        address=address,
-        port=port,
+    return ServerFacts(
+        targets=[server.name for server in same],
+        address=same[0].address,
+        port=same[0].port,
         first=exchanges[0],
         rtts_ms=[exchange.rtt_ms for exchange in exchanges if exchange.rtt_ms is not None],
         retransmissions=sum(max(0, exchange.sent - 1) for exchange in exchanges),
@@ -132,53 +134,51 @@ def _ask(options: Options, context: Context, targets: list[str], address: str, p
 
 def _one_more(exchanges: Sequence[Exchange], requests: int) -> bool:
     """A packet that was lost once leaves a server without a time, which would look like a change."""
-    repeated = [one for one in exchanges if one.rtt_ms is None and one.sent > 1 and (one.status or 0) >= 200]
+    repeated = [each for each in exchanges if each.rtt_ms is None and each.sent > 1 and (each.status or 0) >= 200]
     return len(exchanges) == requests == len(repeated)
 
 
-def _with_who_kept_it(options: Options, context: Context, servers: Sequence[Server]) -> list[Server]:
-    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it."""
-    ways = context.seen.get("path")
-    asked = [s for s in servers if s.first.result in ("silent", "reset")]
-    if not asked or not isinstance(ways, hops.Facts):
-        return list(servers)
-    context.say(f"Did it leave the site? {len(asked)} server(s)")
-    if options.transport == "udp":
-        found = leaving.over_udp(context, ways, options.domain, [(server.address, server.port) for server in asked])
-    else:
-        found = side_by_side(lambda server: leaving.over_tcp(context, ways, server.address, server.port), asked)
-    told = {(server.address, server.port): left for server, left in zip(asked, found, strict=True)}
-    return [
-        replace(server, first=_told(server.first, told[place]))
-        if (place := (server.address, server.port)) in told
-        else server
-        for server in servers
-    ]
-
-
-def _told(exchange: Exchange, left: leaving.Left) -> Exchange:
-    if exchange.result != "silent" and left.how != "forged reset":
-        return exchange
-    detail = f"{exchange.detail}, and {left.words}"
-    if left.how == "dropped":
-        return replace(exchange, result="dropped", detail=detail, culprit=left.who)
-    if left.how == "rejected":
-        return replace(exchange, result="prohibited", detail=detail, culprit=left.who)
-    return replace(exchange, detail=detail)
-
-
-def _exchange(options: Options, context: Context, target: str, address: str, port: int, plain: bool) -> Exchange:
-    if port == 0:
+def _exchange(options: Options, context: Context, server: Server, plain: bool) -> Exchange:
+    if server.port == 0:
         return Exchange("unsent", "DNS names port 0, to which nothing can be sent", sent=0)
     try:
-        with context.turn(address):
+        with context.turn(server.address):
             if options.transport == "udp":
-                return ask_over_udp(context, options.domain, address, port)
-            return ask_over_tcp(context, options.domain, target, address, port, plain)
+                return ask_over_udp(context, options.domain, server)
+            return ask_over_tcp(context, options.domain, server, plain)
     except ProbeFailed as failed:  # no way to one address, by IPv6 say, is no reason not to ask the others
         if failed.failure.kind is FailureKind.INTERRUPTED:
             raise
         return Exchange("unsent", failed.failure.message.rstrip("."), sent=0)
+
+
+def _with_departures(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
+    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it."""
+    path = context.facts_of(hops.Facts)
+    missing = [index for index, each in enumerate(servers) if each.first.result in ("silent", "reset")]
+    if not missing or path is None:
+        return servers
+    context.say(f"Did it leave the site? {len(missing)} server(s)")
+    to_follow = [servers[index].server for index in missing]
+    if options.transport == "udp":
+        departures = leaving.over_udp(context, path, options.domain, to_follow)
+    else:
+        departures = side_by_side(lambda server: leaving.over_tcp(context, path, server), to_follow)
+    servers = list(servers)
+    for index, departure in zip(missing, departures, strict=True):
+        servers[index] = replace(servers[index], first=_with_departure(servers[index].first, departure))
+    return servers
+
+
+def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchange:
+    if exchange.result != "silent" and departure.how != "forged reset":
+        return exchange
+    detail = f"{exchange.detail}, and {departure.clause}"
+    if departure.how == "dropped":
+        return replace(exchange, result="dropped", detail=detail, culprit=departure.hop)
+    if departure.how == "rejected":
+        return replace(exchange, result="prohibited", detail=detail, culprit=departure.hop)
+    return replace(exchange, detail=detail)
 
 
 def _answers(exchange: Exchange) -> bool | None:
@@ -188,52 +188,52 @@ def _answers(exchange: Exchange) -> bool | None:
     return None if exchange.result in _UNDECIDED else False
 
 
-def _pace(servers: Sequence[Server]) -> tuple[float | None, float | None, str]:
+def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, str]:
     """How fast the slowest server answers, or, where one cannot be timed, how fast at most; in words, too."""
     answering = [server for server in servers if server.first.result == "answered"]
     timed = sorted((server for server in answering if server.rtts_ms), key=lambda server: min(server.rtts_ms))
     untimed = [server for server in answering if not server.rtts_ms]
     slowest_ms = min(timed[-1].rtts_ms) if timed else None
-    words = []
+    sentences = []
     if slowest_ms is not None:
-        words.append(
-            f"The slowest server that answers, {_place(timed[-1])}, took {slowest_ms:.1f} ms (its fastest answer, with "
+        sentences.append(
+            f"The slowest server that answers, {_name(timed[-1])}, took {slowest_ms:.1f} ms (its fastest answer, with "
             "the time that the server itself took: the way is no slower)."
         )
     if untimed:
-        words.append(
-            f"{', '.join(map(_place, untimed))} answered repeated requests only, which cannot be timed: packets are "
+        sentences.append(
+            f"{', '.join(map(_name, untimed))} answered repeated requests only, which cannot be timed: packets are "
             "lost, or the way is very slow."
         )
-    said = " ".join(words) or "No server answered, so nothing was timed."
-    return (None, slowest_ms, said) if untimed else (slowest_ms, None, said)
+    evidence = " ".join(sentences) or "No server answered, so nothing was timed."
+    return (None, slowest_ms, evidence) if untimed else (slowest_ms, None, evidence)
 
 
-def _words(servers: Sequence[Server], named: Sequence[Server]) -> str:
+def _sentence(servers: Sequence[ServerFacts], named: Sequence[ServerFacts]) -> str:
     """How many of the servers answered, and what came of each one that is `named`."""
     answering = sum(server.first.result == "answered" for server in servers)
-    told = "; ".join(_server_words(server) for server in named)
-    return f"{answering} of {len(servers)} servers answered{f': {told}' if told else ''}."
+    each = "; ".join(_what_came(server) for server in named)
+    return f"{answering} of {len(servers)} servers answered{f': {each}' if each else ''}."
 
 
-def _advice(missing: Sequence[Server]) -> str:
+def _advice(missing: Sequence[ServerFacts]) -> str:
     results = dict.fromkeys(server.first.result for server in missing)
     return "".join(f" {_UNDECIDED[result]}" for result in results if result in _UNDECIDED)
 
 
-def _open_end(missing: Sequence[Server], decided: bool | None, left_out: int) -> str:
+def _open_end(missing: Sequence[ServerFacts], decided: bool | None, left_out: int) -> str:
     """Why it is not decided, in short: the advice stands beside `any_server_answers`."""
-    words = f" DNS names {left_out} more, which were not asked." if left_out else ""
-    return words + (" This proves neither a block nor a fault." if decided is None and missing else "")
+    more = f" DNS names {left_out} more, which were not asked." if left_out else ""
+    return more + (" This proves neither a block nor a fault." if decided is None and missing else "")
 
 
-def _server_words(server: Server) -> str:
+def _what_came(server: ServerFacts) -> str:
     rtt = f" in {min(server.rtts_ms):.1f} ms" if server.rtts_ms else ""
     speaks = {"tls": " over TLS", "sip": " over plain TCP"}.get(server.first.speaks or "", "")
-    return f"{_place(server)} {server.first.detail}{speaks}{rtt}"
+    return f"{_name(server)} {server.first.detail}{speaks}{rtt}"
 
 
-def _place(server: Server) -> str:
+def _name(server: ServerFacts) -> str:
     return f"{server.address}:{server.port} ({', '.join(server.targets)})"
 
 

@@ -11,9 +11,11 @@ import time
 
 from msgspec.structs import replace
 
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context
-from gosip_check.probes.sip.exchange import OTHER_REQUEST, Exchange, Tls, answered, from_icmp, options
+from gosip_check.probes.sip.exchange import Exchange, Tls, answered, from_icmp, options
+from gosip_check.probes.sip.transactions import OTHER_REQUEST
 from gosip_check.records import FailureKind
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
@@ -34,16 +36,17 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 "What TLS can carry as a server's name (RFC 6066 3); DNS may give names of any octets."
 
 
-def ask_over_tcp(context: Context, domain: str, name: str, address: str, port: int, plain: bool = False) -> Exchange:
+def ask_over_tcp(context: Context, domain: str, server: Server, plain: bool = False) -> Exchange:
     """TLS first; where the server does not speak it, plain SIP on a second connection. Says which of them it speaks.
 
     plain: it is known not to speak TLS, so that is not tried again.
     """
     why_plain = "TLS was not tried again"
+    address, port = server.address, server.port
     try:
         if not plain:
             with sockets.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
-                secured = handshake(context, sock, name)
+                secured = handshake(context, sock, server.name)
                 if isinstance(secured, Exchange):
                     return secured
                 if isinstance(secured, ssl.SSLSocket):
@@ -87,7 +90,7 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
                 if response is not None and response.status >= 200:
                     return response
                 continue
-            chunk = _receive(context, sock, until_s)
+            chunk = sockets.receive(context, sock, until_s)
             if not chunk:
                 break
             buffer += chunk
@@ -134,16 +137,6 @@ def _unfinished(buffer: bytes, transaction: ClientTransaction) -> sip.Response |
     return transaction.receive(head)
 
 
-def _receive(context: Context, sock: socket.socket, until_s: float) -> bytes | None:
-    """The next bytes, b"" at the end of the stream, None when the time is over, also for one that never stops."""
-    while time.monotonic() < until_s:
-        context.check()
-        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
-            return sock.recv(65536)
-        sockets.wait_readable(context, [sock], until_s)
-    return None
-
-
 def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | Exchange | str:
     """A TLS connection to whoever answers, without verifying who; or why there is none, in words.
 
@@ -175,9 +168,9 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
     except ssl.SSLError as error:
         alert = _ALERT.fullmatch(error.reason or "")
         if alert:
-            named = alert[1].replace("_", " ").lower()
-            words = f"accepted the connection and ended the TLS handshake with the alert {named!r}"
-            return Exchange("closed", words, speaks="tls")
+            alert_name = alert[1].replace("_", " ").lower()
+            detail = f"accepted the connection and ended the TLS handshake with the alert {alert_name!r}"
+            return Exchange("closed", detail, speaks="tls")
         return f"no TLS ({error.reason or 'handshake failed'})"
     except OSError as error:
         return f"the connection ended in the TLS handshake ({error.strerror or 'closed'})"

@@ -18,7 +18,7 @@ from gosip_check.cli.history import sparkline
 from gosip_check.health.history import VERSION, History, HistoryError, default_path, sentence
 from gosip_check.health.watch import keep_watched
 from gosip_check.records import STOPPED, Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, as_looked_at, news, words
+from gosip_check.report.changes import VerdictChange, as_looked_at, news, sentence_of
 from gosip_check.run import report_id
 from tests.saved import demo, here, save
 from tests.unit.records import WHEN, measurement, report, verdict
@@ -153,7 +153,7 @@ def test_what_is_not_looked_at_is_no_change(runs: list[dict[str, str]], told: li
             told_now, trouble = keep_watched(shared, before, found, None)
             assert trouble == ""
             beside += [f"{number}: {line}" for line in told_now] if before else []
-            remembered += [f"{number}: {words(change)}" for change in news(before, found)] if before else []
+            remembered += [f"{number}: {sentence_of(change)}" for change in news(before, found)] if before else []
             before = as_looked_at(before, found) if before else found
         shown = sorted(change.verdict.id for change in history.changes(100))
     for lines in (heard, remembered, beside):
@@ -190,7 +190,7 @@ def test_a_watch_names_a_change_though_the_disk_is_full(tmp_path: Path) -> None:
 
 def test_a_long_reason_is_cut() -> None:
     verdict_change = VerdictChange("a.b", "x", "t", Outcome.PASS, Outcome.FAIL, "", "word " * 200)
-    assert len(words(verdict_change)) < 300
+    assert len(sentence_of(verdict_change)) < 300
 
 
 @pytest.mark.parametrize(

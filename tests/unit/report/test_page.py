@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gosip_check.records import ALL_LINKS, Equipment, Form, Readiness, Report, Signature
-from gosip_check.report.charts import Limit, Line, histogram, line_chart, path, strip
+from gosip_check.report.charts import Curve, Limit, histogram, line_chart, strip, way
 from gosip_check.report.pictures import pictures
 from gosip_check.report.to_html import to_html
 from tests.saved import demo
@@ -94,7 +94,7 @@ def test_the_page_asks_for_nothing() -> None:
 def test_everything_that_was_asked_for_is_on_the_page() -> None:
     text = Page(to_html(full())).text
     for words in (
-        "NOT READY: mend what failed", "Customer Compliance Form", "(discovered, not confirmed)",
+        "NOT READY: fix what failed", "Customer Compliance Form", "(discovered, not confirmed)",
         "Not filled in: contact",
         "What was not measured, and why", "What was measured, and how", "rtt words, round trip over time",
         "Distribution of",
@@ -105,13 +105,13 @@ def test_everything_that_was_asked_for_is_on_the_page() -> None:
 
 
 def test_charts_hold_what_they_were_given() -> None:
-    svg = str(line_chart("t", "ms", [Line("a", [(0, 10), (10, 20)])], [Limit(15, "fifteen")]))
+    svg = str(line_chart("t", "ms", [Curve("a", [(0, 10), (10, 20)])], [Limit(15, "fifteen")]))
     assert 'points="40.0,' in svg
     assert svg.count("stroke-dasharray") == 1
     assert "fifteen" in svg
     assert str(histogram("t", "ms", 1, 2, [1] * 40, "")).count("<rect") == 40
     assert "1 of 3 channels lost packets; the worst lost 2 %" in str(strip("t", [0, 2, 0]))
-    assert "<circle" not in str(path("t", []))
+    assert "<circle" not in str(way("t", []))
     odd = measurement({"series": [{"name": 1}], "hops": "x", "per_channel": [5]})
     assert pictures(report(measurements=[odd])) == []
 
@@ -245,7 +245,7 @@ def test_a_picture_shows_the_limits_of_what_it_shows_and_no_others() -> None:
     limits=st.lists(st.sampled_from([0.1, 1, 9.99, 15, 30, 100, 101, 300]), max_size=4, unique=True),
 )
 def test_no_label_of_a_limit_stands_on_another_nor_on_the_title(values: list[float], limits: list[float]) -> None:
-    lines = [Line("a", list(enumerate(values)))]
+    lines = [Curve("a", list(enumerate(values)))]
     svg = str(line_chart("t", "ms", lines, [Limit(value, f"limit {value:g}") for value in limits]))
     places = sorted(float(down) for down in re.findall(r'y="([0-9.]+)"[^>]*>[^<]*limit', svg))
     assert len(places) == len(limits)

@@ -17,8 +17,10 @@ from gosip_check.records import Equipment, Form, Readiness, Report
 from gosip_check.report import FORMATS
 from gosip_check.report.output import Output, OutputError
 from gosip_check.report.text import visible
+from gosip_check.report.to_json import to_json
 from gosip_check.report.to_nagios import to_nagios
-from gosip_check.report.to_terminal import _facts, print_summary
+from gosip_check.report.to_svg import to_svg
+from gosip_check.report.to_terminal import _facts, closing_line, print_summary
 from tests.unit.records import measurement, report, verdict
 
 HOSTILE = {
@@ -96,14 +98,14 @@ def test_no_string_of_a_report_reaches_an_output_as_it_is(text: str) -> None:
     file = io.StringIO()
     console = Console(file=file, width=100, markup=False, emoji=False, highlight=False, color_system=None)
     print_summary(console, whole, details=True)
-    outputs = [file.getvalue(), *(FORMATS[name](whole) for name in ("json", "svg", "html")), to_nagios(whole)]
-    for output in outputs:
-        assert not OBEYED & set(output) - {"\n"}
+    written = [document(whole) for document in FORMATS.values()]
+    for output in (file.getvalue(), to_nagios(whole), *written):  # what is binary, no terminal is shown
+        assert isinstance(output, bytes) or not OBEYED & set(output) - {"\n"}
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_survives_json_and_cannot_drive_a_terminal(text: str) -> None:
-    written = FORMATS["json"](hostile_report(text))
+    written = to_json(hostile_report(text))
     assert not OBEYED & set(written) - {"\n"}
     assert json.loads(written)["form"]["company_name"] == text
 
@@ -112,13 +114,13 @@ def test_hostile_text_survives_json_and_cannot_drive_a_terminal(text: str) -> No
 def test_hostile_text_stays_text_in_the_picture(text: str) -> None:
     from xml.etree import ElementTree
 
-    picture = FORMATS["svg"](hostile_report(text))
+    picture = to_svg(hostile_report(text))
     assert not [element for element in ElementTree.fromstring(picture).iter() if element.tag.endswith("script")]
     assert not OBEYED & set(picture) - {"\n"}
 
 
 def test_the_picture_fetches_nothing() -> None:
-    picture = FORMATS["svg"](report(verdict()))
+    picture = to_svg(report(verdict()))
     assert "url(" not in picture.replace("url(#", "")
     assert set(re.findall(r"https?://[^\s\"<]+", picture)) <= {
         "http://www.w3.org/2000/svg",
@@ -135,13 +137,36 @@ def test_what_failed_stands_with_its_hint_and_the_outcome_closes() -> None:
     console = Console(file=file, width=100, markup=False, emoji=False, highlight=False, color_system=None)
     print_summary(console, report(*verdicts, outcome=Readiness.NOT_READY))
     lines = [line.strip() for line in file.getvalue().splitlines() if line.strip()]
-    assert lines[-2:] == ["NOT READY: mend what failed, then run this again", "1 pass, 1 fail"]
+    assert lines[-2:] == ["NOT READY: fix what failed, then run the check again", "1 pass, 1 fail"]
     assert lines.index("-> Switch it off.") == lines.index("It rewrote Via.") + 1
     assert "-> Do this." not in lines  # no hint for what passed
     assert hints("fail") == hints("warn") == 1
-    assert hints("unknown", facts={"ok": None}) == 0  # nothing was found that could be mended
+    assert hints("unknown", facts={"ok": None}) == 0  # nothing was found that could be fixed
     assert hints("skipped") == 0
     assert any("No Customer Compliance Form" in line for line in lines)
+
+
+@pytest.mark.parametrize("format_", ["html", "svg", "terminal", "quiet"])
+def test_after_a_refused_login_nobody_is_sent_to_run_it_again(format_: str) -> None:
+    """Three failures lock the account."""
+    other = verdict("fail", id="alg.absent", group="alg")
+    refused = verdict("fail", id="account.registers", group="account", facts={"registered": False})
+    for verdicts, may_say_it in (((other,), True), ((other, refused), False), ((refused,), False)):
+        made = report(*verdicts, outcome=Readiness.NOT_READY, command="register")
+        text = closing_line(made).plain if format_ == "quiet" else shown(made, format_)
+        text = re.sub(r"[\s\xa0]+|&#160;", " ", text)
+        assert (re.search(r"run (this|the check) again", text) is not None) == may_say_it
+        assert ("do not try the account again" in text) != may_say_it
+
+
+def shown(made: Report, format_: str) -> str:
+    if format_ != "terminal":
+        document = FORMATS[format_](made)
+        assert isinstance(document, str)
+        return document
+    file = io.StringIO()
+    print_summary(Console(file=file, width=200, color_system=None), made)
+    return file.getvalue()
 
 
 def hints(outcome: str, facts: dict[str, object] | None = None) -> int:
@@ -151,7 +176,7 @@ def hints(outcome: str, facts: dict[str, object] | None = None) -> int:
 
 
 def test_nan_is_null() -> None:
-    written = FORMATS["json"](report(measurements=[measurement({"x": float("nan"), "evidence": {}})]))
+    written = to_json(report(measurements=[measurement({"x": float("nan"), "evidence": {}})]))
     assert json.loads(written)["measurements"][0]["facts"]["x"] is None
 
 

@@ -21,8 +21,9 @@ from gosip_check.records import Outcome, Report
 from gosip_check.rejudge import rejudge
 from gosip_check.report import FORMATS
 from gosip_check.report.changes import changes
-from gosip_check.report.figures import figures, unit_of
+from gosip_check.report.figures import figures
 from gosip_check.report.load import ReportError, parse
+from gosip_check.values import unit_of
 from tests.saved import DATA, demo, save, tool
 from tests.unit.records import expectation, measurement, report, requirement, verdict
 from tests.unit.test_forgeries import measurement_of

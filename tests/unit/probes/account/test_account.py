@@ -1,95 +1,22 @@
-"""The record of failed attempts, where passwords come from, and what must pass before one is sent."""
+"""Where passwords come from, what must pass before one is sent, and what is refused before one is asked for."""
 
 import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gosip_check.checklist import load, parse
-from gosip_check.cli.account import account_of, password_of
+from gosip_check.cli.account import account_of, check_auth_user, password_of
 from gosip_check.cli.exits import UsageProblem
-from gosip_check.probes.account.attempts import MOST, attempts
-from gosip_check.probes.probe import ProbeFailed
+from gosip_check.probes.account.attempts import attempts
 from gosip_check.probes.secret import Secret
 from gosip_check.run import select
 
 PASSWORD = "pl4nted-Pa55word"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "gosip-check"
-
-
-def test_an_attempt_stays_until_one_succeeds(state: Path) -> None:
-    with attempts("35621000000", "trunk.example.net") as record:
-        assert record.failures == 0
-        record.begin()
-    with attempts("35621000000", "TRUNK.example.net") as record:
-        assert record.failures == 1
-        record.begin()
-        with pytest.raises(ProbeFailed, match="third attempt"):
-            record.begin()
-    with attempts("35621000001", "trunk.example.net") as other:
-        assert other.failures == 0
-    kept = (state / "attempts.json").read_text()
-    assert "35621000000" not in kept
-    assert (state / "attempts.json").stat().st_mode & 0o777 == 0o600
-    with attempts("35621000000", "trunk.example.net") as record:
-        assert record.failures == MOST
-        record.succeeded()
-        assert record.failures == 0
-
-
-def test_an_attempt_that_is_killed_half_way_counts() -> None:
-    script = (
-        "import os\n"
-        "from gosip_check.probes.account.attempts import attempts\n"
-        "with attempts('u', 'd') as record:\n"
-        "    record.begin()\n"
-        "    os._exit(9)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 9
-    with attempts("u", "d") as record:
-        assert record.failures == 1
-
-
-def test_without_a_place_for_the_record_no_attempt_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("XDG_STATE_HOME", "HOME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
-    with pytest.raises(ProbeFailed, match="No record of failed attempts can be kept"), attempts("u", "d"):
-        pass
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"x": -1}', b'{"x": true}', b'{"x": "1"}', b"\xff", b"[" * 100_000])
-def test_a_damaged_record_allows_no_attempt(state: Path, content: bytes) -> None:
-    state.mkdir(parents=True)
-    (state / "attempts.json").write_bytes(content)
-    with pytest.raises(ProbeFailed, match="cannot be used"), attempts("u", "d"):
-        pass
-    assert (state / "attempts.json").read_bytes() == content
-
-
-def test_a_record_that_cannot_be_written_allows_no_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ProbeFailed, match="cannot be used"), attempts("u", "d"):
-        pass
-
-
-def test_two_runs_do_not_try_at_once() -> None:
-    with (
-        attempts("u", "d"),
-        pytest.raises(ProbeFailed, match="Another run is trying"),
-        attempts("v", "d"),
-    ):
-        pass
 
 
 def test_a_secret_shows_itself_once() -> None:
@@ -132,6 +59,9 @@ def test_a_password_file_holds_one_line(tmp_path: Path) -> None:
         f'user = "a b"\npassword = "{PASSWORD}"',
         f'user = ["{PASSWORD}"]',
         f'user = "{PASSWORD}"\npassword = {"[" * 100_000}',
+        f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = 3',
+        f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = ""',
+        f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = "a\\nb"',
     ],
 )
 def test_a_wrong_account_file_tells_nothing(tmp_path: Path, content: str) -> None:
@@ -141,9 +71,23 @@ def test_a_wrong_account_file_tells_nothing(tmp_path: Path, content: str) -> Non
     assert caught.value.__cause__ is None
 
 
-def test_an_account_file(tmp_path: Path) -> None:
-    user, password = account_of(_file(tmp_path, f'user = "35621000000"\npassword = "{PASSWORD}"'))
-    assert (user, password.take()) == ("35621000000", PASSWORD)
+@pytest.mark.parametrize("key", ["auth_user", "auth-user"])
+def test_an_account_file(tmp_path: Path, key: str) -> None:
+    account = account_of(_file(tmp_path, f'user = "35621000000"\npassword = "{PASSWORD}"'))
+    assert (account.user, account.auth_user, account.password.take()) == ("35621000000", None, PASSWORD)
+    account = account_of(_file(tmp_path, f'user = "35621000000"\n{key} = "ess 47@x"\npassword = "{PASSWORD}"'))
+    assert (account.auth_user, account.password.take()) == ("ess 47@x", PASSWORD)
+
+
+@pytest.mark.parametrize("name", [" ", "a b@c:d", '"\\', "\u00dc\u4e2d", "tab\t"])
+def test_an_authentication_name_may_hold_any_character(name: str) -> None:
+    assert check_auth_user(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\r", "\0", "\udcff"])
+def test_but_for_what_no_message_can_carry(name: str) -> None:
+    with pytest.raises(UsageProblem, match="authentication name"):
+        check_auth_user(name)
 
 
 WITHOUT_ALG = """
@@ -172,21 +116,69 @@ def test_the_alg_comes_first_where_the_checklist_has_it(name: str) -> None:
         assert ("alg.absent" in chosen) is expected
 
 
-def _outcomes(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "gosip_check", *arguments]
-    env: dict[str, Any] = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, stdin=subprocess.DEVNULL)
+TOOL = """
+import sys
+from pathlib import Path
+from gosip_check.probes.account import attempts
+attempts.ROOTS_FILE, attempts.ANYBODYS_FILE = map(Path, sys.argv[1:3])
+del sys.argv[1:3]
+from gosip_check.__main__ import main
+main()
+"""
+"The command line with a count of its own instead of the machine's."
 
 
-def test_a_run_without_an_account_asks_for_none() -> None:
-    said = _outcomes("demo", "--json", "-", "--quiet", "--skip", "dns.*")
+@pytest.fixture
+def tool(count_files: tuple[Path, Path]) -> "Callable[..., subprocess.CompletedProcess[str]]":
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", TOOL, *map(str, count_files), *arguments]
+        env = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, stdin=subprocess.DEVNULL)
+
+    return run
+
+
+Tool = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_run_without_an_account_asks_for_none(tool: Tool) -> None:
+    said = tool("demo", "--json", "-", "--quiet", "--skip", "dns.*")
     assert "account." not in said.stdout
 
 
-def test_register_wants_a_password_from_somewhere() -> None:
-    said = _outcomes("register", "--user", "35621000000", PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")
+def test_register_wants_a_password_from_somewhere(tool: Tool) -> None:
+    said = tool("register", "--user", "35621000000")
     assert said.returncode == 2
     assert "There is no terminal to ask for the password" in said.stderr
-    wrong = _outcomes("register", "--user", "a@b")
+    wrong = tool("register", "--user", "a@b")
     assert (wrong.returncode, "is no user name" in wrong.stderr) == (2, True)
-    assert "--password " not in _outcomes("register", "--help").stdout
+    assert "--password " not in tool("register", "--help").stdout
+    assert "authentication name" in tool("register", "--user", "1", "--auth-user", "a\nb").stderr
+
+
+@pytest.mark.parametrize(("failed", "options", "words"), [(1, (), "--i-know"), (2, ("--i-know",), "sudo rm")])
+def test_what_is_refused_for_certain_is_refused_before_the_prompt(
+    tool: Tool, failed: int, options: tuple[str, ...], words: str
+) -> None:
+    for _ in range(failed):
+        with attempts("+356 2100 0000") as record:
+            record.begin()
+    said = tool("register", "--user", "35621000000", *options)
+    assert (said.returncode, said.stdout) == (3, "")
+    assert said.stderr.startswith("Not tried: ")
+    assert words in said.stderr
+    assert "terminal" in tool("register", "--user", "35621000001").stderr
+
+
+def test_a_count_that_cannot_be_kept_is_said_before_the_prompt(tool: Tool, count_files: tuple[Path, Path]) -> None:
+    count_files[1].mkdir()
+    said = tool("register", "--user", "35621000000")
+    assert (said.returncode, str(count_files[1]) in said.stderr) == (3, True)
+
+
+def test_a_report_that_was_asked_for_is_made_all_the_same(tool: Tool, tmp_path: Path) -> None:
+    with attempts("35621000000") as record:
+        record.begin()
+    report = tmp_path / "r.json"
+    said = tool("register", "--user", "35621000000", "--skip", "*", "--json", str(report))
+    assert (said.returncode, "account.registers" in report.read_text()) == (3, True)

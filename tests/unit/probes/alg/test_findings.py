@@ -8,9 +8,10 @@ from gosip_check.probes.alg import findings
 from gosip_check.probes.alg.findings import Finding, from_answers, from_quotes
 from gosip_check.probes.alg.quoted import Sighting, Walk
 from gosip_check.probes.alg.signature import AlgFamily, AlgKind, family_of, kind_of_changes
-from gosip_check.probes.alg.via_pair import Answer, Way
+from gosip_check.probes.alg.via_pair import ViaForm, ViaTest
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.hops import Hop, Server
+from gosip_check.probes.path.hops import Hop
 from gosip_check.probes.path.quotes import Fate
 from gosip_check.wire import bait, sip
 from gosip_check.wire.rewriting import Change, compare
@@ -20,7 +21,7 @@ EDGE, BEYOND = "192.168.1.1", "203.0.113.1"
 SERVER = Server("zt.example", "198.51.100.7", 5060)
 IDS = bait.Ids("z9hG4bKabc", "c0ffee", "77")
 
-WAYS = hops.Facts(
+PATH = hops.Facts(
     destination=SERVER.address,
     local_address=LOCAL[0],
     local_kind="private",
@@ -64,84 +65,84 @@ def _proof(findings: list[Finding]) -> Finding:
 
 
 def test_all_seen_unchanged_behind_the_edge_is_a_clean_look() -> None:
-    findings = from_quotes(Walk(_clean(), []), WAYS)
+    findings = from_quotes(Walk(_clean(), []), PATH)
     assert _by_method(findings) == {"quotes": False}
-    assert BEYOND in findings[0].words
+    assert BEYOND in findings[0].sentence
 
 
 def test_a_changed_quote_is_proof_and_names_the_hop_before() -> None:
     changed = _sent(bait.INVITE).replace(b"192.168.1.10", b"203.0.113.5")
-    findings = from_quotes(Walk([*_clean(), _seen(bait.INVITE, 2, changed)], []), WAYS)
+    findings = from_quotes(Walk([*_clean(), _seen(bait.INVITE, 2, changed)], []), PATH)
     proof = _proof(findings)
     assert (proof.culprit, proof.kind, proof.message) == (EDGE, AlgKind.REWRITES_REQUEST, bait.INVITE)
-    assert "SDP c=" in proof.words
+    assert "SDP c=" in proof.sentence
 
 
 def test_a_change_that_other_ports_show_too_is_the_quote_and_no_proof() -> None:
     changed = _sent(bait.INVITE).replace(b"192.168.1.10", b"203.0.113.5")
     walk = Walk([*_clean(), _seen(bait.INVITE, 2, changed)], [_seen(bait.INVITE, 2, changed, port=33434)])
-    assert _by_method(from_quotes(walk, WAYS)) == {"quotes": None}
+    assert _by_method(from_quotes(walk, PATH)) == {"quotes": None}
 
 
 def test_damage_in_a_quote_is_no_proof() -> None:
     damaged = _sent(bait.OPTIONS)[:60] + b"\0\0\0\0" + _sent(bait.OPTIONS)[64:]
     walk = Walk([_seen(bait.OPTIONS, 1), _seen(bait.OPTIONS, 2, damaged)], [])
-    assert _by_method(from_quotes(walk, WAYS)) == {"quotes": None}
+    assert _by_method(from_quotes(walk, PATH)) == {"quotes": None}
 
 
 @pytest.mark.parametrize("size", [0, 20, 100, 300])
 def test_short_quotes_are_never_a_clean_look(size: int) -> None:
     short = [_seen(message, 2, _sent(message)[:size]) for message in (bait.OPTIONS, bait.INVITE, bait.REGISTER)]
-    findings = from_quotes(Walk([*(_seen(bait.OPTIONS, 1),), *short], []), WAYS)
+    findings = from_quotes(Walk([*(_seen(bait.OPTIONS, 1),), *short], []), PATH)
     assert _by_method(findings) == {"quotes": None}
 
 
 def test_what_only_the_edge_itself_quoted_is_never_a_clean_look() -> None:
     """It quotes what it has not yet changed."""
-    inside = [one for one in _clean() if one.ttl == 1]
-    assert _by_method(from_quotes(Walk(inside, []), WAYS)) == {"quotes": None}
+    inside = [sighting for sighting in _clean() if sighting.ttl == 1]
+    assert _by_method(from_quotes(Walk(inside, []), PATH)) == {"quotes": None}
 
 
 def test_a_lost_register_is_proof_only_where_the_same_octets_pass_elsewhere() -> None:
     lost = [_seen(bait.OPTIONS, 1), _seen(bait.OPTIONS, 2), _lost(bait.REGISTER, 2)]
     elsewhere = _seen(bait.REGISTER, 2, port=33434)
-    assert _proof(from_quotes(Walk(lost, [elsewhere]), WAYS)).kind is AlgKind.DROPS
-    assert _by_method(from_quotes(Walk(lost, []), WAYS)) == {"quotes": None}
-    assert _by_method(from_quotes(Walk(lost, [_lost(bait.REGISTER, 2)]), WAYS)) == {"quotes": None}
+    assert _proof(from_quotes(Walk(lost, [elsewhere]), PATH)).kind is AlgKind.DROPS
+    assert _by_method(from_quotes(Walk(lost, []), PATH)) == {"quotes": None}
+    assert _by_method(from_quotes(Walk(lost, [_lost(bait.REGISTER, 2)]), PATH)) == {"quotes": None}
 
 
 def test_lost_options_alone_are_a_firewall_and_no_alg() -> None:
-    assert _by_method(from_quotes(Walk([_lost(bait.OPTIONS, 2)], []), WAYS)) == {"quotes": None}
+    assert _by_method(from_quotes(Walk([_lost(bait.OPTIONS, 2)], []), PATH)) == {"quotes": None}
 
 
 def test_an_answer_from_inside_the_site_is_proof_and_one_near_the_server_is_not() -> None:
     early = _lost(bait.OPTIONS, 1, Fate.ANSWERED)
-    proof = _proof(from_quotes(Walk([early], []), WAYS))
+    proof = _proof(from_quotes(Walk([early], []), PATH))
     assert (proof.kind, proof.culprit) == (AlgKind.PROXY, EDGE)
     near = _lost(bait.OPTIONS, 2, Fate.ANSWERED)
-    assert True not in _by_method(from_quotes(Walk([near], []), WAYS)).values()
+    assert True not in _by_method(from_quotes(Walk([near], []), PATH)).values()
 
 
 def test_no_hops_decide_nothing() -> None:
-    assert _by_method(from_quotes(None, None)) == {"quotes": None}
-    assert _by_method(from_quotes(Walk([], []), WAYS)) == {"quotes": None}
+    assert _by_method(from_quotes(Walk([], []), None)) == {"quotes": None}
+    assert _by_method(from_quotes(Walk([], []), PATH)) == {"quotes": None}
 
 
 def _answer(
-    way: Way,
+    form: ViaForm,
     seen: tuple[str, int] | None,
     *,
     arrived_at: int | None = None,
     change: tuple[bytes, bytes] | None = None,
     rport: bool = True,
-) -> Answer:
+) -> ViaTest:
     request = sip.options_request(
         uri="sip:trunk.example",
         transport="UDP",
         host=LOCAL[0],
         port=LOCAL[1],
-        via_host="probe.invalid" if way == "name" else None,
-        branch=f"z9hG4bK{way}",
+        via_host="probe.invalid" if form == "name" else None,
+        branch=f"z9hG4bK{form}",
         call_id="abc@192.168.1.10",
         from_tag="1",
         user_agent="test",
@@ -157,16 +158,16 @@ def _answer(
         reply = reply.replace(*change)
     response = sip.parse(reply)
     assert isinstance(response, sip.Response)
-    return Answer(way, SERVER, LOCAL, request, response, arrived_at or LOCAL[1])
+    return ViaTest(form, SERVER, LOCAL, request, response, arrived_at or LOCAL[1])
 
 
-def _paired(literal: Answer, name: Answer) -> Finding:
+def _paired(literal: ViaTest, name: ViaTest) -> Finding:
     return next(finding for finding in from_answers([literal, name]) if finding.method == "paired Via")
 
 
 def test_a_via_that_the_server_finds_right_behind_a_nat_was_rewritten() -> None:
-    found = _paired(_answer("literal", LOCAL), _answer("name", PUBLIC))
-    assert (found.found, found.to_be_confirmed, found.family) == (True, True, AlgFamily.NETFILTER)
+    finding = _paired(_answer("literal", LOCAL), _answer("name", PUBLIC))
+    assert (finding.found, finding.to_be_confirmed, finding.family) == (True, True, AlgFamily.NETFILTER)
     assert _paired(_answer("literal", None), _answer("name", PUBLIC)).found is True
 
 
@@ -224,7 +225,7 @@ def test_an_answer_at_another_port_than_the_server_sent_it_to_was_diverted() -> 
 
 
 def test_silence_decides_nothing() -> None:
-    silent = Answer("literal", SERVER, LOCAL, b"", None, None)
+    silent = ViaTest("literal", SERVER, LOCAL, b"", None, None)
     assert set(_by_method(from_answers([silent])).values()) == {None}
     assert set(_by_method(from_answers([])).values()) == {None}
 
@@ -238,7 +239,7 @@ def test_answers_of_any_octets_never_break_the_reading(junk: bytes) -> None:
     except sip.WireError:
         return
     if isinstance(damaged, sip.Response):
-        from_answers([Answer("literal", SERVER, LOCAL, good.sent, damaged, 5062), _answer("name", PUBLIC)])
+        from_answers([ViaTest("literal", SERVER, LOCAL, good.sent, damaged, 5062), _answer("name", PUBLIC)])
 
 
 def _address(where: str) -> Change:

@@ -26,12 +26,10 @@ def _same(octets: bytes) -> bytes:
 def far_end(there: Change = _same, back: Change = _same) -> Iterator[int]:
     """A mirror behind something that changes what passes; its port, for UDP and TCP."""
     with (
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
     ):
-        tcp.bind(("127.0.0.1", 0))
         udp.bind(tcp.getsockname())
-        tcp.listen()
         stop = threading.Event()
 
         def serve_udp() -> None:
@@ -71,8 +69,8 @@ def _ask(port: int) -> list[Mirrored]:
 def test_a_clean_way_is_clean_in_both_directions() -> None:
     with far_end() as port:
         seen = _ask(port)
-    assert [(one.transport, one.message) for one in seen] == [*(("UDP", m) for m in MESSAGES), ("TCP", MESSAGES[1])]
-    assert all(one.answered and not one.request_changes and not one.reply_changes for one in seen)
+    assert [(each.transport, each.message) for each in seen] == [*(("UDP", m) for m in MESSAGES), ("TCP", MESSAGES[1])]
+    assert all(each.answered and not each.request_changes and not each.reply_changes for each in seen)
     for transport in ("udp", "tcp"):
         assert [finding.found for finding in from_mirror(seen, transport, port)] == [False]
 
@@ -96,7 +94,7 @@ def test_a_rewritten_answer_is_named_even_in_what_no_server_echoes() -> None:
 def test_junk_and_silence_decide_nothing() -> None:
     with far_end(back=lambda _: b"SIP/2.0 200 OK\r\n\r\n") as port:
         junk = _ask(port)
-    assert not any(one.answered for one in junk)
+    assert not any(each.answered for each in junk)
     assert [finding.found for finding in from_mirror(junk, "udp", port)] == [None]
     assert from_mirror([], "udp", 5060) == []
 

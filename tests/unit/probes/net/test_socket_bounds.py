@@ -25,9 +25,9 @@ def test_a_sender_is_compared_as_an_address(seen: str, written: str, same: bool)
 
 def test_a_scope_is_sent_as_a_number() -> None:
     number, name = socket.if_nameindex()[0]
-    assert sockets._place(f"fe80::1%{name}", 53) == ("fe80::1", 53, 0, number)
-    assert sockets._place("fe80::1%7", 53) == ("fe80::1", 53, 0, 7)
-    assert sockets._place("192.0.2.1", 53) == ("192.0.2.1", 53)
+    assert sockets._sockaddr(f"fe80::1%{name}", 53) == ("fe80::1", 53, 0, number)
+    assert sockets._sockaddr("fe80::1%7", 53) == ("fe80::1", 53, 0, 7)
+    assert sockets._sockaddr("192.0.2.1", 53) == ("192.0.2.1", 53)
 
 
 def test_a_flood_is_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a datagram is told from quotes, against hops that ration, lose, or say nothing. No packet is sent."""
+"""What becomes of a datagram is seen in quotes, against hops that ration, lose, or say nothing. No packet is sent."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from gosip_check.probes.net import sockets
-from gosip_check.probes.net.sockets import IcmpError
+from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.path import quotes
-from gosip_check.probes.path.quotes import Fate, Heard, Shot, tell
+from gosip_check.probes.path.quotes import Fate, Reaction, Shot, try_shots
 from gosip_check.probes.probe import Context
 from gosip_check.records import FailureKind, Link
 
@@ -25,13 +25,13 @@ def _control(shot: Shot) -> Shot:
     return _shot(CONTROL_PORT, shot.ttl)
 
 
-def _exceeded(shot: Shot) -> Heard:
-    icmp = IcmpError(FailureKind.UNREACHABLE, 4, 11, 0, HOP, (shot.address, shot.port), b"x", 0, 0.0)
-    return Heard(shot, b"x", ("192.168.1.10", 5000), icmp)
+def _exceeded(shot: Shot) -> Reaction:
+    icmp = IcmpError(4, 11, 0, HOP, b"x")
+    return Reaction(shot, b"x", ("192.168.1.10", 5000), icmp)
 
 
-def _silent(shot: Shot) -> Heard:
-    return Heard(shot, b"x", ("192.168.1.10", 5000))
+def _silent(shot: Shot) -> Reaction:
+    return Reaction(shot, b"x", ("192.168.1.10", 5000))
 
 
 class Network:
@@ -42,14 +42,14 @@ class Network:
         self.now_s = 0.0
         self.tokens = 6.0
 
-    def volley(self, context: Context, shots: Sequence[Shot], wait_s: float = 1.0) -> list[Heard]:
-        heard = []
+    def volley(self, context: Context, shots: Sequence[Shot], wait_s: float = 1.0) -> list[Reaction]:
+        reactions: list[Reaction] = []
         for shot in shots:
             self.pass_time(0.003)
             passes = shot.port not in self.blocked and self.quotes(self)
-            heard.append(_exceeded(shot) if passes else _silent(shot))
+            reactions.append(_exceeded(shot) if passes else _silent(shot))
         self.pass_time(0.9)
-        return heard
+        return reactions
 
     def pass_time(self, seconds: float) -> None:
         self.now_s += seconds
@@ -62,24 +62,24 @@ class Network:
         return True
 
 
-def _tell(monkeypatch: pytest.MonkeyPatch, network: Network, ports: Sequence[int], until_s: float) -> dict[int, Fate]:
+def _fates(monkeypatch: pytest.MonkeyPatch, network: Network, ports: Sequence[int], until_s: float) -> dict[int, Fate]:
     context = Context(Link(name="l"))
     monkeypatch.setattr(quotes, "volley", network.volley)
     monkeypatch.setattr(quotes, "time", SimpleNamespace(monotonic=lambda: network.now_s))
     monkeypatch.setattr(Context, "wait_until", lambda _, at_s: network.pass_time(max(0.0, at_s - network.now_s)))
-    told = tell(context, [_shot(port) for port in ports], _control, until_s)
-    return {one.shot.port: one.fate for one in told}
+    trials = try_shots(context, [_shot(port) for port in ports], _control, until_s)
+    return {trial.shot.port: trial.fate for trial in trials}
 
 
-def test_open_and_dropped_ports_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_and_dropped_ports_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network({2000, 3000}, lambda _: True)
-    fates = _tell(monkeypatch, network, [1000, 2000, 3000, 4000], 30)
+    fates = _fates(monkeypatch, network, [1000, 2000, 3000, 4000], 30)
     assert fates == {1000: Fate.PASSED, 2000: Fate.DROPPED, 3000: Fate.DROPPED, 4000: Fate.PASSED}
 
 
 def test_a_hop_that_says_nothing_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network({2000}, lambda _: False)
-    assert set(_tell(monkeypatch, network, [1000, 2000], 30).values()) == {Fate.UNDECIDED}
+    assert set(_fates(monkeypatch, network, [1000, 2000], 30).values()) == {Fate.UNDECIDED}
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -88,14 +88,14 @@ def test_a_hop_that_rations_is_never_taken_for_a_block(monkeypatch: pytest.Monke
     random.seed(seed)
     network = Network(set(), Network.take_token)
     network.tokens = random.uniform(0, 6)
-    fates = _tell(monkeypatch, network, list(range(1000, 1028)), random.uniform(3, 40))
+    fates = _fates(monkeypatch, network, list(range(1000, 1028)), random.uniform(3, 40))
     assert Fate.DROPPED not in fates.values()
 
 
 def test_a_blocked_port_behind_a_rationed_hop_is_found_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     random.seed(3)
     network = Network({1001}, Network.take_token)
-    assert _tell(monkeypatch, network, [1000, 1001, 1002], 60) == {
+    assert _fates(monkeypatch, network, [1000, 1001, 1002], 60) == {
         1000: Fate.PASSED,
         1001: Fate.DROPPED,
         1002: Fate.PASSED,
@@ -107,20 +107,21 @@ def test_quotes_that_get_lost_are_no_blocks(monkeypatch: pytest.MonkeyPatch, see
     """One in ten is lost at random."""
     draw = random.Random(seed)
     network = Network(set(), lambda _: draw.random() > 0.1)
-    fates = _tell(monkeypatch, network, list(range(1000, 1028)), 60)
+    fates = _fates(monkeypatch, network, list(range(1000, 1028)), 60)
     assert set(fates.values()) == {Fate.PASSED}
 
 
-def test_a_refusal_and_an_answer_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = IcmpError(FailureKind.PROHIBITED, 4, 3, 13, "192.168.1.1", None, b"", 0, 0.0)
+def test_a_refusal_and_an_answer_decide_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = IcmpError(4, 3, 13, "192.168.1.1")
     reply = sockets.Datagram(b"SIP/2.0 200 OK\r\n\r\n", "198.51.100.1", 5060, 0.0)
     answers = [
-        Heard(_shot(1), b"x", ("192.168.1.10", 5000), refused),
-        Heard(_shot(2), b"x", ("192.168.1.10", 5000), None, reply),
+        Reaction(_shot(1), b"x", ("192.168.1.10", 5000), refused),
+        Reaction(_shot(2), b"x", ("192.168.1.10", 5000), None, reply),
     ]
     monkeypatch.setattr(quotes, "volley", lambda *_: answers)
-    told = tell(Context(Link(name="l")), [_shot(1), _shot(2)], _control, 0)
-    assert [one.fate for one in told] == [Fate.REFUSED, Fate.ANSWERED]
+    trials = try_shots(Context(Link(name="l")), [_shot(1), _shot(2)], _control, 0)
+    assert [trial.fate for trial in trials] == [Fate.REFUSED, Fate.ANSWERED]
+    assert [trial.answered_by for trial in trials] == ["192.168.1.1", "198.51.100.1"]
 
 
 def test_a_volley_on_loopback_hears_refusals_and_answers() -> None:
@@ -130,10 +131,10 @@ def test_a_volley_on_loopback_hears_refusals_and_answers() -> None:
     with sockets.udp_socket(Link(name="l", source="127.0.0.1")) as listening:
         port = sockets.local_address(listening)[1]
         shots = [Shot(lambda *_: b"hello", "127.0.0.1", own, 1) for own in (closed, port)]
-        heard = quotes.volley(context, shots, 0.2)
+        refused, silent = quotes.volley(context, shots, 0.2)
         received = sockets.read_datagrams(listening)
-    assert heard[0].icmp is not None
-    assert heard[0].icmp.kind is FailureKind.REFUSED
-    assert heard[0].quoted == b"hello"
-    assert heard[1].silent
-    assert [one.data for one in received] == [b"hello"]
+    assert refused.icmp is not None
+    assert refused.icmp.kind is FailureKind.REFUSED
+    assert refused.quoted == b"hello"
+    assert (silent.icmp, silent.reply) == (None, None)
+    assert [datagram.data for datagram in received] == [b"hello"]

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from gosip_check import __version__
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
+from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip import exchange, stream
 from gosip_check.probes.sip.exchange import Exchange, Result, ask_over_udp
@@ -40,12 +42,12 @@ def two_copies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def over_udp(handle: Handle) -> Exchange:
     with sip_server(handle) as server:
-        return ask_over_udp(CONTEXT, DOMAIN, server.address, server.port)
+        return ask_over_udp(CONTEXT, DOMAIN, Server("", server.address, server.port))
 
 
 def over_tcp(handle: Handle) -> Exchange:
     with sip_server(handle) as server:
-        return ask_over_tcp(CONTEXT, DOMAIN, f"site-a.{DOMAIN}", server.address, server.port)
+        return ask_over_tcp(CONTEXT, DOMAIN, Server(f"site-a.{DOMAIN}", server.address, server.port))
 
 
 BOTH = pytest.mark.parametrize("over", [over_udp, over_tcp])
@@ -228,26 +230,26 @@ def test_silence_over_udp() -> None:
 
 
 def test_refused_over_udp() -> None:
-    exchange = ask_over_udp(CONTEXT, DOMAIN, "127.0.0.1", unused_port())
+    exchange = ask_over_udp(CONTEXT, DOMAIN, Server("", "127.0.0.1", unused_port()))
     assert (exchange.result, exchange.sent, exchange.culprit) == ("refused", 2, "127.0.0.1")
     assert exchange.detail == "127.0.0.1 says port unreachable"
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    ("kind", "result"),
+    ("code", "result", "name"),
     [
-        (FailureKind.REFUSED, "refused"),
-        (FailureKind.PROHIBITED, "prohibited"),
-        (FailureKind.UNREACHABLE, "unreachable"),
+        (3, "refused", "port unreachable"),
+        (13, "prohibited", "administratively prohibited"),
+        (1, "unreachable", "host unreachable"),
     ],
 )
-def test_icmp_errors(monkeypatch: pytest.MonkeyPatch, kind: FailureKind, result: Result) -> None:
-    icmp = sockets.IcmpError(kind, 4, 3, 13, "192.168.1.1", None, b"", 0, 0.0)
-    monkeypatch.setattr(sockets, "read_icmp_errors", lambda sock: [icmp])
-    exchange = over_udp(lambda request, peer: None)
+def test_icmp_errors(monkeypatch: pytest.MonkeyPatch, code: int, result: Result, name: str) -> None:
+    icmp = IcmpError(4, 3, code, "192.168.1.1")
+    monkeypatch.setattr(sockets, "read_icmp_errors", lambda sock: [icmp, icmp])
+    exchange = over_udp(lambda request, peer: b"\r\n")
     assert (exchange.result, exchange.culprit) == (result, "192.168.1.1")
-    assert exchange.detail == "192.168.1.1 says administratively prohibited"
+    assert exchange.detail == f"192.168.1.1 says {name}"
 
 
 @pytest.mark.usefixtures("two_copies")
@@ -271,7 +273,7 @@ def test_one_icmp_error_does_not_hide_an_answer() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sockets, "send_to", send_to)
-        exchange = ask_over_udp(CONTEXT, DOMAIN, "127.0.0.1", port)
+        exchange = ask_over_udp(CONTEXT, DOMAIN, Server("", "127.0.0.1", port))
     answering[0].close()
     assert (exchange.result, exchange.sent) == ("answered", 2)
 
@@ -306,9 +308,9 @@ def test_a_keep_alive_is_silence(keep_alive: bytes) -> None:
 
 @pytest.mark.usefixtures("two_copies")
 def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    errors = [sockets.IcmpError(FailureKind.PROHIBITED, 4, 3, 13, "192.168.1.1", None, b"", 0, 0.0)]
+    errors = [IcmpError(4, 3, 13, "192.168.1.1")]
     monkeypatch.setattr(sockets, "read_icmp_errors", lambda sock: [errors.pop()] if errors else [])
-    exchange = over_udp(lambda request, peer: None)
+    exchange = over_udp(lambda request, peer: b"\r\n")
     assert exchange.result == "silent"
     assert exchange.detail == (
         "no answer to 2 tries in 1.4 s, though 192.168.1.1 once said administratively prohibited"
@@ -355,5 +357,5 @@ def test_stop_ends_an_exchange() -> None:
         return None
 
     with sip_server(handle) as server, pytest.raises(ProbeFailed) as caught:
-        ask_over_udp(Context(Link("Internet-1"), stop), DOMAIN, server.address, server.port)
+        ask_over_udp(Context(Link("Internet-1"), stop), DOMAIN, Server("", server.address, server.port))
     assert caught.value.failure.kind is FailureKind.INTERRUPTED

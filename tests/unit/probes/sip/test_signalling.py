@@ -13,13 +13,14 @@ import pytest
 from gosip_check.checklist import load
 from gosip_check.judge import judge
 from gosip_check.probes.dns.query import DnsStatus
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.dns.srv import Facts as SrvFacts
 from gosip_check.probes.dns.srv import Target
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Facts, ProbeFailed
 from gosip_check.probes.sip import signalling
 from gosip_check.probes.sip.exchange import Exchange, Result
-from gosip_check.probes.sip.signalling import Options, Server, measure
+from gosip_check.probes.sip.signalling import Options, ServerFacts, measure
 from gosip_check.records import FailureKind, Link, Outcome
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
 from gosip_check.wire import sip
@@ -111,8 +112,8 @@ def test_a_server_that_wants_to_be_left_alone_is(status: int) -> None:
 def test_servers_are_asked_side_by_side_and_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     met = threading.Barrier(16)
 
-    def ask_it(context: Context, domain: str, address: str, port: int) -> Exchange:
-        del context, domain, address, port
+    def ask_it(context: Context, domain: str, server: Server) -> Exchange:
+        del context, domain, server
         met.wait(timeout=30)
         return Exchange("answered", "200 OK", status=200)
 
@@ -149,7 +150,7 @@ def test_what_the_servers_add_up_to(
     monkeypatch.setattr(
         signalling,
         "ask_over_udp",
-        lambda context, domain, address, port: Exchange(by_port[port], f"was {by_port[port]}"),
+        lambda context, domain, server: Exchange(by_port[server.port], f"was {by_port[server.port]}"),
     )
     facts = measure(options(), context_with(*(target("127.0.0.1", port) for port in by_port)))
     assert (facts.any_server_answers, facts.every_server_answers) == (any_answers, every_answers)
@@ -194,11 +195,12 @@ def test_the_slowest_server_is_judged_by_its_fastest_answer(
     """Two OPTIONS each; the last number goes on. None: it came after a retransmission. Port 9 is silent: no matter."""
     left = {port: list(times) for port, times in enumerate(rtts_ms, 1)}
 
-    def ask_it(context: Context, domain: str, address: str, port: int) -> Exchange:
-        del context, domain, address
-        if port == 9:
+    def ask_it(context: Context, domain: str, server: Server) -> Exchange:
+        del context, domain
+        if server.port == 9:
             return Exchange("silent", "no answer", sent=3)
-        rtt_ms = left[port].pop(0) if len(left[port]) > 1 else left[port][0]
+        of_server = left[server.port]
+        rtt_ms = of_server.pop(0) if len(of_server) > 1 else of_server[0]
         return Exchange("answered", "200 OK", status=200, rtt_ms=rtt_ms, sent=2 if rtt_ms is None else 1)
 
     monkeypatch.setattr(signalling, "ask_over_udp", ask_it)
@@ -283,7 +285,7 @@ def test_public_address(monkeypatch: pytest.MonkeyPatch, seen_from: list[str | N
     monkeypatch.setattr(
         signalling,
         "ask_over_udp",
-        lambda context, domain, address, port: Exchange("answered", "200 OK", received=seen_from[port - 1]),
+        lambda context, domain, server: Exchange("answered", "200 OK", received=seen_from[server.port - 1]),
     )
     places = [target("127.0.0.1", port) for port in range(1, len(seen_from) + 1)]
     assert measure(options(), context_with(*places)).public_address == public
@@ -299,7 +301,7 @@ def test_retransmissions_are_counted() -> None:
     with sip_server(handle) as server:
         facts = measure(options(), context_with(target(server.address, server.port)))
     (only,) = facts.servers
-    assert isinstance(only, Server)
+    assert isinstance(only, ServerFacts)
     assert (only.retransmissions, len(only.rtts_ms)) == (1, 1)  # the second OPTIONS, which could be timed
 
 
@@ -318,8 +320,8 @@ def test_stop_between_two_requests() -> None:
 def test_a_server_known_to_speak_plain_sip_is_not_offered_tls_again(monkeypatch: pytest.MonkeyPatch) -> None:
     plain_seen: list[bool] = []
 
-    def ask_it(context: Context, domain: str, name: str, address: str, port: int, plain: bool) -> Exchange:
-        del context, domain, name, address, port
+    def ask_it(context: Context, domain: str, server: Server, plain: bool) -> Exchange:
+        del context, domain, server
         plain_seen.append(plain)
         return Exchange("answered", "200 OK", status=200, speaks="sip")
 
@@ -330,9 +332,9 @@ def test_a_server_known_to_speak_plain_sip_is_not_offered_tls_again(monkeypatch:
 
 
 def test_evidence_over_tcp_says_what_the_server_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask_it(context: Context, domain: str, name: str, address: str, port: int, plain: bool) -> Exchange:
-        del context, domain, name, address, plain
-        return Exchange("answered", "200 OK", rtt_ms=1.25, speaks="tls" if port == 5061 else "sip")
+    def ask_it(context: Context, domain: str, server: Server, plain: bool) -> Exchange:
+        del context, domain, plain
+        return Exchange("answered", "200 OK", rtt_ms=1.25, speaks="tls" if server.port == 5061 else "sip")
 
     monkeypatch.setattr(signalling, "ask_over_tcp", ask_it)
     facts = measure(options("tcp"), context_with(target("127.0.0.1", 5061), target("127.0.0.1", 5060)))

@@ -1,0 +1,106 @@
+"""From the options of a command to the plan of a run. Finds out all that can be wrong with them; measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gosip_check.cli.account import check_edge_access
+from gosip_check.cli.exits import UsageProblem, input_errors
+from gosip_check.cli.inputs import load_checklist, load_form, reflector_key
+
+if TYPE_CHECKING:
+    from gosip_check.records import Checklist, Link, Requirement, Settings
+    from gosip_check.run import Plan
+
+MOST_CHANNEL_SECONDS = 120_000
+"""Channels times seconds: 2,000 for a minute, 200 for ten. Each is 50 answers that are kept, some 150 octets each, so
+this much takes one gigabyte and some minutes of arithmetic."""
+
+
+def plan_of(command: str, options: Mapping[str, Any], choose: Callable[[Checklist], list[Requirement]]) -> Plan:
+    """What to run on which lines. choose: the requirements of the checklist that are meant. Raises UsageProblem."""
+    from gosip_check.run import Plan
+
+    checklist = load_checklist(options["checklist"])
+    form = options.get("form")
+    plan = Plan(
+        checklist=checklist,
+        requirements=choose(checklist),
+        links=links_of(options.get("links", ())),
+        settings=settings_of(options),
+        skip=options["skip"],
+        form=None if form is None else load_form(form),
+        command=command,
+    )
+    _check_skip(plan)
+    return plan
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """The options that have the name of a setting, and the defaults of the others. Raises UsageProblem."""
+    from gosip_check.probes.dns.resolvers import parse_resolver
+    from gosip_check.probes.far_end import host_and_port
+    from gosip_check.records import Settings
+
+    with input_errors(ValueError, prefix="--dns-server "):
+        dns_servers = [str(parse_resolver(text)) for text in options.get("dns_servers", ())]
+    chosen = {name: options[name] for name in Settings.__struct_fields__ if name in options}
+    settings = Settings(**{**chosen, "dns_servers": dns_servers})
+    if settings.reflector is not None:
+        with input_errors(ValueError, prefix="--reflector "):
+            host_and_port(settings.reflector)
+    if settings.reflector_key_file is not None:
+        reflector_key("--reflector-key-file", settings.reflector_key_file)
+    if settings.edge_snmp is not None:
+        check_edge_access(settings.edge_snmp)
+    _check_reflector(settings)
+    return settings
+
+
+def _check_reflector(settings: Settings) -> None:
+    """Raises UsageProblem for what needs a reflector and has none, or asks too much of one."""
+    if settings.reflector is None:
+        if settings.reflector_key_file is not None:
+            raise UsageProblem("--reflector-key-file is of no use without --reflector.")
+        if settings.find_capacity:
+            raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
+        if settings.thorough:
+            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
+    elif settings.channels * settings.duration_s > MOST_CHANNEL_SECONDS:
+        most_s = MOST_CHANNEL_SECONDS // settings.channels
+        raise UsageProblem(
+            f"--duration {settings.duration_s:g} with --channels {settings.channels} would keep more answers than this "
+            f"machine's memory is good for: {most_s} s would be right for so many channels."
+        )
+
+
+def links_of(texts: Sequence[str]) -> list[Link]:
+    """One unnamed choice of the system where no line is given. Raises UsageProblem."""
+    from gosip_check.probes.host.interface import link_of
+    from gosip_check.records import ALL_LINKS, Link
+
+    links: list[Link] = []
+    for text in texts:
+        name, _, source = text.partition("=")
+        if not name.strip() or not source or not text.isprintable():
+            raise UsageProblem(
+                f"--link {text!r}: NAME=ADDRESS or NAME=INTERFACE would be right, such as Internet-1=eth0."
+            )
+        if name == ALL_LINKS:
+            raise UsageProblem(f"--link {text!r}: {name!r} means all of them together; choose another name.")
+        if name in [link.name for link in links]:
+            raise UsageProblem(f"--link {text!r}: the name {name!r} is taken; every line needs its own.")
+        with input_errors(ValueError, prefix=f"--link {text!r}: "):
+            links.append(link_of(name, source))
+    return links or [Link(name="Internet-1")]
+
+
+def _check_skip(plan: Plan) -> None:
+    """Raises UsageProblem for a pattern that would leave nothing out: what it was meant for would be looked at."""
+    import fnmatch
+
+    for pattern in plan.skip:
+        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
+            known = ", ".join(requirement.id for requirement in plan.requirements)
+            raise UsageProblem(f"--skip {pattern!r} matches nothing; there are {known}.")
