@@ -20,7 +20,14 @@ from msgspec.structs import replace
 
 from gosip_check.folders import state_folder
 from gosip_check.records import Outcome, Readiness, Report
-from gosip_check.report.changes import VerdictChange, changes, news, sentence_of, stopped_as_skipped
+from gosip_check.report.changes import (
+    VerdictChange,
+    changes,
+    news,
+    sentence_of,
+    stopped_as_skipped,
+    with_known_addresses,
+)
 from gosip_check.report.figures import figures
 from gosip_check.report.load import as_of_today
 
@@ -182,6 +189,7 @@ class History:
         document = zlib.compress(msgspec.json.encode(report), 6)
         with _told(self.path), self._transaction():
             last = self._last(site_of(report))
+            before = self._as_looked_at(last) if last else None
             cursor = self._db.execute(
                 "INSERT INTO run (id, site, started_s, elapsed_s, outcome, counts, report) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -201,7 +209,7 @@ class History:
                 self._db.execute(
                     "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
                 )
-            found = news(self._as_looked_at(last), report) if last else []
+            found = news(before, report) if before else []
             cut = stopped_as_skipped(report)
             left_out = [c for c in changes(last, cut).verdicts if c.after is Outcome.SKIPPED] if last else []
             for change in [*found, *left_out]:
@@ -231,7 +239,15 @@ class History:
                         verdict = replace(verdict, outcome=change.before, reason=change.reason_before)
                     break
             verdicts.append(verdict)
-        return replace(last, verdicts=verdicts)
+        return replace(self._with_known_addresses(last), verdicts=verdicts)
+
+    def _with_known_addresses(self, last: Report) -> Report:
+        """The last run; a link whose public address nobody said then has that of the run before, up to nine back."""
+        for earlier in self._readable(site_of(last)):
+            if all(link.public_address for link in last.links):
+                break
+            last = with_known_addresses(last, earlier)
+        return last
 
     def since(self, report: Report, found: Sequence[VerdictChange]) -> list[Change]:
         """Changes that were found elsewhere, and how long all had been as before a kept run."""
@@ -241,8 +257,12 @@ class History:
 
     def _last(self, site: str) -> Report | None:
         """The last run that can still be read."""
+        return next(self._readable(site), None)
+
+    def _readable(self, site: str) -> Iterator[Report]:
+        """The last nine runs, those that can still be read, the latest first."""
         rows = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
-        return next((report for (document,) in rows if (report := _report(document)) is not None), None)
+        return (report for (document,) in rows if (report := _report(document)) is not None)
 
     def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
         (run,) = self._runs("WHERE number = ?", (number,))

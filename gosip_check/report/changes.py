@@ -103,9 +103,9 @@ def changes(before: Report, after: Report) -> Changes:
 
 
 def news(before: Report, after: Report) -> list[VerdictChange]:
-    """What somebody who watches wants to hear: the network of a line, then requirements that both reports looked at,
-    and what is new and does not pass. What is not looked at any more, on request or because something before it failed
-    or took all the time, is left out.
+    """What somebody who watches wants to hear: the network of a line and its public address, then requirements that
+    both reports looked at, and what is new and does not pass. What is not looked at any more, on request or because
+    something before it failed or took all the time, is left out.
     """
     before, after = stopped_as_skipped(before), stopped_as_skipped(after)
     looked_at = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
@@ -114,7 +114,7 @@ def news(before: Report, after: Report) -> list[VerdictChange]:
         for change in looked_at
         if change.after is not Outcome.PASS or change.before not in (None, Outcome.SKIPPED)
     ]
-    return [*_networks(before, after), *seen]
+    return [*_networks(before, after), *_public_addresses(before, after), *seen]
 
 
 def as_looked_at(before: Report, after: Report) -> Report:
@@ -122,8 +122,17 @@ def as_looked_at(before: Report, after: Report) -> Report:
     after = stopped_as_skipped(after)
     was = {(verdict.id, verdict.link): verdict for verdict in before.verdicts}
     return replace(
-        after,
+        with_known_addresses(after, before),
         verdicts=[was.get((v.id, v.link), v) if v.outcome is Outcome.SKIPPED else v for v in after.verdicts],
+    )
+
+
+def with_known_addresses(after: Report, before: Report) -> Report:
+    """The later report; a link whose public address nobody said this time has the one of before."""
+    known = {link.name: link.public_address for link in before.links}
+    return replace(
+        after,
+        links=[replace(x, public_address=x.public_address or known.get(x.name)) for x in after.links],
     )
 
 
@@ -137,6 +146,12 @@ def stopped_as_skipped(report: Report) -> Report:
 
 def sentence_of(change: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
     """What changed, and how long it had been otherwise where that is known."""
+    if change.id == PUBLIC_ADDRESS:
+        since = f" It had been so since {before_since:%Y-%m-%d %H:%M} UTC." if before_since and before_runs else ""
+        return (
+            f"The public address of {change.link} changed from {change.reason_before} to {change.reason_after}.{since} "
+            "Tell the provider: an address that it does not know may be refused."
+        )
     if change.before is None:
         reason = brief(change.reason_after)
         return f"{change.id} on {change.link} is {change.after}, and had not been looked at before. {reason}"
@@ -147,6 +162,28 @@ def sentence_of(change: VerdictChange, before_since: datetime | None = None, bef
         return f"{sentence}."
     reason = brief(change.reason_after)
     return f"{sentence}. {reason} It was better before: look at what was reset, replaced or updated since."
+
+
+PUBLIC_ADDRESS = "public-address"
+"The id of the news that a link is seen at another address. It is an event, so its outcome stays."
+
+
+def _public_addresses(before: Report, after: Report) -> list[VerdictChange]:
+    """Links that are seen at another public address than before; `reason_before` and `reason_after` are the two."""
+    was = {link.name: link.public_address for link in before.links}
+    return [
+        VerdictChange(
+            id=PUBLIC_ADDRESS,
+            link=link.name,
+            title="The public address stays the same",
+            before=Outcome.PASS,
+            after=Outcome.PASS,
+            reason_before=known,
+            reason_after=link.public_address,
+        )
+        for link in after.links
+        if (known := was.get(link.name)) and link.public_address and link.public_address != known
+    ]
 
 
 def _networks(before: Report, after: Report) -> list[VerdictChange]:

@@ -428,3 +428,40 @@ def test_what_is_kept_can_be_checked_like_a_report(tmp_path: Path) -> None:
     assert here("report", "check", path)[0] == 3
     assert datetime.fromisoformat(json.loads(kept)["started"]).tzinfo is not None
     assert datetime.now(UTC) >= datetime.fromisoformat(json.loads(kept)["started"])
+
+
+def seen_as(minute: int, address: str | None) -> Report:
+    kept = one(minute)
+    return msgspec.structs.replace(kept, links=[msgspec.structs.replace(kept.links[0], public_address=address)])
+
+
+@pytest.mark.parametrize(
+    ("addresses", "told"),
+    [
+        (["203.0.113.7", "203.0.113.7", None], []),
+        (["203.0.113.7", "203.0.113.9"], ["1: 203.0.113.7 to 203.0.113.9"]),
+        (["203.0.113.7", None, "203.0.113.9", None, "203.0.113.9"], ["2: 203.0.113.7 to 203.0.113.9"]),
+        ([None, "203.0.113.7"], []),
+        (
+            ["203.0.113.7", "203.0.113.9", "203.0.113.7"],
+            ["1: 203.0.113.7 to 203.0.113.9", "2: 203.0.113.9 to 203.0.113.7"],
+        ),
+    ],
+)
+def test_another_public_address_is_news_for_the_provider(
+    addresses: list[str | None], told: list[str], tmp_path: Path
+) -> None:
+    """In the history, and for a watch that has only its own memory. A run that nobody answered changes nothing."""
+    kept, remembered = [], []
+    before: Report | None = None
+    with History(tmp_path / "h.sqlite") as history:
+        for number, report in enumerate(seen_as(number, address) for number, address in enumerate(addresses)):
+            kept += [f"{number}: {sentence(change)}" for change in history.keep(report)]
+            remembered += [f"{number}: {sentence_of(change)}" for change in news(before, report)] if before else []
+            before = as_looked_at(before, report) if before else report
+    assert len(kept) == len(remembered) == len(told)
+    for line, same, what in zip(kept, remembered, told, strict=True):
+        run, _, pair = what.partition(": ")
+        assert line.startswith(f"{run}: The public address of Internet-1 changed from {pair}.")
+        assert same.startswith(f"{run}: The public address of Internet-1 changed from {pair}.")
+        assert line.endswith("Tell the provider: an address that it does not know may be refused.")
