@@ -72,7 +72,7 @@ def measure(options: Options, context: Context) -> Facts:
 
 def _facts(options: Options, path: hops.Facts | None, local: tuple[str, int], seen_by: list[SeenBy]) -> Facts:
     over_udp = options.transport == "udp"
-    public = seen_by[0].address if seen_by and len({seen.address for seen in seen_by}) == 1 else None
+    seen_as = seen_by[0].address if seen_by and len({seen.address for seen in seen_by}) == 1 else None
     one_mapping = None if len(seen_by) < 2 else len({(seen.address, seen.port) for seen in seen_by}) == 1
     listed = ", ".join(f"{seen.server} saw {seen.address}:{seen.port}" for seen in seen_by)
     if one_mapping is None:
@@ -82,14 +82,14 @@ def _facts(options: Options, path: hops.Facts | None, local: tuple[str, int], se
     else:
         mapping_sentence = f"{listed}, both from our port {local[1]}."
     single, before, layers_sentence = _layers(path, local[0])
-    is_own, whose_sentence = _whose(options, public)
+    is_own, whose_sentence = _whose(options, seen_as)
     return Facts(
         local_address=local[0],
         local_port=local[1],
         seen_by=seen_by,
-        public_address=public,
-        translated=None if public is None else public != local[0],
-        port_kept=seen_by[0].port == local[1] if public and over_udp else None,
+        public_address=seen_as if seen_as and hops.kind_of(seen_as) == "public" else None,
+        translated=None if seen_as is None else seen_as != local[0],
+        port_kept=seen_by[0].port == local[1] if seen_as and over_udp else None,
         one_mapping=one_mapping,
         single_nat=single,
         hops_before_public=before,
@@ -126,17 +126,17 @@ def _layers(path: hops.Facts | None, local: str) -> tuple[bool | None, list[str]
     return True, names, f"One device stands between this machine and the public network: {seen}."
 
 
-def _whose(options: Options, public: str | None) -> tuple[bool | None, str]:
+def _whose(options: Options, seen_as: str | None) -> tuple[bool | None, str]:
     """Whether the public address is one of the provider's own customers; None where that is not known."""
-    if public is None:
+    if seen_as is None:
         return None, f"{_NOBODY_SAID}, so the public address of this line is not known."
-    seen = f"This line is seen as {public}"
-    if hops.kind_of(public) != "public":
+    seen = f"This line is seen as {seen_as}"
+    if hops.kind_of(seen_as) != "public":
         return None, f"{seen}, which is not a public address: there is a tunnel, or no internet between."
     if not options.own_networks:
         return None, f"{seen}. The checklist does not say which addresses are the provider's own."
     known = f"the networks that the checklist of {options.own_networks_date} calls the provider's own"
-    if any(ip_address(public) in ip_network(network) for network in options.own_networks):
+    if any(ip_address(seen_as) in ip_network(network) for network in options.own_networks):
         return True, f"{seen}, inside {known}."
     return False, f"{seen}, outside {known}."
 

@@ -4,7 +4,7 @@ Any SIP status is an answer: 403 proves the path as well as 200. Silence proves 
 requests from addresses that they do not know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -64,7 +64,8 @@ class ServerFacts(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """public_address: where the servers saw the requests come from, when they said so and agreed.
+    """public_address: where the servers saw the requests come from, when they said so, agreed, and it is a public one:
+    a device that rewrites SIP puts the private one back into their answers.
 
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
@@ -76,6 +77,11 @@ class Facts(probe.Facts, frozen=True):
     public_address: str | None
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
+
+
+def _public(seen_from: Collection[str]) -> str | None:
+    (address,) = seen_from if len(seen_from) == 1 else (None,)
+    return address if address and hops.kind_of(address) == "public" else None
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -101,7 +107,7 @@ def measure(options: Options, context: Context) -> Facts:
         servers=servers,
         any_server_answers=any_answers,
         every_server_answers=every_answers,
-        public_address=seen_from.pop() if len(seen_from) == 1 else None,
+        public_address=_public(seen_from),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
