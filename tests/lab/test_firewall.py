@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from . import edges
 from .firewalls import as_text, is_blocked, random_firewall
 from .rulesets import forward
 from .site import Lab
@@ -16,7 +15,6 @@ from .tool import facts_of, run_tool, verdict_of
 
 def _enter(lab: Lab, rules: str) -> None:
     lab.enter("ready")
-    edges.ration(lab, "isp", 0)
     if rules:
         lab.nft("cpe", rules)
         lab.flush()
@@ -63,9 +61,7 @@ def test_a_blocked_range_is_found_to_the_port_and_its_device_named(lab: Lab) -> 
 
 def test_a_rationed_hop_behind_an_open_firewall_is_never_a_block(lab: Lab) -> None:
     _enter(lab, "")
-    edges.ration(lab, "isp", 1000)
     report = run_tool(lab, "firewall", *_skip_all_but("firewall.rtp"))
-    edges.ration(lab, "isp", 0)
     assert facts_of(report, "firewall_rtp")["blocked"] == []
     assert verdict_of(report, "firewall.rtp")["outcome"] in ("pass", "unknown")
 
@@ -98,7 +94,6 @@ _SIGNALLING: dict[str, tuple[str, str, str, str, str]] = {
 def test_silence_is_decided_by_who_saw_it_pass(lab: Lab, case: str) -> None:
     state, at_isp, checklist, outcome, words = _SIGNALLING[case]
     lab.enter(state)
-    edges.ration(lab, "isp", 0)
     if at_isp:
         lab.nft("isp", at_isp)
     report = run_tool(lab, "firewall", "--checklist", checklist, *_skip_for(checklist))

@@ -4,6 +4,7 @@ failing attempt a run, never a third in a row, and the password in nothing that 
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from .kamailio import PASSWORD, USER
 from .quick import quick_checklist
 from .rulesets import forward
 from .site import Lab, site
+from .tool import REPOSITORY, gosip_check
 
-REPOSITORY = Path(__file__).parents[2]
 WRONG = "wr0ng-pl4nted-Pa55word"
 ALG = """
 table ip state {
@@ -52,10 +53,9 @@ class Desk:
         file.write_text(password + "\n")
         file.chmod(0o600)
         report = self.folder / "report.json"
-        tool = [sys.executable, "-m", "gosip_check", "register", "--user", USER, "--password-file", str(file)]
+        tool = gosip_check("register", "--user", USER, "--password-file", str(file))
         tool += ["--checklist", str(quick_checklist(checklist, self.folder)), "--json", str(report), *options]
-        argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={self.folder / 'state'}", *tool]
-        done = self.lab.run("lan", argv, check=False, timeout_s=60)
+        done = self.run(tool)
         assert done.returncode in (0, 1, 3), done.stderr
         file.unlink()
         written = [path.read_text() for path in self.folder.rglob("*") if path.is_file()]
@@ -63,6 +63,21 @@ class Desk:
             assert password not in text
         found: dict[str, Any] = json.loads(report.read_text())
         return found
+
+    def run(self, argv: list[str]) -> "subprocess.CompletedProcess[str]":
+        """A command line of the tool, or of a script that starts it, with the desk's own state folder."""
+        return self.lab.run("lan", argv, check=False, timeout_s=120, environment=self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"XDG_STATE_HOME": str(self.folder / "state")}
+
+    def password_file(self) -> Path:
+        """The right password."""
+        file = self.folder / "password"
+        file.write_text(PASSWORD)
+        file.chmod(0o600)
+        return file
 
 
 def _verdict(report: dict[str, Any], id_: str) -> tuple[str, str]:
@@ -173,29 +188,15 @@ def test_an_alg_on_the_way_costs_at_most_one_attempt(desk: Desk) -> None:
 
 def test_the_whole_checklist_and_an_alg(desk: Desk) -> None:
     """The shipped checklist as it is: no password is sent before `alg.absent` has passed, where it has that."""
-    file = desk.folder / "password"
-    file.write_text(PASSWORD)
-    file.chmod(0o600)
-    tool = [
-        sys.executable,
-        "-m",
-        "gosip_check",
-        "register",
-        "--user",
-        USER,
-        "--password-file",
-        str(file),
-        "--json",
-        "-",
-    ]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool, "--quiet"]
+    file = desk.password_file()
+    argv = gosip_check("register", "--user", USER, "--password-file", str(file), "--json", "-", "--quiet")
     for rules, alg, account, sent in ((None, "pass", "pass", 1), (ALG, "fail", "skipped", 0)):
         desk.lab.enter("ready")
         if rules:
             desk.lab.nft("cpe", rules)
             desk.lab.flush()
         desk.lab.kamailio.register("none")
-        report = json.loads(desk.lab.run("lan", argv, check=False, timeout_s=120).stdout)
+        report = json.loads(desk.run(argv).stdout)
         assert _verdict(report, "alg.absent")[0] == alg
         assert _verdict(report, "account.registers")[0] == account
         assert desk.lab.kamailio.count("authenticated") == sent
@@ -214,14 +215,11 @@ def test_no_password_is_sent_where_signalling_fails(desk: Desk) -> None:
 def test_the_password_is_in_no_process_list(desk: Desk) -> None:
     """While the tool waits for an answer that does not come."""
     desk.lab.kamailio.register("silent after the challenge")
-    file = desk.folder / "password"
-    file.write_text(PASSWORD)
-    file.chmod(0o600)
-    tool = [sys.executable, "-m", "gosip_check", "register", "--user", USER, "--password-file", str(file)]
+    file = desk.password_file()
+    tool = gosip_check("register", "--user", USER, "--password-file", str(file))
     tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
     log = desk.folder / "log"
-    process = desk.lab.rooms.start("lan", argv, log)
+    process = desk.lab.rooms.start("lan", ["env", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool], log)
     while desk.lab.kamailio.count("authenticated") == 0:
         assert process.poll() is None, log.read_text()
     seen = [Path(f"/proc/{process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
@@ -244,14 +242,11 @@ def test_the_password_is_in_no_crash(desk: Desk, where: str) -> None:
         "from gosip_check.__main__ import main\n"
         "main()\n"
     )
-    file = desk.folder / "password"
-    file.write_text(PASSWORD)
-    file.chmod(0o600)
+    file = desk.password_file()
     desk.lab.kamailio.register("none")
-    tool = [sys.executable, str(script), "register", "--user", USER, "--password-file", str(file), "--json", "-"]
-    tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
-    done = desk.lab.run("lan", argv, check=False, timeout_s=60)
+    tool = ["env", f"PYTHONPATH={REPOSITORY}", sys.executable, str(script)]
+    tool += ["register", "--user", USER, "--password-file", str(file), "--json", "-"]
+    done = desk.run([*tool, "--checklist", str(quick_checklist("go-native", desk.folder))])
     assert "RuntimeError: its words are kept back" in done.stdout
     assert PASSWORD not in done.stdout + done.stderr
     assert os.listdir(desk.folder / "state" / "gosip-check")
@@ -263,11 +258,9 @@ def test_the_shipped_checklist_tries_the_account_once(desk: Desk) -> None:
     account.write_text(f'user = "{USER}"\npassword = "{PASSWORD}"\n')
     account.chmod(0o600)
     desk.lab.kamailio.register("none")
-    tool = [sys.executable, "-m", "gosip_check", "run", "--account", str(account), "--json", "-", "--quiet"]
+    tool = gosip_check("run", "--account", str(account), "--json", "-", "--quiet")
     tool += ["--link", "Internet-1=to-cpe", "--link", "Internet-2=192.168.1.10"]
-    tool += ["--checklist", str(quick_checklist("go-native", desk.folder))]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", f"XDG_STATE_HOME={desk.folder / 'state'}", *tool]
-    done = desk.lab.run("lan", argv, check=False, timeout_s=60)
+    done = desk.run([*tool, "--checklist", str(quick_checklist("go-native", desk.folder))])
     assert PASSWORD not in done.stdout + done.stderr
     verdicts = [v for v in json.loads(done.stdout)["verdicts"] if v["id"] == "account.registers"]
     assert [(v["link"], v["outcome"]) for v in verdicts] == [("Internet-1", "pass")]
