@@ -245,9 +245,9 @@ def _table(differing: Sequence[tuple[Case, dict[str, tuple[str, str]]]]) -> list
 
 def _places(names: Sequence[str]) -> str:
     """A state that stands there for both products is named once, without them."""
-    states = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
-    both = {state for state in states if all(f"{state}.{product}" in names for product in PRODUCTS)}
-    return ", ".join(dict.fromkeys(name.rpartition(".")[0] if name.rpartition(".")[0] in both else name for name in names))
+    bare = {name: name.removesuffix(f".{product}") for name in names for product in PRODUCTS if name.endswith(product)}
+    both = {state for state in bare.values() if all(f"{state}.{product}" in names for product in PRODUCTS)}
+    return ", ".join(dict.fromkeys(bare[name] if bare.get(name) in both else name for name in names))
 
 
 def _parser() -> argparse.ArgumentParser:
