@@ -33,7 +33,7 @@ _OTHERS = ("firewall.signalling", "firewall.signalling-every-target", "firewall.
 def far(generous: Lab, tmp_path: Path) -> Iterator[Lab]:
     """The site, with a reflector on every port of every address of the provider's room.
 
-    Its hops are generous: what does not come back is settled by quotes; ten ports and their controls need more than six.
+    Its hops are generous: what does not come back is settled by quotes; ten ports with controls need more than six.
     """
     with reflector(generous.rooms, "go", tmp_path / "log", *ALL_PORTS):
         yield generous
