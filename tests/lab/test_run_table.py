@@ -67,7 +67,9 @@ UNDECIDED_WHERE_HOPS_RATION = {
 }
 "Each of these once passed or failed where hops are generous and was unknown where they ration: docs/lab.md."
 FALSE_TODAY: Mapping[tuple[str, str], set[str]] = {
-    ("all-silent", "go-gateway"): {"firewall.signalling-every-target"},  # blames the edge for a silent server
+    # Over TCP the first of two servers spends the quotes, and for the second the edge is blamed, now and then or always.
+    (state, "go-gateway"): {"firewall.signalling-every-target"}
+    for state in ("all-silent", "site-2-cut", "site-2-silent")
 }
 "State and product -> verdicts that are false where hops ration, so nothing is asserted of them: faults of the tool."
 
@@ -98,6 +100,7 @@ _NOBODY_TO_ASK = {
     "nat.consistent": SKIPPED,
     "nat.binding-lifetime": SKIPPED,
     "link.go-internet": SKIPPED,
+    "link.fixed-address": SKIPPED,
 }
 FINE = Product()
 SECOND_SITE_SILENT = Product(
