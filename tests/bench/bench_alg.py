@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.lab.edge_matrix import MATRIX, SITES, Row, entered
-from tests.lab.site import Lab, site
+from tests.lab.site import GENEROUS, Lab, site
 from tests.lab.tool import facts_of, run_tool, verdict_of
 
 _BASELINES = str(Path(__file__).parent / "alg_baselines.py")
@@ -45,7 +45,7 @@ def main(runs: int, parallel: int, part: str) -> None:
         rows = [row for row in MATRIX if row.site == kind and part in row.name]
         if not rows:
             continue
-        with site(SITES[kind]) as lab:
+        with site(SITES[kind], hops=GENEROUS) as lab:
             lab.run("go", ["ip", "address", "add", f"{_MIRROR}/32", "dev", "lo"])
             lab.rooms.start("go", [sys.executable, _BASELINES, "mirror", _MIRROR], lab.rooms.folder / "mirror")
             while lab.run("lan", [sys.executable, _BASELINES, "ask", _SERVER, _MIRROR]).stdout.endswith("-\n"):

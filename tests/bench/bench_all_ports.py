@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..lab.media_rooms import FAR, REPOSITORY, near_and_far, reflector
+from ..lab.media_rooms import FAR, near_and_far, reflector
+from ..lab.tool import REPOSITORY
 
 _REACH = f"""
 import json

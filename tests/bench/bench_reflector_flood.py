@@ -19,8 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..lab.media_rooms import ALSO_NEAR, FAR, NEAR, REPOSITORY, cpu_s, media_facts, near_and_far, peak_mib, reflector
+from ..lab.media_rooms import ALSO_NEAR, FAR, NEAR, cpu_s, media_facts, near_and_far, peak_mib, reflector
 from ..lab.namespaces import Rooms
+from ..lab.tool import REPOSITORY
 
 RATE, SECONDS, CHANNELS = 100_000, 8, 10
 KINDS = ("garbage", "short", "spoofed")

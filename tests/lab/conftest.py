@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .site import Lab, missing, site
+from .site import GENEROUS, Lab, missing, site
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +39,23 @@ def _possible() -> None:
 
 @pytest.fixture(scope="module")
 def lab(_possible: None) -> Iterator[Lab]:
-    """One site for a whole file of tests; each test enters the state that it is about."""
+    """One site for a whole file of tests; each test enters the state that it is about.
+
+    Its routers ration, so a test may find them with fewer quotes left than six. Where that matters, take `fresh`.
+    """
     with site() as built:
+        yield built
+
+
+@pytest.fixture
+def fresh(_possible: None) -> Iterator[Lab]:
+    """A site of the test's own, whose routers ration as Linux does and have not quoted anything yet."""
+    with site() as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def generous(_possible: None) -> Iterator[Lab]:
+    """A site for a whole file, whose routers quote whatever dies in them. A test that takes it says why it must."""
+    with site(hops=GENEROUS) as built:
         yield built

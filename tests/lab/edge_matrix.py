@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import edges
 from .edges import SILENT_HOP, kernel_alg, quoting_hop, translate, vendor_alg, without_translation
 from .kamailio import SILENCE
 from .namespaces import Cable
@@ -72,14 +71,6 @@ def _plain_sip_on_5061(lab: Lab) -> Iterator[None]:
 def _no_nat(lab: Lab) -> Iterator[None]:
     with without_translation(lab):
         yield
-
-
-def _rationed(lab: Lab) -> Iterator[None]:
-    edges.ration(lab, "isp", 1000)
-    try:
-        yield
-    finally:
-        edges.ration(lab, "isp", 0)
 
 
 def _vendor(style: str) -> Setting:
@@ -190,8 +181,6 @@ MATRIX: tuple[Row, ...] = (
     Row("silent hop", "one NAT", (_SILENT_HOP,), False, UNKNOWN),
     Row("silent hop, ALG", "one NAT", (_SILENT_HOP, _ALG), True, FAIL),
     Row("silent hop, ALG, server silent", "one NAT", (_SILENT_HOP, _ALG, _silent_servers), True, UNKNOWN),
-    Row("rationed hop", "one NAT", (_rationed,), False, PASS, "nat-only"),
-    Row("rationed hop, ALG", "one NAT", (_rationed, _ALG), True, FAIL, *_REWRITES),
     Row("vendor: rewrites Call-ID", "one NAT", (_vendor("call-id"),), True, FAIL, *_REWRITES),
     Row("vendor: proxy, adds a Via", "one NAT", (_vendor("proxy"),), True, FAIL, "proxy", _EDGE),
     Row("vendor: rewrites SDP only", "one NAT", (_vendor("sdp-only"),), True, FAIL, *_REWRITES),
@@ -212,10 +201,8 @@ MATRIX: tuple[Row, ...] = (
 
 @contextmanager
 def entered(lab: Lab, row: Row) -> Iterator[None]:
-    """The lab in the row's state, from a clean start; hops quote as freely as a carrier's router does."""
+    """The lab in the row's state, from a clean start. `verdict` is what is said where hops are generous."""
     lab.enter("ready")
-    for room in lab.rooms.names:
-        edges.ration(lab, room, 0)
     begun = []
     try:
         for setting in row.settings:

@@ -92,11 +92,6 @@ def without_translation(lab: Lab) -> Iterator[None]:
         lab.nft("cpe", 'add rule ip nat leaving oifname "to-isp" masquerade\n')
 
 
-def ration(lab: Lab, room: str, milliseconds: int) -> None:
-    """How often the room's kernel sends an ICMP error to one address; Linux's own figure is 1000."""
-    lab.run(room, ["sysctl", "-qw", f"net.ipv4.icmp_ratelimit={milliseconds}"])
-
-
 @contextlib.contextmanager
 def quoting_hop(lab: Lab, room: str, interface: str, style: str) -> Iterator[None]:
     """The room quotes what dies in it in a style of hop_program.py instead of the kernel's."""

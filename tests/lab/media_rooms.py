@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .namespaces import Cable, Rooms, rooms
+from .tool import gosip_check
 
-REPOSITORY = Path(__file__).parents[2]
 NEAR, FAR = "10.66.0.1", "10.66.0.2"
 ALSO_NEAR = "10.66.0.3"
 ETHERNET_OCTETS = 14
@@ -26,16 +25,10 @@ def near_and_far() -> Iterator[Rooms]:
         yield built
 
 
-def tool(*arguments: str) -> list[str]:
-    """The tool's command line, run from this checkout."""
-    command = [sys.executable, "-m", "gosip_check", *arguments]
-    return ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *command]
-
-
 @contextmanager
 def reflector(built: Rooms, room: str, log: Path, *arguments: str) -> Iterator[int]:
     """The reflector's process id; it is serving when the block begins and has ended when it ends."""
-    process = built.start(room, tool("reflector", *arguments), log)
+    process = built.start(room, gosip_check("reflector", *arguments), log)
     give_up_s = time.monotonic() + _UP_WITHIN_S
     while "STAMP on UDP" not in log.read_text():
         if process.poll() is not None or time.monotonic() > give_up_s:
@@ -50,7 +43,7 @@ def reflector(built: Rooms, room: str, log: Path, *arguments: str) -> Iterator[i
 
 def media_facts(built: Rooms, *arguments: str, room: str = "near", command: str = "bandwidth") -> dict[str, Any]:
     """What the tool measured, and its verdicts under `verdicts`."""
-    ended = built.run(room, tool(command, *arguments, "--json", "-", "--quiet"), check=False, timeout_s=300)
+    ended = built.run(room, gosip_check(command, *arguments, "--json", "-", "--quiet"), check=False, timeout_s=300)
     report = json.loads(ended.stdout)
     measurement = next(m for m in report["measurements"] if m["probe"] == "media")
     if measurement["facts"] is None:

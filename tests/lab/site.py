@@ -16,6 +16,9 @@
         lab.kamailio.answer(404)                  # what OPTIONS get; kamailio.SILENCE for nothing
         lab.knot.serve(lines)                     # other records for gotel.com.mt
 
+Routers ration their ICMP errors as Linux does: six at once to each destination, then one a second. Nothing here touches
+that, so a new site is the only one with full buckets. `site(hops=GENEROUS)` is the kinder site whose kernels quote
+whatever dies in them: for tests whose subject is something else, and which would not be decided otherwise.
 `site(cables=...)` takes a longer chain (a second NAT between isp and go, say) with lan, cpe, isp and go in it.
 Linux network namespaces need root; `missing()` says in words what this machine lacks. Nothing is left behind after the
 `with`, and what a killed run left is swept away by the next one.
@@ -30,6 +33,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from . import rulesets
 from .chrony import Chrony
@@ -46,6 +50,11 @@ CABLES = (
 RESOLVER = "217.22.184.53"
 LYING_RESOLVER = "192.88.99.53"
 CERTIFICATE_NAMES = ("trunke.gotel.com.mt", "zt.trunke.gotel.com.mt", "st.trunke.gotel.com.mt")
+
+Hops = Literal["as Linux", "generous"]
+AS_LINUX: Hops = "as Linux"
+GENEROUS: Hops = "generous"
+"How the kernels of a site ration their ICMP errors: as they do by themselves, or not at all."
 
 _TOOLS = {
     "ip": "iproute2",
@@ -82,12 +91,13 @@ def missing() -> str | None:
 class Lab:
     """A running site. Made by `site()` only."""
 
-    def __init__(self, built: Rooms, algorithm: str, one_time_nonces: bool) -> None:
+    def __init__(self, built: Rooms, algorithm: str, one_time_nonces: bool, hops: Hops) -> None:
         self.rooms = built
         self.state = "none"
         self.nft("cpe", rulesets.HOME_ROUTER)
-        # A carrier's router quotes what dies in it as often as asked; Linux rations it to one a second.
-        self.run("isp", ["sysctl", "-qw", "net.ipv4.icmp_ratelimit=0"])
+        if hops == GENEROUS:
+            for room in built.names:
+                self.run(room, ["sysctl", "-qw", "net.ipv4.icmp_ratelimit=0"])
         self._own_tables = {room: self._tables(room) for room in built.names}
         self.knot = Knot(built, "go", RESOLVER)
         self.liar = Knot(built, "isp", LYING_RESOLVER)
@@ -147,13 +157,16 @@ class Lab:
 
 
 @contextlib.contextmanager
-def site(cables: Sequence[Cable] = CABLES, algorithm: str = "MD5", one_time_nonces: bool = False) -> Iterator[Lab]:
+def site(
+    cables: Sequence[Cable] = CABLES, algorithm: str = "MD5", one_time_nonces: bool = False, hops: Hops = AS_LINUX
+) -> Iterator[Lab]:
     """Build the site, start the provider's servers, wait until they answer, and take all of it away again.
 
     algorithm: of the registrar's challenges. one_time_nonces: each is good for one request, and it never says stale.
+    hops: GENEROUS, or as Linux does.
     """
     held = {"go": [*SITES, OUTSIDE, RESOLVER, *MANAGEMENT, *TIME_SERVERS], "isp": [LYING_RESOLVER]}
     own = next(cable.right_address for cable in cables if cable.left == "lan")
     resolvers = {"lan": [own, RESOLVER], "isp": [RESOLVER], "go": [RESOLVER]}
     with rooms(cables, held, resolvers) as built:
-        yield Lab(built, algorithm, one_time_nonces)
+        yield Lab(built, algorithm, one_time_nonces, hops)

@@ -4,13 +4,14 @@ One run a row here; tests/bench/bench_alg.py makes twenty and prints the shares.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from .edge_matrix import MATRIX, SITES, Row, entered
-from .site import Lab, site
-from .tool import facts_of, run_tool, verdict_of
+from .site import AS_LINUX, GENEROUS, Lab, site
+from .tool import PLAIN_USER, facts_of, run_tool, verdict_of
 
 
 class Labs:
@@ -24,7 +25,7 @@ class Labs:
     def of(self, kind: str) -> Lab:
         if self._lab is None or kind != self._kind:
             self.close()
-            self._lab, self._kind = self._stack.enter_context(site(SITES[kind])), kind
+            self._lab, self._kind = self._stack.enter_context(site(SITES[kind], hops=GENEROUS)), kind
         return self._lab
 
     def close(self) -> None:
@@ -59,13 +60,29 @@ def test_alg_verdict(labs: Labs, row: Row) -> None:
 
 
 def test_a_plain_user_sees_the_same_handwriting(labs: Labs) -> None:
-    """No privilege on the network. The one that is left lets the user read a checkout in somebody's home."""
-    caps = ["--inh-caps", "-all,+dac_read_search", "--ambient-caps", "+dac_read_search"]
-    caps += ["--bounding-set", "-all,+dac_read_search"]
-    plain = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *caps)
+    """No privilege on the network."""
     row = next(row for row in MATRIX if row.name == "NAT + ALG")
     lab = labs.of(row.site)
     with entered(lab, row):
-        report = run_tool(lab, "alg", before=plain)
+        report = run_tool(lab, "alg", before=PLAIN_USER)
     assert facts_of(report, "sip_rewriting")["culprit"] == row.culprit
     assert verdict_of(report, "alg.absent")["outcome"] == "fail"
+
+
+FALSE_TODAY = {"ALG loaded without NAT", "two NATs, ALG at the second"}
+"Rows with an ALG that drops requests, and that passes where hops ration: a fault of the tool (docs/lab.md)."
+
+
+def _where_hops_ration(row: Row) -> str:
+    with site(SITES[row.site], hops=AS_LINUX) as lab, entered(lab, row):
+        return str(verdict_of(run_tool(lab, "alg", "--checklist", row.checklist), "alg.absent")["outcome"])
+
+
+def test_both_laws_hold_where_hops_ration() -> None:
+    """Six quotes at once and one a second may leave it undecided; they may not turn it round."""
+    rows = [row for row in MATRIX if row.name not in FALSE_TODAY]
+    with ThreadPoolExecutor(6) as pool:
+        said = dict(zip(rows, pool.map(_where_hops_ration, rows), strict=True))
+    assert {row.name for row, outcome in said.items() if outcome == ("pass" if row.has_alg else "fail")} == set()
+    decided = {row.name for row, outcome in said.items() if outcome != "unknown"}
+    assert {"NAT", "NAT + ALG", "CGNAT + ALG", "vendor: rewrites Call-ID"} <= decided

@@ -3,19 +3,15 @@
 MTUs and rule sets are the kernel's own. Segmentation is done by the laptop, not by a network card that is not there.
 """
 
-import json
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .rulesets import forward
 from .site import Lab
-
-REPOSITORY = Path(__file__).parents[2]
+from .tool import facts_of, run_tool, verdict_of
 
 OTHERS = ("link.*", "firewall.*", "alg.*", "nat.*", "media.*", "edge.*")
 SMALLER_BEYOND_ISP = [["ip", "link", "set", "to-go", "mtu", "1400"]]
@@ -51,11 +47,11 @@ def ready(lab: Lab) -> Iterator[Lab]:
 def _run(lab: Lab, *only: str) -> dict[str, Any]:
     """Verdicts by id, of a run of the gateway's checklist that leaves out what is not asked for here."""
     skip = [word for group in (*OTHERS, "host.*", *only) for word in ("--skip", group)]
-    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
-    done = lab.run("lan", argv, check=False, timeout_s=60)
-    assert done.stdout, done.stderr
-    return {verdict["id"]: verdict for verdict in json.loads(done.stdout)["verdicts"]}
+    return {verdict["id"]: verdict for verdict in _report(lab, skip)["verdicts"]}
+
+
+def _report(lab: Lab, skip: list[str]) -> dict[str, Any]:
+    return run_tool(lab, "run", "--checklist", "go-gateway", *skip)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +76,11 @@ def test_path_mtu(
         ready.run("isp", argv)
     skip = [word for name in ("gateway.ntp", "gateway.management") for word in ("--skip", name)]
     skip += [word for group in (*OTHERS, "host.*") for word in ("--skip", group)]
-    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
-    report = json.loads(ready.run("lan", argv, check=False, timeout_s=90).stdout)
-    verdict = next(v for v in report["verdicts"] if v["id"] == "gateway.path-mtu")
+    report = _report(ready, skip)
+    verdict = verdict_of(report, "gateway.path-mtu")
     assert verdict["outcome"] == outcome, verdict
     assert says in verdict["reason"], verdict
-    facts = next(m["facts"] for m in report["measurements"] if m["probe"] == "path_mtu")
+    facts = facts_of(report, "path_mtu")
     assert [path["state"] for path in facts["paths"]] == [state, state]
     if state in ("black-hole", "icmp-filtered"):
         largest = [path["largest"] for path in facts["paths"]]
@@ -136,10 +130,7 @@ def test_a_server_that_does_not_know_the_time_tells_none(ready: Lab) -> None:
 
 def test_the_clock_is_judged_by_a_time_server(ready: Lab) -> None:
     skip = [word for group in ("dns.*", *OTHERS) for word in ("--skip", group)]
-    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", "go-gateway", "--json", "-", "--quiet", *skip]
-    argv = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
-    verdicts = json.loads(ready.run("lan", argv, check=False, timeout_s=60).stdout)["verdicts"]
-    clock = next(v for v in verdicts if v["id"] == "host.clock")
+    clock = verdict_of(_report(ready, skip), "host.clock")
     assert clock["outcome"] == "pass", clock
     assert "by a time server" in clock["reason"]
 

@@ -203,6 +203,58 @@ def test_packets_die_hop_by_hop(lab: Lab, ttl: int, expected: str) -> None:
     assert lab.run("lan", [sys.executable, "-c", _DIE_ON_THE_WAY, str(ttl)]).stdout.strip() == expected
 
 
+# Sends datagrams that die at one TTL, as fast as it can, and prints how many were quoted and how long sending took.
+_DIE_IN_A_BURST = """
+import select, socket, sys, time
+ttl, count = map(int, sys.argv[1:])
+socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+for sock in socks:
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    sock.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+began_s = time.monotonic()
+for sock in socks:
+    sock.sendto(b"x", ("217.22.184.27", 9))
+took_s = time.monotonic() - began_s
+time.sleep(0.5)
+quoted = 0
+for sock in socks:
+    try:
+        sock.recvmsg(100, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        quoted += 1
+    except BlockingIOError:
+        pass
+print(quoted, took_s)
+"""
+
+
+def _quoted(lab: Lab, ttl: int) -> tuple[int, float]:
+    count, took_s = lab.run("lan", [sys.executable, "-c", _DIE_IN_A_BURST, str(ttl), "20"]).stdout.split()
+    return int(count), float(took_s)
+
+
+@pytest.mark.parametrize("ttl", [1, 2], ids=["cpe", "isp"])
+def test_hops_ration_as_linux_does(fresh: Lab, ttl: int) -> None:
+    """Six ICMP errors at once to each destination, and one more a second (icmp_ratelimit, XRLIM_BURST_FACTOR)."""
+    fresh.enter("ready")
+    quoted, took_s = _quoted(fresh, ttl)
+    assert 6 <= quoted <= 6 + int(took_s)
+
+
+@pytest.mark.parametrize("ttl", [1, 2], ids=["cpe", "isp"])
+def test_generous_hops_quote_whatever_dies_in_them(generous: Lab, ttl: int) -> None:
+    generous.enter("ready")
+    assert _quoted(generous, ttl)[0] == 20
+
+
+def test_the_kernels_of_a_site_are_left_as_they_come(fresh: Lab) -> None:
+    """Every ICMP setting of every room is that of a namespace that nobody touched."""
+    settings = ["sysctl", "--all", "--pattern", r"^net\.ipv4\.icmp_"]
+    untouched = subprocess.run(["unshare", "--net", *settings], capture_output=True, text=True, check=True).stdout
+    assert "net.ipv4.icmp_ratelimit = 1000" in untouched
+    for room in fresh.rooms.names:
+        assert fresh.run(room, settings).stdout == untouched, room
+
+
 def test_a_longer_chain_can_hold_a_second_nat() -> None:
     """A carrier between the site and the provider, with a NAT of its own: the server sees the carrier's address."""
     carrier = Cable("isp", "100.64.0.2", "carrier", "100.64.0.1")
@@ -284,9 +336,12 @@ def test_nothing_is_left_behind_after_a_signal(ending: signal.Signals) -> None:
         assert len(servers) > 3
         assert _left_of(other.pid) != []
         other.send_signal(ending)
+        if ending == signal.SIGKILL:
+            # Ended, but still in the list of processes: until it is gone from there, no other run sweeps what it left.
+            os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+            assert _left_of(other.pid) != []
         other.wait(20)
     if ending == signal.SIGKILL:
-        assert _left_of(other.pid) != []
         with rooms(CABLES[:1], {}, {}):
             pass
     assert _left_of(other.pid) == []

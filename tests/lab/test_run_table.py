@@ -2,15 +2,17 @@
 
 A row tells what differs from a site where all is well. Expectations are what is true of the site, not what the tool
 happens to say: silence decides nothing, an ICMP error or a reset names who sent it, and what could not be looked at is
-skipped. What depends on this machine (`host.*`) or on how the kernel names a cable (`link.*`) need only be there.
+skipped. Every row is held against two sites, one with generous hops and one whose hops ration as Linux does: there the
+verdicts that live on hops' quotes may be undecided, and none may be false. What depends on this machine (`host.*`) or
+on how the kernel names a cable (`link.wired`) need only be there.
 `python -m pytest -v tests/lab/test_run_table.py` prints the table.
 """
 
 import json
 import signal
-import sys
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +20,15 @@ from typing import Any
 
 import pytest
 
-from .site import Lab
+from .site import AS_LINUX, GENEROUS, Hops, Lab, site
 from .states import SITES, STATES
+from .tool import DEPENDS_ON_THE_MACHINE, PLAIN_USER, gosip_check
 
-REPOSITORY = Path(__file__).parents[2]
 RUN_TIMEOUT_S = 60.0
 
 READY, NOT_READY, INCONCLUSIVE = 0, 1, 3
+Said = tuple[int, dict[str, Any]]
+"Exit code and report of a run."
 OUTCOMES = {READY: "ready", NOT_READY: "not-ready", INCONCLUSIVE: "inconclusive"}
 
 PASS, WARN, FAIL, UNKNOWN, SKIPPED = "pass", "warn", "fail", "unknown", "skipped"
@@ -48,13 +52,26 @@ ALL_WELL = {
     "nat.binding-lifetime": UNKNOWN,  # Linux gives out the same port anew, so nothing is ever seen to expire
     "health.latency": PASS,
     "link.go-internet": WARN,
+    "link.fixed-address": UNKNOWN,  # no form names one
 }
 BY_PRODUCT = {
     "go-native": {**ALL_WELL, "firewall.large-sip": PASS, "nat.consistent": PASS},
     "go-gateway": {**ALL_WELL, "nat.consistent": UNKNOWN},  # TCP tells nothing of UDP
 }
 HAVE_THEIR_OWN_TESTS = {"gateway", "redundancy", "edge", "media"}
-DEPENDS_ON_THE_MACHINE = {"host.cpu", "host.memory", "host.clock", "link.wired"}
+UNDECIDED_WHERE_HOPS_RATION = {
+    "firewall.rtp",  # asks for more quotes than six
+    "firewall.signalling",
+    "firewall.signalling-every-target",
+    "alg.absent",
+}
+"Each of these once passed or failed where hops are generous and was unknown where they ration: docs/lab.md."
+FALSE_TODAY: Mapping[tuple[str, str], set[str]] = {
+    # Over TCP the first of two servers spends the quotes, and for the second the edge is blamed, now and then or always.
+    (state, "go-gateway"): {"firewall.signalling-every-target"}
+    for state in ("all-silent", "site-2-cut", "site-2-silent")
+}
+"State and product -> verdicts that are false where hops ration, so nothing is asserted of them: faults of the tool."
 
 
 def _signalling(outcome: str) -> dict[str, str]:
@@ -83,6 +100,7 @@ _NOBODY_TO_ASK = {
     "nat.consistent": SKIPPED,
     "nat.binding-lifetime": SKIPPED,
     "link.go-internet": SKIPPED,
+    "link.fixed-address": SKIPPED,
 }
 FINE = Product()
 SECOND_SITE_SILENT = Product(
@@ -209,33 +227,62 @@ TABLE: Mapping[str, Row] = {
 }
 
 
-def _gosip_check(*arguments: str) -> list[str]:
-    tool = [sys.executable, "-m", "gosip_check", *arguments]
-    return ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
-
-
-def _run(lab: Lab, checklist: str, *before: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and report of a run in `lan`; `before` stands before the tool's own command line."""
-    tool = _gosip_check("run", "--checklist", checklist, "--duration", "1", "--json", "-", "--quiet")
-    ended = lab.run("lan", [*before, *tool], check=False, timeout_s=RUN_TIMEOUT_S)
+def _run(
+    state: str, product: str, hops: Hops, *, before: tuple[str, ...] = (), beside: Callable[[Lab], object] | None = None
+) -> Said:
+    """A run in a new site. `before` stands before the tool's command line; `beside` is asked first, in that site."""
+    with site(hops=hops) as lab:
+        lab.enter(state)
+        if beside is not None:
+            beside(lab)
+            lab.flush()
+        command = gosip_check("run", "--checklist", product, "--duration", "1", "--json", "-", "--quiet")
+        ended = lab.run("lan", [*before, *command], check=False, timeout_s=RUN_TIMEOUT_S)
     assert ended.returncode in OUTCOMES, f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     return ended.returncode, json.loads(ended.stdout)
 
 
-def _assert_says(said: tuple[int, dict[str, Any]], expected: Product) -> None:
-    exit_code, report = said
-    outcomes = {v["id"]: v["outcome"] for v in report["verdicts"] if v["group"] not in HAVE_THEIR_OWN_TESTS}
-    reasons = {verdict["id"]: verdict["reason"] for verdict in report["verdicts"]}
-    told = "\n".join(f"{outcomes[id_]:8} {id_}: {reasons[id_]}" for id_ in outcomes)
-    well = BY_PRODUCT[report["checklist"]["id"]]
-    verdicts = {**well, **{id_: outcome for id_, outcome in expected.verdicts.items() if id_ in well}}
-    assert {id_: outcomes.get(id_) for id_ in well} == verdicts, told
-    assert set(outcomes) == {*well, *DEPENDS_ON_THE_MACHINE}
+def _assert_says(said: Said, expected: Product) -> None:
+    """Where hops are generous every verdict is the true one."""
+    report = said[1]
+    outcomes, reasons, told = _read(report)
+    assert outcomes == _true_of(report, expected), told
+    assert {v["id"] for v in report["verdicts"] if v["group"] not in HAVE_THEIR_OWN_TESTS} == {
+        *outcomes,
+        *DEPENDS_ON_THE_MACHINE,
+    }
     # Loss and bandwidth need a reflector, and there is none here: no run ends ready (test_media.py has one that does).
     expected_code = expected.exit_code or INCONCLUSIVE
-    assert (exit_code, report["outcome"]) == (expected_code, OUTCOMES[expected_code]), told
+    assert (said[0], report["outcome"]) == (expected_code, OUTCOMES[expected_code]), told
     for id_, words in expected.reasons.items():
         assert words in reasons[id_], told
+
+
+def _assert_not_false(said: Said, expected: Product, known_false: Container[str]) -> None:
+    """Where hops ration, what is listed may be undecided; a verdict that is given is the true one."""
+    code, report = said
+    outcomes, reasons, told = _read(report)
+    for id_, true in _true_of(report, expected).items():
+        if id_ in known_false:
+            continue
+        assert outcomes[id_] == true or (outcomes[id_] == UNKNOWN and id_ in UNDECIDED_WHERE_HOPS_RATION), told
+        if outcomes[id_] == true and id_ in expected.reasons:
+            assert expected.reasons[id_] in reasons[id_], told
+    assert report["outcome"] == OUTCOMES[code]
+    assert known_false or code in (expected.exit_code or INCONCLUSIVE, INCONCLUSIVE), told
+
+
+def _true_of(report: dict[str, Any], expected: Product) -> dict[str, str]:
+    well = BY_PRODUCT[report["checklist"]["id"]]
+    return {**well, **{id_: outcome for id_, outcome in expected.verdicts.items() if id_ in well}}
+
+
+def _read(report: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], str]:
+    """Outcomes and reasons by id, and both to be read by people."""
+    asked = [v for v in report["verdicts"] if v["group"] not in HAVE_THEIR_OWN_TESTS]
+    outcomes = {v["id"]: v["outcome"] for v in asked if v["id"] not in DEPENDS_ON_THE_MACHINE}
+    reasons = {v["id"]: v["reason"] for v in asked}
+    return outcomes, reasons, "\n".join(f"{v['outcome']:8} {v['id']}: {v['reason']}" for v in asked)
 
 
 def test_every_state_has_its_row() -> None:
@@ -243,48 +290,59 @@ def test_every_state_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("state", TABLE)
-def test_run_says_what_is_true(lab: Lab, state: str, record_property: Callable[[str, object], None]) -> None:
+def test_run_says_what_is_true(state: str, record_property: Callable[[str, object], None]) -> None:
+    """Both products, with generous and with rationing hops, at the same time: each run in a site of its own."""
     row = TABLE[state]
-    lab.enter(state)
-    sipsak = ["sipsak", "-D", "1", "-vv", "-s", f"sip:{SITES[0]}:5060"]
-    with ThreadPoolExecutor(3) as pool:
-        asked = pool.submit(lab.run, "lan", sipsak, check=False)
-        native, gateway = pool.map(lambda checklist: _run(lab, checklist), ["go-native", "go-gateway"])
-        compared = asked.result()
-    record_property("run table", _line(state, native, gateway, compared.returncode))
-    _assert_says(native, row.native)
-    _assert_says(gateway, row.gateway)
-    assert compared.returncode == row.sipsak[0]
-    assert row.sipsak[1] in compared.stdout + compared.stderr
+    compared: list[subprocess.CompletedProcess[str]] = []
+
+    def sipsak(lab: Lab) -> None:
+        asked = ["sipsak", "-D", "1", "-vv", "-s", f"sip:{SITES[0]}:5060"]
+        compared.append(lab.run("lan", asked, check=False))
+
+    with ThreadPoolExecutor(4) as pool:
+        native = pool.submit(_run, state, "go-native", GENEROUS, beside=sipsak)
+        others = [("go-gateway", GENEROUS), ("go-native", AS_LINUX), ("go-gateway", AS_LINUX)]
+        gateway, native_rationed, gateway_rationed = (pool.submit(_run, state, *other) for other in others)
+    runs = {
+        "native": native.result(),
+        "gateway": gateway.result(),
+        "native, hops ration": native_rationed.result(),
+        "gateway, hops ration": gateway_rationed.result(),
+    }
+    record_property("run table", "\n".join([state, *(_line(name, said) for name, said in runs.items())]))
+    _assert_says(runs["native"], row.native)
+    _assert_says(runs["gateway"], row.gateway)
+    _assert_not_false(runs["native, hops ration"], row.native, FALSE_TODAY.get((state, "go-native"), ()))
+    _assert_not_false(runs["gateway, hops ration"], row.gateway, FALSE_TODAY.get((state, "go-gateway"), ()))
+    assert compared[0].returncode == row.sipsak[0]
+    assert row.sipsak[1] in compared[0].stdout + compared[0].stderr
 
 
-def _line(state: str, native: tuple[int, dict[str, Any]], gateway: tuple[int, dict[str, Any]], sipsak: int) -> str:
-    words = []
-    for exit_code, report in (native, gateway):
-        found = []
-        for outcome in (FAIL, UNKNOWN, SKIPPED, WARN):
-            ids = [v["id"] for v in report["verdicts"] if v["outcome"] == outcome and v["id"] in ALL_WELL]
-            if ids:
-                found.append(f"{outcome} {', '.join(ids) if len(ids) < len(ALL_WELL) else 'everything'}")
-        words.append(f"{exit_code}, {report['elapsed_s']:.1f} s, {'; '.join(found) or 'all pass'}")
-    return f"{state}\n    native:  {words[0]}\n    gateway: {words[1]}\n    sipsak:  {sipsak}"
+def _line(name: str, said: Said) -> str:
+    code, report = said
+    found = []
+    for outcome in (FAIL, UNKNOWN, SKIPPED, WARN):
+        ids = [v["id"] for v in report["verdicts"] if v["outcome"] == outcome and v["id"] in ALL_WELL]
+        if ids:
+            found.append(f"{outcome} {', '.join(ids) if len(ids) < len(ALL_WELL) else 'everything'}")
+    return f"    {name + ':':22}{code}, {report['elapsed_s']:.1f} s, {'; '.join(found) or 'all pass'}"
 
 
-def test_a_plain_user_gets_the_same_verdicts(lab: Lab) -> None:
-    """No privilege on the network at all. The one that is left lets the user read a checkout in somebody's home."""
-    lab.enter("reject-5060")
-    caps = ["--inh-caps", "-all,+dac_read_search", "--ambient-caps", "+dac_read_search"]
-    caps += ["--bounding-set", "-all,+dac_read_search"]
-    plain = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *caps]
-    _assert_says(_run(lab, "go-native", *plain), TABLE["reject-5060"].native)
-    _assert_says(_run(lab, "go-gateway", *plain), TABLE["reject-5060"].gateway)
+def test_a_plain_user_gets_the_same_verdicts() -> None:
+    """No privilege on the network at all."""
+    row = TABLE["reject-5060"]
+    with ThreadPoolExecutor(2) as pool:
+        native = pool.submit(_run, "reject-5060", "go-native", GENEROUS, before=PLAIN_USER)
+        gateway = pool.submit(_run, "reject-5060", "go-gateway", GENEROUS, before=PLAIN_USER)
+    _assert_says(native.result(), row.native)
+    _assert_says(gateway.result(), row.gateway)
 
 
 def test_interrupted_half_way_reports_what_it_has(lab: Lab, tmp_path: Path) -> None:
     """DNS has been judged, the servers stay silent, and then somebody presses Ctrl-C."""
     lab.enter("all-silent")
     report_file = tmp_path / "report.json"
-    tool = _gosip_check("run", "--checklist", "go-native", "--json", str(report_file), "--quiet")
+    tool = gosip_check("run", "--checklist", "go-native", "--json", str(report_file), "--quiet")
     process = lab.rooms.start("lan", tool, tmp_path / "log")
     give_up = time.monotonic() + 20
     while "dport=5060" not in lab.run("cpe", ["conntrack", "-L", "-p", "udp", "--dport", "5060"]).stdout:

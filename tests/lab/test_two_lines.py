@@ -5,9 +5,7 @@ lan --------- isp       Internet-2: 198.18.2.10 is its own public address
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ import pytest
 from .quick import quick_checklist
 from .rulesets import forward
 from .site import Lab, site
+from .tool import gosip_check, run_tool
 
-REPOSITORY = Path(__file__).parents[2]
 SECOND, SECOND_ROUTER = "198.18.2.10", "198.18.2.1"
 BLOCK_SECOND = forward('iifname "second" meta l4proto { tcp, udp } th dport { 5060, 5061 } reject')
 BLOCK_FIRST = forward("meta l4proto { tcp, udp } th dport { 5060, 5061 } reject")
@@ -48,12 +46,15 @@ def both(lines: Lab) -> Lab:
 
 
 def _run(lab: Lab, folder: Path, checklist: str = "go-native", *options: str) -> tuple[dict[str, Any], str]:
-    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", str(quick_checklist(checklist, folder))]
+    tool = gosip_check("run", "--checklist", str(quick_checklist(checklist, folder)))
     tool += ["--link", "Internet-1=to-cpe", "--link", f"Internet-2={SECOND}", "--json", str(folder / "report.json")]
-    done = lab.run(
-        "lan", ["env", f"PYTHONPATH={REPOSITORY}", "COLUMNS=120", *tool, *options], check=False, timeout_s=60
-    )
+    done = lab.run("lan", [*tool, *options], check=False, timeout_s=60, environment={"COLUMNS": "120"})
     return json.loads((folder / "report.json").read_text()), done.stdout + done.stderr
+
+
+def _here(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What needs no network: outside the lab's rooms."""
+    return subprocess.run(gosip_check(*arguments), capture_output=True, text=True, timeout=60, cwd=folder)
 
 
 def _outcomes(report: dict[str, Any], link: str) -> dict[str, str]:
@@ -72,22 +73,12 @@ def test_both_lines_work(both: Lab, tmp_path: Path, checklist: str) -> None:
     assert "moves on after 32 s (Timer F" in told["redundancy.failover"]
     assert [link["name"] for link in report["links"]] == ["Internet-1", "Internet-2"]
     assert "Side by side" in shown
-    page = subprocess.run(
-        [sys.executable, "-m", "gosip_check", "report", "html", str(tmp_path / "report.json")],
-        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
+    page = _here(tmp_path, "report", "html", "report.json")
     written = page.stdout + "".join(path.read_text() for path in tmp_path.glob("*.html"))
     assert "<h2>Side by side</h2>" in written, page.stderr
     assert "<h2>The lines together</h2>" in written
-    checked = subprocess.run(
-        [sys.executable, "-m", "gosip_check", "report", "judge", str(tmp_path / "report.json"), "--checklist",
-         str(tmp_path / f"{checklist}.toml"), "--json", str(tmp_path / "again.json")],
-        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    again = json.loads((tmp_path / "again.json").read_text()), checked.stderr
-    assert _outcomes(again[0], "all lines") == together
+    _here(tmp_path, "report", "judge", "report.json", "--checklist", f"{checklist}.toml", "--json", "again.json")
+    assert _outcomes(json.loads((tmp_path / "again.json").read_text()), "all lines") == together
     if checklist == "go-native":  # over TLS Kamailio tells nobody's address unless asked by rport, which it is over UDP
         assert together["redundancy.addresses"] == "pass"
         assert f"Internet-1 as 192.88.99.2, Internet-2 as {SECOND}" in told["redundancy.addresses"]
@@ -131,6 +122,5 @@ def test_a_line_that_cannot_route_says_so_at_once(both: Lab, tmp_path: Path) -> 
 
 
 def test_one_line_is_compared_with_nothing(both: Lab, tmp_path: Path) -> None:
-    tool = [sys.executable, "-m", "gosip_check", "run", "--checklist", str(quick_checklist("go-native", tmp_path))]
-    done = both.run("lan", ["env", f"PYTHONPATH={REPOSITORY}", *tool, "--json", "-", "--quiet"], timeout_s=60)
-    assert [v for v in json.loads(done.stdout)["verdicts"] if v["group"] == "redundancy"] == []
+    report = run_tool(both, "run", "--checklist", str(quick_checklist("go-native", tmp_path)))
+    assert [v for v in report["verdicts"] if v["group"] == "redundancy"] == []

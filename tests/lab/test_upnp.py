@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,8 @@ from gosip_check.records import Equipment
 
 from .namespaces import Rooms, rooms
 from .site import CABLES
+from .tool import gosip_check
 
-REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = """\
 ext_ifname=to-isp
 listening_ip=to-lan
@@ -53,8 +52,7 @@ def shop() -> Iterator[Rooms]:
 
 def test_the_router_tells_vendor_model_and_release(shop: Rooms, tmp_path: Path) -> None:
     path = tmp_path / "form.toml"
-    tool = [sys.executable, "-m", "gosip_check", "form", "fill", str(path), "--no-questions"]
-    done = shop.run("lan", ["env", f"PYTHONPATH={REPOSITORY}", *tool], timeout_s=30, check=False)
+    done = shop.run("lan", gosip_check("form", "fill", str(path), "--no-questions"), timeout_s=30, check=False)
     assert done.returncode == 1, done.stderr
     form = load(path)
     assert form.router == Equipment(vendor="Example Routers Ltd", model="Shop Router 3000", release="7.2.1")

@@ -1,4 +1,4 @@
-"""Runs gosip-check in a room of the lab, as the person at the site would, and brings back its report."""
+"""Starts gosip-check in a room of the lab, as the person at the site would, and brings back its report."""
 
 import json
 import sys
@@ -9,13 +9,30 @@ from .site import Lab
 
 REPOSITORY = Path(__file__).parents[2]
 TIMEOUT_S = 90.0
+DEPENDS_ON_THE_MACHINE = frozenset({"host.cpu", "host.memory", "host.clock", "link.wired"})
+"Requirements whose verdict says nothing of the site: the machine is busy, or a cable is a pair of virtual ones."
+
+PLAIN_USER = (
+    *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+    *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "+dac_read_search"),
+    *("--bounding-set", "-all,+dac_read_search"),
+)
+"""Stands before a command: no privilege on the network. The one left lets it read a checkout in somebody's home."""
 
 
-def run_tool(lab: Lab, *arguments: str, before: tuple[str, ...] = ()) -> dict[str, Any]:
+def gosip_check(*arguments: str, checkout: Path = REPOSITORY, module: str = "gosip_check") -> list[str]:
+    """The command line of the tool in a checkout. One other than this has an interpreter of its own, in its .venv.
+
+    module: another than the tool's own, such as tests.lab.in_a_hurry.
+    """
+    python = sys.executable if checkout == REPOSITORY else str(checkout / ".venv" / "bin" / "python")
+    return ["env", f"PYTHONPATH={checkout}", "PYTHONDONTWRITEBYTECODE=1", python, "-m", module, *arguments]
+
+
+def run_tool(lab: Lab, *arguments: str, before: tuple[str, ...] = (), checkout: Path = REPOSITORY) -> dict[str, Any]:
     """The report of one command line in `lan`. `before` stands before the tool's own command line."""
-    tool = [sys.executable, "-m", "gosip_check", *arguments, "--json", "-", "--quiet"]
-    command = ["env", f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", *tool]
-    ended = lab.run("lan", [*before, *command], check=False, timeout_s=TIMEOUT_S)
+    command = [*before, *gosip_check(*arguments, "--json", "-", "--quiet", checkout=checkout)]
+    ended = lab.run("lan", command, check=False, timeout_s=TIMEOUT_S)
     if ended.returncode not in (0, 1, 3):
         raise AssertionError(f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
     report: dict[str, Any] = json.loads(ended.stdout)
