@@ -67,7 +67,7 @@ UNDECIDED_WHERE_HOPS_RATION = {
 }
 "Each of these once passed or failed where hops are generous and was unknown where they ration: docs/lab.md."
 FALSE_TODAY: Mapping[tuple[str, str], set[str]] = {
-    # Over TCP the first of two servers spends the quotes, and for the second the edge is blamed, now and then or always.
+    # Over TCP the first of two servers spends the quotes, and for the second the edge is blamed, now and then.
     (state, "go-gateway"): {"firewall.signalling-every-target"}
     for state in ("all-silent", "site-2-cut", "site-2-silent")
 }
