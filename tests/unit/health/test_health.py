@@ -62,6 +62,7 @@ def test_both_checklists_mark_a_light_subset() -> None:
         assert {"dns.srv-answers", "firewall.signalling-every-target", "host.cpu"} <= set(ids)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("fault", [None, "silent"])
 def test_it_is_polite_and_bounded(fault: str | None) -> None:
     """Two light checks on end: never two packets within a second to one server, retransmissions included."""
@@ -80,6 +81,7 @@ def test_it_is_polite_and_bounded(fault: str | None) -> None:
         assert later - earlier > 0.9
 
 
+@pytest.mark.waits
 def test_turns_keep_packets_to_one_server_apart() -> None:
     turns, times = Turns(0.2), []
     context = Context(Link(name="x"), turns=turns)
@@ -105,6 +107,7 @@ def test_stopped_it_is_interrupted_and_not_kept() -> None:
         assert check_once(plan_for(trunk), stop).interrupted
 
 
+@pytest.mark.waits
 def test_a_check_that_its_time_ended_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every line takes its seconds, and four of them more than there are."""
     monkeypatch.setattr("gosip_check.health.watch._STOP_AFTER_S", -1.0)
@@ -145,6 +148,7 @@ def test_a_change_stands_first_and_long_reasons_leave_room() -> None:
     assert line.endswith(" | duration=4.000s\n")
 
 
+@pytest.mark.waits
 def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
     common = ["health", "--nagios", "--history", tmp_path / "h.sqlite", "--skip", "host.*"]
     here(*common, "--demo", "ready")
@@ -157,6 +161,7 @@ def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.waits
 def test_a_demo_says_so_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And stands in nobody's history, but the one that is named."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -202,6 +207,7 @@ def test_performance_data_have_thresholds_and_no_second_bar() -> None:
     assert to_nagios(report(replace(slow, level=Level.MUST))).endswith("'group.name rtt_ms.p95'=12.5ms;10;300\n")
 
 
+@pytest.mark.waits
 def test_a_change_is_said_once(tmp_path: Path) -> None:
     common = ["health", "--history", tmp_path / "h.sqlite", "--skip", "host.*", "--quiet"]
     codes, printed = zip(
@@ -240,6 +246,7 @@ def test_metrics_have_base_units() -> None:
     assert "last_success" not in to_prometheus(example(), None).decode()
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
 def test_promtool_finds_nothing_to_complain_of() -> None:
     assert PROMTOOL is not None

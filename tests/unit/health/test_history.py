@@ -272,6 +272,7 @@ def test_another_user_reads_it() -> None:
             History(folder / "empty", create=False)
 
 
+@pytest.mark.waits
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     path, troubles = tmp_path / "h.sqlite", []
 
@@ -293,6 +294,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
         assert history.count() == 120
 
 
+@pytest.mark.waits
 def test_many_that_open_a_new_history_at_once_wait_for_each_other(tmp_path: Path) -> None:
     """The race lasts for microseconds, so it is run often."""
     troubles = []

@@ -20,6 +20,7 @@ AWKWARD = [sys.executable, "-c", "pass", "a b", 'q"q', "back\\slash", "100%d", "
 ANALYZE = shutil.which("systemd-analyze")
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(ANALYZE is None, reason="needs systemd-analyze (Debian package systemd)")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert ANALYZE is not None
@@ -33,6 +34,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert subprocess.run([ANALYZE, "verify", *units], capture_output=True, timeout=60).returncode != 0
 
 
+@pytest.mark.waits
 def test_cron_hands_the_words_to_a_shell_as_they_were(tmp_path: Path) -> None:
     words = ["printf", r"%s\n", *AWKWARD[3:]]
     line = cron_line(words, str(tmp_path), 900)

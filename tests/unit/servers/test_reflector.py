@@ -144,6 +144,7 @@ def test_only_signed_packets_are_answered_when_there_is_a_key(client: socket.soc
     assert reflector.counters.unsigned == 2
 
 
+@pytest.mark.waits
 def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> None:
     late = sender(length=52, tlvs=[Tlv(stamp_tlv.ANSWER_LATER, (300).to_bytes(4, "big"))])
     with reflecting() as reflector:

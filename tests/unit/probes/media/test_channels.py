@@ -21,6 +21,8 @@ from gosip_check.records import FailureKind, Link
 from gosip_check.servers.impairment import ImpairingRelay, Impairment
 from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
+pytestmark = pytest.mark.waits
+
 CLEAN = Impairment()
 LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
 

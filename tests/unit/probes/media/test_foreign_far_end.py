@@ -91,6 +91,7 @@ def measured(port: int) -> Facts:
     return channels.measure(options, Context(LINK))
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(("up", "down"), [(0, 0), (20, 0), (0, 20), (20, 30)])
 def test_losses_of_each_way_are_those_that_it_made(up: int, down: int) -> None:
     reflector = ScapyReflector(up, down)
@@ -102,6 +103,7 @@ def test_losses_of_each_way_are_those_that_it_made(up: int, down: int) -> None:
     assert facts.dscp_survives is None
 
 
+@pytest.mark.waits
 def test_a_stateless_one_tells_no_way() -> None:
     with served(ScapyReflector(lose_up=20, stateful=False)) as port:
         facts = measured(port)
