@@ -21,6 +21,7 @@ from gosip_check.probes.media.facts import Facts
 from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
+from tests.timely import going_first
 
 LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
 MEDIA_OCTETS, PACKETS = 222, 150
@@ -67,6 +68,12 @@ class ScapyReflector:
                 ],
             )  # fmt: skip
             sock.sendto(bytes(answer), peer)
+
+
+@pytest.fixture(autouse=True)
+def _first() -> Iterator[None]:
+    with going_first():
+        yield
 
 
 @contextmanager
