@@ -1,6 +1,7 @@
 """For every test: traffic stays on loopback. Anything else is refused before it leaves, UDP included.
 
-What runs inside the lab's network namespaces runs in processes of its own, and those have no link to the outside.
+This guard knows the process of the tests alone, and says which line wanted to send. What they start has no way out
+either: own_network.py. The lab's network namespaces have no link to the outside.
 """
 
 import socket
@@ -9,6 +10,8 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+
+pytest_plugins = ["tests.own_network"]
 
 
 class LeftTheMachine(BaseException):

@@ -7,6 +7,7 @@ room", counted once. Levels: the longest way down. Reads the files as text; impo
 """
 
 import ast
+import functools
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,6 +47,7 @@ def imports(source: str, modules: Iterable[str]) -> Iterator[str]:
                     yield alias.name.removeprefix("gosip_check").lstrip(".")
 
 
+@functools.cache
 def module_arrows(package: Path = PACKAGE) -> set[tuple[str, str]]:
     """(importer, imported), module by module."""
     sources = {module_of(path, package): path.read_text() for path in files(package)}

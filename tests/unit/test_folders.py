@@ -47,6 +47,7 @@ def test_without_a_home_folder_a_sentence_says_what_can_name_one() -> None:
         unit_folder()
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("arguments", "code", "variable"),
     [

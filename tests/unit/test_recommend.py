@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from gosip_check.recommend import Need, channels_for, erlang_b, load_orders, recommend
 from gosip_check.tomlfile import TomlError, data_folder
+from tests.saved import here
 
 ORDERS = load_orders(data_folder() / "orders.toml")
 
@@ -116,17 +115,15 @@ def test_every_figure_has_a_source_and_a_date() -> None:
 
 
 def test_the_command() -> None:
-    command = [sys.executable, "-m", "gosip_check", "recommend"]
-    said = subprocess.run([*command, "--phones", "40", "--pbx", "bri"], capture_output=True, text=True, timeout=60)
-    assert "Order: 10 channels (of 4, 10, 30, 60, 120)." in said.stdout
-    assert "Bandwidth: 1 Mb/s in each direction" in said.stdout
-    as_json = subprocess.run([*command, "--calls", "20.3", "--json"], capture_output=True, text=True, timeout=60)
-    assert json.loads(as_json.stdout)["step"] == 30
-    wrong = subprocess.run([*command, "--pbx", "x", "--lines", "1"], capture_output=True, text=True, timeout=60)
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "Error: 'x' is no kind of PBX" in wrong.stderr
-    nothing = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert nothing.returncode == 2
+    code, printed = here("recommend", "--phones", "40", "--pbx", "bri")
+    assert code == 0
+    assert "Order: 10 channels (of 4, 10, 30, 60, 120)." in printed
+    assert "Bandwidth: 1 Mb/s in each direction" in printed
+    assert json.loads(here("recommend", "--calls", "20.3", "--json")[1])["step"] == 30
+    code, printed = here("recommend", "--pbx", "x", "--lines", "1")
+    assert code == 2
+    assert "Error: 'x' is no kind of PBX" in printed
+    assert here("recommend")[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,9 @@
 """The light check: polite, bounded, told to Nagios and Prometheus as they want it."""
 
-import os
 import shutil
-import socket
-import stat
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -26,7 +22,7 @@ from gosip_check.report.to_prometheus import to_prometheus
 from gosip_check.run import Plan, select_health
 from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.servers.trunk import NETWORKS, Trunk
-from tests.saved import TOOL, here
+from tests.saved import here
 from tests.unit.records import WHEN, expectation, measurement, report, verdict
 
 PROMTOOL, NODE_EXPORTER, PROMETHEUS = map(shutil.which, ("promtool", "prometheus-node-exporter", "prometheus"))
@@ -66,6 +62,7 @@ def test_both_checklists_mark_a_light_subset() -> None:
         assert {"dns.srv-answers", "firewall.signalling-every-target", "host.cpu"} <= set(ids)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("fault", [None, "silent"])
 def test_it_is_polite_and_bounded(fault: str | None) -> None:
     """Two light checks on end: never two packets within a second to one server, retransmissions included."""
@@ -84,6 +81,7 @@ def test_it_is_polite_and_bounded(fault: str | None) -> None:
         assert later - earlier > 0.9
 
 
+@pytest.mark.waits
 def test_turns_keep_packets_to_one_server_apart() -> None:
     turns, times = Turns(0.2), []
     context = Context(Link(name="x"), turns=turns)
@@ -109,6 +107,7 @@ def test_stopped_it_is_interrupted_and_not_kept() -> None:
         assert check_once(plan_for(trunk), stop).interrupted
 
 
+@pytest.mark.waits
 def test_a_check_that_its_time_ended_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every line takes its seconds, and four of them more than there are."""
     monkeypatch.setattr("gosip_check.health.watch._STOP_AFTER_S", -1.0)
@@ -149,6 +148,7 @@ def test_a_change_stands_first_and_long_reasons_leave_room() -> None:
     assert line.endswith(" | duration=4.000s\n")
 
 
+@pytest.mark.waits
 def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
     common = ["health", "--nagios", "--history", tmp_path / "h.sqlite", "--skip", "host.*"]
     here(*common, "--demo", "ready")
@@ -161,6 +161,7 @@ def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.waits
 def test_a_demo_says_so_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And stands in nobody's history, but the one that is named."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -206,19 +207,7 @@ def test_performance_data_have_thresholds_and_no_second_bar() -> None:
     assert to_nagios(report(replace(slow, level=Level.MUST))).endswith("'group.name rtt_ms.p95'=12.5ms;10;300\n")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--frob"], ["--checklist", "gone"], ["--demo", "fire"], ["--link", "x"], ["--skip", "nosuch*"]],
-    ids=str,
-)
-def test_wrong_usage_is_unknown_to_nagios(arguments: list[str]) -> None:
-    done = subprocess.run([*TOOL, "health", "--nagios", *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 3
-    assert done.stdout.startswith("UNKNOWN - ")
-    plain = subprocess.run([*TOOL, "health", *arguments], capture_output=True, text=True, timeout=60)
-    assert plain.returncode == 2
-
-
+@pytest.mark.waits
 def test_a_change_is_said_once(tmp_path: Path) -> None:
     common = ["health", "--history", tmp_path / "h.sqlite", "--skip", "host.*", "--quiet"]
     codes, printed = zip(
@@ -257,6 +246,7 @@ def test_metrics_have_base_units() -> None:
     assert "last_success" not in to_prometheus(example(), None).decode()
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
 def test_promtool_finds_nothing_to_complain_of() -> None:
     assert PROMTOOL is not None
@@ -264,86 +254,3 @@ def test_promtool_finds_nothing_to_complain_of() -> None:
         [PROMTOOL, "check", "metrics"], input=to_prometheus(example(), WHEN), capture_output=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def fetched(url: str, words: str) -> str:
-    """The page once it holds `words`: the server may only be starting. Fails after a minute."""
-    until_s, text = time.monotonic() + 60, ""
-    pause = threading.Event()
-    while words not in text and time.monotonic() < until_s:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                text = answer.read().decode()
-        except OSError:
-            text = ""
-        if words not in text:
-            pause.wait(0.1)
-    assert words in text
-    return text
-
-
-@pytest.mark.skipif(NODE_EXPORTER is None, reason="needs Debian's prometheus-node-exporter")
-def test_node_exporter_reads_the_textfile(tmp_path: Path) -> None:
-    """Written under a tight umask, read by a process of another user."""
-    assert NODE_EXPORTER is not None
-    (tmp_path / "text").mkdir()
-    file = tmp_path / "text" / "gosip.prom"
-    mask = os.umask(0o077)
-    try:
-        here("health", "--demo", "forbidden", "--skip", "host.*", "--no-history", "--quiet", "--prometheus", file)
-    finally:
-        os.umask(mask)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644
-    assert [path.name for path in file.parent.iterdir()] == ["gosip.prom"]
-    port = free_port()
-    command = [NODE_EXPORTER, "--collector.disable-defaults", "--collector.textfile"]
-    command += [f"--collector.textfile.directory={file.parent}", f"--web.listen-address=127.0.0.1:{port}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            text = fetched(f"http://127.0.0.1:{port}/metrics", "gosip_check_outcome")
-        finally:
-            process.terminate()
-    assert "gosip_check_outcome 0" in text
-    assert "node_textfile_scrape_error 0" in text
-    assert 'gosip_check_requirement_state{level="must",link="Internet-1",requirement="firewall.signalling"} 0' in text
-
-
-@pytest.mark.skipif(PROMETHEUS is None, reason="needs Debian's prometheus")
-def test_prometheus_scrapes_watch(tmp_path: Path) -> None:
-    assert PROMETHEUS is not None
-    ours, its = free_port(), free_port()
-    config = tmp_path / "prometheus.yml"
-    config.write_text(
-        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: gosip\n"
-        f"  static_configs: [{{targets: ['127.0.0.1:{ours}']}}]\n"
-    )
-    watching = [*TOOL, "watch", "--demo", "ready", "--every", "2s", "--skip", "host.*", "--listen", str(ours)]
-    scraping = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data"]
-    scraping += [f"--web.listen-address=127.0.0.1:{its}"]
-    with (
-        subprocess.Popen(
-            [*watching, "--history", str(tmp_path / "h.sqlite")], stdout=subprocess.PIPE, text=True
-        ) as watch,
-        subprocess.Popen(scraping, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as prometheus,
-    ):
-        try:
-            assert watch.stdout is not None
-            assert watch.stdout.readline().endswith(" ready.\n")
-            query = f"http://127.0.0.1:{its}/api/v1/query?query=gosip_check_requirement_state"
-            assert '"requirement":"dns.srv-answers"' in fetched(query, "dns.srv-answers")
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{ours}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
-            )
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
-                assert answer.read().endswith(b"# EOF\n")
-        finally:
-            prometheus.terminate()
-            watch.terminate()
-    assert watch.returncode == 0

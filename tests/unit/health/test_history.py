@@ -3,8 +3,6 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 import zlib
@@ -274,6 +272,7 @@ def test_another_user_reads_it() -> None:
             History(folder / "empty", create=False)
 
 
+@pytest.mark.waits
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     path, troubles = tmp_path / "h.sqlite", []
 
@@ -295,6 +294,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
         assert history.count() == 120
 
 
+@pytest.mark.waits
 def test_many_that_open_a_new_history_at_once_wait_for_each_other(tmp_path: Path) -> None:
     """The race lasts for microseconds, so it is run often."""
     troubles = []
@@ -316,35 +316,6 @@ def test_many_that_open_a_new_history_at_once_wait_for_each_other(tmp_path: Path
         for writer in writers:
             writer.join()
     assert troubles == []
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from gosip_check.health.history import History
-from tests.unit.health.test_history import one
-with History(Path(sys.argv[1])) as history:
-    for minute in range(int(sys.argv[2]), 10**6):
-        history.keep(one(minute), None)
-        print(minute, flush=True)
-"""
-
-
-def test_killed_while_writing_no_finished_run_is_lost(tmp_path: Path) -> None:
-    """Ten kills, each after another number of kept runs; tests/bench/bench_history_kill.py does a hundred."""
-    path, told = tmp_path / "h.sqlite", 0
-    for kill in range(3):
-        command = [sys.executable, "-c", CHILD, str(path), str(kill * 1000)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            for _ in range(5 + 7 * kill):
-                told += bool(child.stdout.readline())
-            child.kill()
-            told += len(child.stdout.read().splitlines())
-        with History(path) as history:
-            assert history.count() >= told
-            assert history._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    assert told >= 36
 
 
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

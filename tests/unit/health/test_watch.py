@@ -12,6 +12,7 @@ from gosip_check.health.watch import repeat, tell
 from tests.saved import here
 
 
+@pytest.mark.waits
 def test_runs_begin_at_even_times_and_never_overlap() -> None:
     """Every fifth run takes more than two intervals: it costs those times, and moves no other."""
     begun, stop, start_s = [], threading.Event(), time.monotonic()
@@ -29,6 +30,7 @@ def test_runs_begin_at_even_times_and_never_overlap() -> None:
     assert slots[5] - slots[4] >= 3
 
 
+@pytest.mark.waits
 def test_jitter_is_added_to_an_even_time() -> None:
     begun, stop, draws = [], threading.Event(), iter([0.9, 0.0, 0.5, 0.0])
     start_s = time.monotonic()
@@ -81,6 +83,7 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     notify("READY=1")  # nobody listens, and nothing happens
 
 
+@pytest.mark.waits
 def test_a_command_hears_of_a_change_without_a_shell(tmp_path: Path) -> None:
     out, stop = tmp_path / "out", threading.Event()
     assert tell(["sh", "-c", f"cat > {out}"], ["a; touch x", "$(b)"], stop) is None
@@ -101,6 +104,7 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.waits
 def test_a_command_that_hangs_ends_with_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its children, though it heeds no SIGTERM; and systemd hears meanwhile that the watch lives."""
     pids, stop, found = tmp_path / "pids", threading.Event(), []

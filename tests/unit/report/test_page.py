@@ -129,6 +129,7 @@ def shown(page: Path, script: str, width: int) -> tuple[str, str]:
             [
                 CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--host-resolver-rules=MAP * ~NOTFOUND",  # its own look-ups: it asks for Google's servers all the same
                 "--allow-file-access-from-files", "--enable-logging=stderr", "--v=0", f"--user-data-dir={profile}",
                 "--window-size=1000,900", "--dump-dom", frame.as_uri(),
             ],
@@ -138,6 +139,7 @@ def shown(page: Path, script: str, width: int) -> tuple[str, str]:
     return done.stdout, "\n".join(console)
 
 
+@pytest.mark.waits
 @needs_chromium
 @pytest.mark.parametrize("text", ["words", HOSTILE["long"], HOSTILE["right to left"]], ids=["plain", "long", "rtl"])
 def test_a_phone_shows_it_without_complaint(text: str, tmp_path: Path) -> None:
@@ -162,6 +164,7 @@ def test_a_phone_shows_it_without_complaint(text: str, tmp_path: Path) -> None:
     assert console == ""
 
 
+@pytest.mark.waits
 def test_the_pdf_holds_every_word_and_obeys_none() -> None:
     pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
     from gosip_check.report.to_pdf import to_pdf
@@ -180,6 +183,7 @@ def test_the_pdf_holds_every_word_and_obeys_none() -> None:
         assert "What was measured, and how" in text
 
 
+@pytest.mark.waits
 def test_the_pdf_sets_two_lines_side_by_side() -> None:
     pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
     from gosip_check.report.to_pdf import to_pdf
@@ -289,6 +293,7 @@ def test_the_page_begins_with_what_is_wanting_and_ends_with_the_facts() -> None:
     assert "What to look at" not in nothing
 
 
+@pytest.mark.waits
 def test_so_does_the_pdf() -> None:
     pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
     from gosip_check.report.to_pdf import to_pdf

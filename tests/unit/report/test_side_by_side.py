@@ -29,6 +29,7 @@ def test_what_one_raises_is_raised() -> None:
         side_by_side(fail, range(9))
 
 
+@pytest.mark.waits
 def test_one_that_hangs_does_not_keep_the_program_from_ending() -> None:
     program = """
 import threading

@@ -1,17 +1,13 @@
 """The reflector on loopback, asked by packets that nobody here wrote (scapy) and by what the internet will send it."""
 
-import os
 import random
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +144,7 @@ def test_only_signed_packets_are_answered_when_there_is_a_key(client: socket.soc
     assert reflector.counters.unsigned == 2
 
 
+@pytest.mark.waits
 def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> None:
     late = sender(length=52, tlvs=[Tlv(stamp_tlv.ANSWER_LATER, (300).to_bytes(4, "big"))])
     with reflecting() as reflector:
@@ -336,31 +333,6 @@ def test_a_tcp_peer_that_sends_nonsense_is_cut_off() -> None:
     ):
         sock.sendall(b"GET / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
         assert sock.recv(4096) == b""
-
-
-def test_the_command_serves_without_root_and_counts_at_the_end(client: socket.socket) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gosip_check", "reflector", "--bind", "127.0.0.1", "--port", str(port), "--no-sip"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"STAMP on UDP {port}")
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        users = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
-        assert len(exchange(client, bytes(sender().fill(0, 0)), port)) == 44
-        process.terminate()
-        last = process.stdout.read()
-        assert process.wait(10) == 0
-    assert set(users) == {"65534"} if os.geteuid() == 0 else set(users) == {str(os.geteuid())}
-    assert last.startswith("received 1 answered 1 sessions 1 ")
-
-
-def test_all_ports_and_one_address_do_not_go_together() -> None:
-    command = [sys.executable, "-m", "gosip_check", "reflector", "--bind", "127.0.0.1", "--all-ports", "--port", "8620"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2
-    assert "leave --bind out" in done.stderr
 
 
 def test_a_taken_port_is_named() -> None:

@@ -159,6 +159,7 @@ def test_a_name_of_any_characters_is_quoted(user: str) -> None:
     assert f'response="{response(challenge, user, "p", "REGISTER", "sip:x", "c")}"' in rest
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, which computes digests by itself")
 @pytest.mark.parametrize(
     "rest",

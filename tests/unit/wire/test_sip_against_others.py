@@ -13,6 +13,8 @@ import pytest
 from gosip_check.wire.sip import Message, Request, Response, options_request, parse, response, take_from_stream
 from gosip_check.wire.transaction import ClientTransaction
 
+pytestmark = pytest.mark.waits
+
 # Tells in its answer what it read in the request.
 KAMAILIO_CONFIG = """\
 debug=0

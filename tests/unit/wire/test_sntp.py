@@ -77,6 +77,7 @@ def test_no_octets_do_more_than_that(data: bytes) -> None:
         return
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(shutil.which("chronyd") is None or os.geteuid() != 0, reason="needs Debian's chrony, and root")
 @pytest.mark.parametrize("offset_s", [-3, 5])
 def test_chronyd_reads_what_we_answer(offset_s: int) -> None:

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from gosip_check.wire.sip_fields import WireError
 from gosip_check.wire.x509 import MAX_CERTIFICATE_BYTES, read_certificate
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pytest sets aside what the module ignores
+pytestmark = [
+    pytest.mark.waits,
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # pytest sets aside what the module ignores
+]
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl program is not installed")
 

@@ -284,6 +284,7 @@ def killed_while_trying(files: Files, number: str, user: int | None = None) -> s
     return done.stdout
 
 
+@pytest.mark.waits
 def test_an_attempt_that_is_killed_half_way_counts(count_files: Files) -> None:
     killed_while_trying(count_files, NUMBER)
     assert failures(NUMBER) == 1
@@ -298,6 +299,7 @@ def sticky() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
 @pytest.mark.parametrize("order", [(NOBODY, 1, 0), (0, NOBODY, 1), (1, 0, NOBODY)])
 def test_every_user_counts_in_the_same_files(sticky: Path, order: tuple[int, int, int]) -> None:

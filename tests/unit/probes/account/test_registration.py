@@ -100,6 +100,7 @@ def test_another_refusal_is_no_wrong_password(status: int) -> None:
     assert counted() == 0
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_silence_after_the_password(transport: str) -> None:
     registrar = Registrar(answer=lambda r, q, _: ... if r.credentials(q) is None else None)
@@ -162,6 +163,7 @@ def test_a_server_that_asks_for_one_only_to_bind() -> None:
     assert (facts.registered, facts.removed, open_to_ask.contacts, remains) == (False, None, {}, [])
 
 
+@pytest.mark.waits
 def test_a_password_that_was_not_taken_is_not_sent_again_to_take_a_binding_back() -> None:
     def swallow(registrar: Registrar, request: sip.Request, peer: Peer) -> object:
         if not request.contacts:
@@ -232,6 +234,7 @@ def test_an_answer_without_a_contact() -> None:
     assert (registrar.contacts, remains) == ({}, [])
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_binding_that_is_accepted_in_silence(transport: str) -> None:
     registrar = Registrar(
@@ -243,6 +246,7 @@ def test_a_binding_that_is_accepted_in_silence(transport: str) -> None:
     assert (registrar.contacts, remains, counted()) == ({}, [], 0)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("what", ["silence", "403", "still there"])
 def test_a_binding_that_cannot_be_taken_back(what: str) -> None:
     def answer(registrar: Registrar, request: sip.Request, peer: Peer) -> object:

@@ -91,6 +91,7 @@ def test_a_rewritten_answer_is_named_even_in_what_no_server_echoes() -> None:
     assert (finding.found, finding.kind) == (True, AlgKind.REWRITES_REPLY)
 
 
+@pytest.mark.waits
 def test_junk_and_silence_decide_nothing() -> None:
     with far_end(back=lambda _: b"SIP/2.0 200 OK\r\n\r\n") as port:
         junk = _ask(port)

@@ -96,6 +96,7 @@ def test_silence_is_a_timeout_after_four_copies() -> None:
     assert len(set(ids)) == 1  # an answer to any of them is an answer
 
 
+@pytest.mark.waits
 def test_a_lost_first_copy_is_made_good() -> None:
     seen: list[int] = []
 

@@ -92,6 +92,7 @@ def knot() -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
+@pytest.mark.waits
 def test_knot_two_sites(knot: str) -> None:
     facts = measure(options(knot), CONTEXT)
     assert facts.srv_found is True
@@ -105,24 +106,28 @@ def test_knot_two_sites(knot: str) -> None:
     assert facts.answers[0].truncated is False
 
 
+@pytest.mark.waits
 def test_knot_truncates_a_hundred_records_and_gives_them_over_tcp(knot: str) -> None:
     facts = measure(options(knot, service="many"), CONTEXT)
     assert (facts.answers[0].truncated, facts.answers[0].tcp_retry_worked) == (True, True)
     assert [target.addresses for target in facts.targets] == [[f"192.0.2.{n}"] for n in range(100)]
 
 
+@pytest.mark.waits
 def test_knot_has_no_such_name(knot: str) -> None:
     facts = measure(options(knot, service="gone"), CONTEXT)
     assert facts.answers[0].status is DnsStatus.NXDOMAIN
     assert (facts.srv_found, facts.fallback_addresses) == (False, ["192.0.2.27"])
 
 
+@pytest.mark.waits
 def test_knot_refuses_what_is_not_its_own(knot: str) -> None:
     facts = measure(options(knot, domain="other.example"), CONTEXT)
     assert facts.answers[0].status is DnsStatus.REFUSED
     assert (facts.srv_found, facts.names_invented) == (False, None)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("service", "resolves", "aliased", "status"),
     [
@@ -138,6 +143,7 @@ def test_knot_targets(knot: str, service: str, resolves: bool | None, aliased: b
     assert (facts.targets_resolve, facts.aliases_found, facts.targets[0].status) == (resolves, aliased, status)
 
 
+@pytest.mark.waits
 def test_knot_says_that_the_service_is_not_offered(knot: str) -> None:
     facts = measure(options(knot, service="off"), CONTEXT)
     assert (facts.srv_found, facts.targets) == (False, [])

@@ -67,6 +67,7 @@ def ended() -> threading.Event:
     return over
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("version", ["2c", "3"])
 def test_a_real_device_is_read(snmpd: int, tmp_path: Path, version: str) -> None:
     options = device.Options(edge_snmp=access(tmp_path, snmpd, version), reflector="192.0.2.1")
@@ -83,6 +84,7 @@ def test_a_real_device_is_read(snmpd: int, tmp_path: Path, version: str) -> None
     assert not any(secret in str(facts) for secret in SECRETS)
 
 
+@pytest.mark.waits
 def test_without_a_load_nothing_is_known(snmpd: int, tmp_path: Path) -> None:
     for options, beside in (
         (device.Options(edge_snmp=access(tmp_path, snmpd)), ended()),
@@ -93,6 +95,7 @@ def test_without_a_load_nothing_is_known(snmpd: int, tmp_path: Path) -> None:
         assert "no media ran meanwhile" in facts.evidence["memory_used_pct"]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(("version", "wrong"), [("2c", "wrong-community"), ("3", "wrong-pass-phrase")])
 def test_a_wrong_secret_says_nothing_about_the_site(snmpd: int, tmp_path: Path, version: str, wrong: str) -> None:
     options = device.Options(edge_snmp=access(tmp_path, snmpd, version, wrong, wrong))
@@ -147,6 +150,7 @@ source = "x"
 """
 
 
+@pytest.mark.waits
 def test_a_run_reads_the_device_while_media_runs(snmpd: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The media of this run ends only after the device has been read for the first time."""
     read = threading.Event()

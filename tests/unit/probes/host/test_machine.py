@@ -16,6 +16,7 @@ from gosip_check.records import FailureKind, Link
 CONTEXT = Context(Link("Internet-1"))
 
 
+@pytest.mark.waits
 def test_this_machine() -> None:
     facts = measure(Options(), CONTEXT)
     assert 0 <= facts.cpu_pct <= 100

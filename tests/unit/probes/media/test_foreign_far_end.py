@@ -21,6 +21,7 @@ from gosip_check.probes.media.facts import Facts
 from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
+from tests.timely import going_first
 
 LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
 MEDIA_OCTETS, PACKETS = 222, 150
@@ -69,6 +70,12 @@ class ScapyReflector:
             sock.sendto(bytes(answer), peer)
 
 
+@pytest.fixture(autouse=True)
+def _first() -> Iterator[None]:
+    with going_first():
+        yield
+
+
 @contextmanager
 def served(reflector: ScapyReflector) -> Iterator[int]:
     stop = threading.Event()
@@ -91,6 +98,7 @@ def measured(port: int) -> Facts:
     return channels.measure(options, Context(LINK))
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(("up", "down"), [(0, 0), (20, 0), (0, 20), (20, 30)])
 def test_losses_of_each_way_are_those_that_it_made(up: int, down: int) -> None:
     reflector = ScapyReflector(up, down)
@@ -102,6 +110,7 @@ def test_losses_of_each_way_are_those_that_it_made(up: int, down: int) -> None:
     assert facts.dscp_survives is None
 
 
+@pytest.mark.waits
 def test_a_stateless_one_tells_no_way() -> None:
     with served(ScapyReflector(lose_up=20, stateful=False)) as port:
         facts = measured(port)

@@ -89,6 +89,7 @@ def test_where_nothing_is_translated_a_firewall_may_forget_all_the_same() -> Non
     assert "stateful firewall" in facts.evidence["outlives_reregistration"]
 
 
+@pytest.mark.waits
 def test_a_far_end_that_is_silent_says_nothing() -> None:
     silent = far_end.Reflector("127.0.0.2", 9)  # nobody listens there
     assert wait_for_answers(Context(Link(name="l")), silent, (0.1,)) == Lifetimes([], [], None)
@@ -112,6 +113,7 @@ def reflecting(port: int = 0) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> None:
     """It forgets who waits for an answer, which looks like a binding that is gone."""

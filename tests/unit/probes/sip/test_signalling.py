@@ -83,6 +83,7 @@ def arrivals() -> Iterator[tuple[Endpoint, list[float]]]:
         yield server, times
 
 
+@pytest.mark.waits
 def test_at_most_one_request_a_second_to_one_server(arrivals: tuple[Endpoint, list[float]]) -> None:
     server, times = arrivals
     place = server.address, server.port
@@ -291,6 +292,7 @@ def test_public_address(monkeypatch: pytest.MonkeyPatch, seen_from: list[str | N
     assert measure(options(), context_with(*places)).public_address == public
 
 
+@pytest.mark.waits
 def test_retransmissions_are_counted() -> None:
     copies: list[bytes] = []
 
