@@ -193,8 +193,8 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "every should left out": (
         lambda d: every_should_left_out(d, unmeasured=True), 3, "Left out on request: host.*, dns.ports, dns"),
     "left out": (lambda d: None, 3, "Left out on request: host.*."),
-    "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is none of those shipped here"),
-    "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is none of those shipped here"),
+    "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is not one of those shipped here"),
+    "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is not one of those shipped here"),
     "by an older version that told nothing": (
         lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk, was not checked"),
     "by an older version": (
