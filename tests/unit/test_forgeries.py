@@ -116,12 +116,6 @@ def dated_anew(document: Document, day: str) -> None:
     document.update(id=report_id(started), started=started.isoformat())
 
 
-def no_public_address(document: Document) -> None:
-    document.clear()
-    document.update(demo())
-    document["links"][0]["public_address"] = None
-
-
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -153,7 +147,6 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
         lambda d: d["links"].append({**d["links"][0], "name": "all lines"}), 1, "A line is named 'all lines'"),
     "another public address": (
         lambda d: d["links"][0].update(public_address="192.0.2.9"), 1, "address is 192.0.2.9; none was"),
-    "no public address": (no_public_address, 1, "public address is None; 127.0.0.1 was measured"),
     "another interface": (lambda d: d["links"][0].update(interface="eth7"), 1, "that it is eth7; lo was measured"),
     "measured on another line": (
         lambda d: measurement_of(d, "edge").update(link="Internet-9"), 1, "belongs to 'Internet-9', which is no line"),

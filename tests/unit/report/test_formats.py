@@ -61,7 +61,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("in_utc")
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.waits) if n == "pdf" else n for n in FORMATS])
 def test_a_report_in_every_format(name: str) -> None:
     report = msgspec.json.decode((GOLDEN / "report.json").read_bytes(), type=Report)
     try:
