@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.consistency import contradictions
+
 from .site import AS_LINUX, GENEROUS, Hops, Lab, site
 from .states import SITES, STATES
 from .tool import DEPENDS_ON_THE_MACHINE, PLAIN_USER, gosip_check
@@ -239,7 +241,9 @@ def _run(
         command = gosip_check("run", "--checklist", product, "--duration", "1", "--json", "-", "--quiet")
         ended = lab.run("lan", [*before, *command], check=False, timeout_s=RUN_TIMEOUT_S)
     assert ended.returncode in OUTCOMES, f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
-    return ended.returncode, json.loads(ended.stdout)
+    report = json.loads(ended.stdout)
+    assert contradictions(report) == []
+    return ended.returncode, report
 
 
 def _assert_says(said: Said, expected: Product) -> None:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.consistency import contradictions
+
 from .site import Lab
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,6 +38,8 @@ def run_tool(lab: Lab, *arguments: str, before: tuple[str, ...] = (), checkout: 
     if ended.returncode not in (0, 1, 3):
         raise AssertionError(f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
     report: dict[str, Any] = json.loads(ended.stdout)
+    if checkout == REPOSITORY:
+        assert contradictions(report) == []
     return report
 
 

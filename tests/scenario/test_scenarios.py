@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.consistency import contradictions
 from tests.saved import RECORDED, demo, fresh_demo, here, save, tool
 
 SCENARIOS = {path.stem: tomllib.loads(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.toml"))}
@@ -34,6 +35,7 @@ def test_scenario(scenario: dict[str, Any], schema: dict[str, Any]) -> None:
     not_passing = {v["id"]: v["outcome"] for v in report["verdicts"] if v["outcome"] != "pass" and not _local(v["id"])}
     assert not_passing == scenario.get("not_passing", {}), done.stderr
     assert {v["id"] for v in report["verdicts"] if _local(v["id"])} >= {"host.cpu", "host.memory", "host.clock"}
+    assert contradictions(report) == []
     assert report["outcome"] == scenario["outcome"]
     assert done.returncode == scenario["exit_code"]
     assert "\x1b" not in done.stdout + done.stderr

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gosip_check.probes import far_end, probe
-from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import inside, servers_offered
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media import capacity, round_trips, sentences
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
@@ -47,6 +47,8 @@ class Options(probe.Options, frozen=True):
     reflector_key_file: str | None = None
     find_capacity: bool = False
     "Try how many channels meet the criterion."
+    networks: list[str] = []
+    "The provider's: whoever answers elsewhere says nothing of calls over its trunk. Empty: whoever DNS names."
     carried_delivered_pct: _Percent = 99.0
     "A load is carried where at least so much of it is delivered; below that real G.711 packets are tried, too."
     carried_loss_pct: _Percent = 1.0
@@ -167,12 +169,12 @@ def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending
 
 def _without_reflector(options: Options, context: Context, reason: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
-    resolved = context.seen.get("srv")
-    targets = resolved.targets if isinstance(resolved, srv.Facts) else []
+    offered = servers_offered(context)
+    to_ask = inside(offered, options.networks) if options.networks else offered
     asked = context.seen.get("signalling")
     servers = asked.servers if isinstance(asked, signalling.Facts) else []
     mute = {server.address for server in servers if server.first.result != "answered"}
-    responders = round_trips.measure(context, options.domain, options.transport, targets, mute, options.duration_s)
+    responders = round_trips.measure(context, options.domain, options.transport, to_ask, mute, options.duration_s)
     ranges = bounds_of_round_trips(responders)
     return Facts(
         channels=options.channels,
