@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gosip_check.probes import far_end, probe
-from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import servers_offered
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media import capacity, round_trips, sentences
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
@@ -167,12 +167,9 @@ def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending
 
 def _without_reflector(options: Options, context: Context, reason: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
-    resolved = context.seen.get("srv")
-    targets = resolved.targets if isinstance(resolved, srv.Facts) else []
-    asked = context.seen.get("signalling")
-    servers = asked.servers if isinstance(asked, signalling.Facts) else []
-    mute = {server.address for server in servers if server.first.result != "answered"}
-    responders = round_trips.measure(context, options.domain, options.transport, targets, mute, options.duration_s)
+    servers, asked = servers_offered(context), context.facts_of(signalling.Facts)
+    mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
+    responders = round_trips.measure(context, options.domain, options.transport, servers, mute, options.duration_s)
     ranges = bounds_of_round_trips(responders)
     return Facts(
         channels=options.channels,

@@ -4,14 +4,12 @@ gateway, the hop behind it and the targets. Everything overlaps; nobody is asked
 Every round trip holds the time that the other side took to answer, so it is an upper bound of what the path took.
 """
 
-import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Literal
 
 from gosip_check.probes.dns.servers import Server
-from gosip_check.probes.dns.srv import Target
 from gosip_check.probes.host.interface import default_gateway
 from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.net import sockets
@@ -54,17 +52,16 @@ class Responder(Record, frozen=True):
 
 
 def measure(
-    context: Context, domain: str, transport: str, targets: Sequence[Target], mute: Collection[str], duration_s: float
+    context: Context, domain: str, transport: str, servers: Sequence[Server], mute: Collection[str], duration_s: float
 ) -> list[Responder]:
     """Takes `duration_s`, ten seconds at most. mute: addresses that answer no SIP, so they are not asked again.
 
     Raises ProbeFailed when the run was stopped.
     """
-    servers = list(dict.fromkeys((t.target, address, t.port) for t in targets for address in t.addresses))
     servers = servers[:_MOST_TARGETS]
     until_s = time.monotonic() + min(duration_s, _LONGEST_S)
-    icmp: dict[str, Role] = {address: "target" for _, address, _ in servers}
-    behind = _second_hop(context, servers[0][1]) if servers else None
+    icmp: dict[str, Role] = {server.address: "target" for server in servers}
+    behind = _second_hop(context, servers[0]) if servers else None
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
     gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
@@ -72,15 +69,9 @@ def measure(
         icmp.setdefault(gateway, "gateway")
     context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
 
-    def by_sip(server: tuple[str, str, int]) -> Responder:
-        name, address, port = server
-
-        def once(_: int) -> float | None:
-            if transport == "udp":
-                return ask_over_udp(context, domain, Server(name, address, port)).rtt_ms
-            return ask_over_tcp(context, domain, Server(name, address, port)).rtt_ms
-
-        return _repeated(context, "target", address, "sip", once, _SIP_EVERY_S, until_s)
+    def by_sip(server: Server) -> Responder:
+        ask = partial(ask_over_udp if transport == "udp" else ask_over_tcp, context, domain, server)
+        return _repeated(context, "target", server.address, "sip", lambda _: ask().rtt_ms, _SIP_EVERY_S, until_s)
 
     def by_icmp(host: tuple[str, Role]) -> Responder:
         address, role = host
@@ -98,7 +89,7 @@ def measure(
                 until_s,
             )
 
-    asked = [partial(by_sip, server) for server in servers if server[1] not in mute]
+    asked = [partial(by_sip, server) for server in servers if server.address not in mute]
     asked += [partial(by_icmp, host) for host in icmp.items()]
     return side_by_side(lambda ask: ask(), asked)
 
@@ -128,14 +119,13 @@ def _repeated(
     )
 
 
-def _second_hop(context: Context, towards: str) -> str | None:
+def _second_hop(context: Context, towards: Server) -> str | None:
     """Who quotes a packet that dies on its second hop; None where nobody does."""
-    if ":" in towards:
+    if not towards.is_ipv4:
         return None
     with sockets.udp_socket(context.link) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 2)
         try:
-            sockets.send_to(sock, bytes(20), towards, _DISCARD_PORT)
+            sockets.send_to(sock, bytes(20), towards.address, _DISCARD_PORT, ttl=2)
         except ProbeFailed:
             return None
         for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):
