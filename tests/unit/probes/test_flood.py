@@ -25,6 +25,8 @@ from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip import exchange, large
 from gosip_check.records import FailureKind, Link
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 HERE = "127.0.0.1"
 LATE_S = 1.5
