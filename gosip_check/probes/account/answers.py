@@ -47,36 +47,36 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What it says, and in words why: a sentence; where the password was taken before, the end of one.
+class Reading:
+    """What an answer says, and why: a sentence; where the password was taken before, the end of one.
 
     field: the header field that carries a digest for `challenge`. response: as it came; None where none came.
     """
 
     says: Says
-    words: str = ""
+    sentence: str = ""
     field: str = ""
     challenge: digest.Challenge | None = None
     response: Response | None = None
 
 
-def read_answer(response: Response, login: Login) -> Answer:
+def read_answer(response: Response, login: Login) -> Reading:
     """What a final response says, and whether a digest may follow."""
     if response.status < 300:
-        return Answer(Says.TAKEN, response=response)
+        return Reading(Says.TAKEN, response=response)
     if response.status in _FIELDS:
         return _read_challenge(response, login)
     if login.answered is None:
-        words = f"The server says {quoted(response)} before it asks for a password, so none was sent."
-        return Answer(Says.UNDECIDED, words, response=response)
+        sentence = f"The server says {quoted(response)} before it asks for a password, so none was sent."
+        return Reading(Says.UNDECIDED, sentence, response=response)
     if response.status == 423:
         least_s = seconds(response.header("Min-Expires"))
         least = f"no time below {least_s} s" if least_s is not None else "a longer time only (it does not say which)"
-        return Answer(Says.TOO_BRIEF, f"It grants {least} ({quoted(response)}).", response=response)
-    words = f"The server says {quoted(response)} to the password, which tells neither yes nor no."
+        return Reading(Says.TOO_BRIEF, f"It grants {least} ({quoted(response)}).", response=response)
+    sentence = f"The server says {quoted(response)} to the password, which says neither yes nor no."
     if login.accepted:
-        words = f"the answer was {quoted(response)}"
-    return Answer(Says.UNDECIDED, words, response=response)
+        sentence = f"the answer was {quoted(response)}"
+    return Reading(Says.UNDECIDED, sentence, response=response)
 
 
 def may_have_bound(response: Response) -> bool:
@@ -86,33 +86,34 @@ def may_have_bound(response: Response) -> bool:
     return response.status < 300 or response.status == 408 or 500 <= response.status < 600
 
 
-def _read_challenge(response: Response, login: Login) -> Answer:
+def _read_challenge(response: Response, login: Login) -> Reading:
     field, answer_field = _FIELDS[response.status]
-    challenges = [one for value in response.headers(field) for one in digest.parse_challenges(value)]
+    challenges = [each for value in response.headers(field) for each in digest.parse_challenges(value)]
     chosen = digest.choose(challenges)
     is_stale = any(challenge.stale for challenge in challenges)
     if login.answered is not None and not login.accepted and not is_stale:
-        words = (
+        sentence = (
             f"The server does not take user name and password ({quoted(response)}). Three such failures in a row lock "
             "the account: do not try again before both are checked."
         )
-        return Answer(Says.REFUSED, words, response=response)
+        return Reading(Says.REFUSED, sentence, response=response)
     if login.answered is not None and (chosen is None or login.is_second or chosen.nonce == login.answered.nonce):
-        words = f"The server asks for the password again ({quoted(response)}), which tells neither yes nor no."
+        sentence = f"The server asks for the password again ({quoted(response)}), which says neither yes nor no."
         if login.accepted:
-            words = f"the server asks for the password again ({quoted(response)})"
-        return Answer(Says.UNDECIDED, words, response=response)
+            sentence = f"the server asks for the password again ({quoted(response)})"
+        return Reading(Says.UNDECIDED, sentence, response=response)
     if chosen is None:
         offered = ", ".join(map(_shown, challenges)) or "nothing that can be read"
-        words = f"No password was sent: the server's challenge offers {offered}."
-        return Answer(Says.UNDECIDED, words, response=response)
-    return Answer(Says.CHALLENGE, field=answer_field, challenge=chosen, response=response)
+        sentence = f"No password was sent: the server's challenge offers {offered}."
+        return Reading(Says.UNDECIDED, sentence, response=response)
+    return Reading(Says.CHALLENGE, field=answer_field, challenge=chosen, response=response)
 
 
 def quoted(response: Response) -> str:
     """Status, reason, and what the server adds in Warning fields (RFC 3261 20.43)."""
-    words = [f"{response.status} {response.reason}".strip(), *(f"Warning: {w}" for w in response.headers("Warning"))]
-    return ", ".join(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for text in words)
+    warnings = [f"Warning: {value}" for value in response.headers("Warning")]
+    texts = [f"{response.status} {response.reason}".strip(), *warnings]
+    return ", ".join(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for text in texts)
 
 
 def _shown(challenge: digest.Challenge) -> str:

@@ -219,5 +219,7 @@ def _read(descriptor: int) -> dict[str, int]:
 
 
 def _unusable(path: Path, why: str) -> ProbeFailed:
-    words = f"Not tried: the count of failed attempts cannot be kept in {path}: {why}."
-    return ProbeFailed(FailureKind.PERMISSION, f"{words} Without it no attempt is safe; have root put that file right.")
+    sentence = f"Not tried: the count of failed attempts cannot be kept in {path}: {why}."
+    return ProbeFailed(
+        FailureKind.PERMISSION, f"{sentence} Without it no attempt is safe; have root put that file right."
+    )

@@ -1,4 +1,4 @@
-"""REGISTER requests that follow each other over one way to one server, and the digests that may go with them.
+"""REGISTER requests that follow each other on one flow to one server, and the digests that may go with them.
 
 A digest is counted before it is sent and struck out when it was taken. Before the password is known to be right, a
 request that carries one is sent once and never repeated on silence.
@@ -9,9 +9,9 @@ import threading
 from dataclasses import dataclass, field, replace
 
 from gosip_check import __version__
-from gosip_check.probes.account.answers import Answer, Login, Says, may_have_bound, read_answer
+from gosip_check.probes.account.answers import Login, Reading, Says, may_have_bound, read_answer
 from gosip_check.probes.account.attempts import MOST, Attempts
-from gosip_check.probes.account.register_line import Line
+from gosip_check.probes.account.flow import Flow
 from gosip_check.probes.secret import Secret
 from gosip_check.wire import digest
 from gosip_check.wire.register import contact_uri, register_request, request_uri
@@ -23,13 +23,13 @@ class Conversation:
     """One Call-ID, CSeq rising (RFC 3261 10.2). user: of the account; auth_user: the name that the password belongs to.
 
     challenge: the last one that was answered. accepted: the password was taken. digests: how many were sent.
-    may_be_bound: our contact may be bound, as far as the last request that named it tells.
+    may_be_bound: our contact may be bound, as far as the last request that named it shows.
     """
 
     user: str
     auth_user: str
     domain: str
-    way: Line
+    flow: Flow
     record: Attempts
     secret: Secret
     challenge: digest.Challenge | None = None
@@ -47,9 +47,9 @@ class Conversation:
     @property
     def contact(self) -> str:
         """The URI that a request with `expires_s` binds."""
-        return contact_uri(self.user, self.way.contact_host, self.way.contact_port, self.way.transport)
+        return contact_uri(self.user, self.flow.contact_host, self.flow.port, self.flow.transport)
 
-    def ask(self, expires_s: int | None = None) -> Answer:
+    def ask(self, expires_s: int | None = None) -> Reading:
         """Bind our contact for so long (0: take it back); None: ask what is bound. A challenge is answered if it may.
 
         Raises ProbeFailed where the run is stopped, or the count of attempts cannot be written.
@@ -81,9 +81,9 @@ class Conversation:
 
     def go_on_though_stopped(self) -> None:
         """From here on a stopped run does not keep us from asking: something is to be taken back."""
-        self.way.context = replace(self.way.context, stop=threading.Event())
+        self.flow.context = replace(self.flow.context, stop=threading.Event())
 
-    def _may_answer(self) -> Answer | None:
+    def _may_answer(self) -> Reading | None:
         """Takes the password out of its secret the first time. The answer where no digest may be sent."""
         if self._password is None:
             self._password = self.secret.take()
@@ -109,11 +109,11 @@ class Conversation:
         request = register_request(
             user=self.user,
             domain=self.domain,
-            transport=self.way.transport,
-            host=self.way.host,
-            port=self.way.port,
+            transport=self.flow.transport,
+            host=self.flow.host,
+            port=self.flow.port,
             branch=f"z9hG4bK{secrets.token_hex(8)}",
-            call_id=f"{self._call_id}@{self.way.host}",
+            call_id=f"{self._call_id}@{self.flow.host}",
             from_tag=self._from_tag,
             cseq=self._cseq,
             user_agent=f"gosip-check/{__version__}",
@@ -122,7 +122,7 @@ class Conversation:
             credentials=credentials,
         )
         self.may_be_bound = self.may_be_bound or bool(expires_s)
-        came = self.way.ask(request, once=credentials is not None and not self.accepted)
+        came = self.flow.ask(request, once=credentials is not None and not self.accepted)
         if isinstance(came, Response):
             self.statuses.append(came.status)
             if expires_s:
@@ -141,5 +141,5 @@ def _silence(came: str, login: Login) -> str:
     )
 
 
-def _undecided(words: str) -> Answer:
-    return Answer(Says.UNDECIDED, words)
+def _undecided(sentence: str) -> Reading:
+    return Reading(Says.UNDECIDED, sentence)

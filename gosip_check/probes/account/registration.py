@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from gosip_check.probes import probe
-from gosip_check.probes.account.answers import Answer, Says
+from gosip_check.probes.account.answers import Reading, Says
 from gosip_check.probes.account.attempts import Attempts, attempts
 from gosip_check.probes.account.conversation import Conversation
-from gosip_check.probes.account.register_line import Line, line
+from gosip_check.probes.account.flow import Flow, open_flow
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip import signalling
 from gosip_check.records import THE_PROVIDER, FailureKind, Record
@@ -49,7 +49,7 @@ class Facts(probe.Facts, frozen=True):
     """registered: the provider took the password. None: not tried, or no answer that says so.
 
     granted_s: for how long; None where nothing was bound, or the server does not say. min_expires_s: the shortest time
-    that it grants, where it told so. attempts_used: authenticated requests of this run.
+    that it grants, where it said so. attempts_used: authenticated requests of this run.
     failures_before: in a row, before this run; failures_now: after it. removed: what was bound was taken back.
     """
 
@@ -79,10 +79,10 @@ def measure(options: Options, context: Context) -> Facts:
     context.say(f"REGISTER for {options.account}")
     with (
         attempts(options.account, auth_user) as record,
-        line(context, _server(context), options.transport) as way,
+        open_flow(context, _server(context), options.transport) as flow,
     ):
-        talk = Conversation(options.account, auth_user, options.domain, way, record, context.password)
-        return _Registration(options, context, record, way, talk).facts()
+        talk = Conversation(options.account, auth_user, options.domain, flow, record, context.password)
+        return _Registration(options, context, record, flow, talk).facts()
 
 
 def _server(context: Context) -> signalling.ServerFacts:
@@ -97,8 +97,8 @@ def _server(context: Context) -> signalling.ServerFacts:
 class _Registration:
     """One run's exchange with one server: straight from the first REGISTER to the last."""
 
-    def __init__(self, options: Options, context: Context, record: Attempts, way: Line, talk: Conversation) -> None:
-        self.options, self.context, self.record, self.way, self.talk = options, context, record, way, talk
+    def __init__(self, options: Options, context: Context, record: Attempts, flow: Flow, talk: Conversation) -> None:
+        self.options, self.context, self.record, self.flow, self.talk = options, context, record, flow, talk
         self.failures_before = record.failures
         self.registered: bool | None = None
         self.granted_s: int | None = None
@@ -107,10 +107,10 @@ class _Registration:
         self.removed: bool | None = None
         self.service_route: list[str] = []
         self.bindings: list[Binding] = []
-        self.expiry_words = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
+        self.expiry_sentence = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
 
     def facts(self) -> Facts:
-        words = self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
+        sentence = self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
         failures = self.record.failures
         stand = "No failed attempt stands against the account, as far as this machine knows."
         if failures:
@@ -119,7 +119,7 @@ class _Registration:
             stand += "What PBXs and other machines tried is not counted here."
         challenge = self.talk.challenge
         return Facts(
-            server=f"{self.way.address}:{self.way.server_port}",
+            server=self.flow.server_name,
             registered=self.registered,
             statuses=self.talk.statuses,
             realm=challenge.realm if challenge else None,
@@ -128,14 +128,14 @@ class _Registration:
             granted_as_asked=self.granted_as_asked,
             service_route=self.service_route,
             bindings=self.bindings,
-            received=self.way.received,
+            received=self.flow.received,
             attempts_used=self.talk.digests,
             failures_before=self.failures_before,
             failures_now=failures,
             no_failure_stands=failures == 0,
             removed=self.removed,
             min_expires_s=self.min_expires_s,
-            evidence={"registered": words, "granted_as_asked": self.expiry_words, "no_failure_stands": stand},
+            evidence={"registered": sentence, "granted_as_asked": self.expiry_sentence, "no_failure_stands": stand},
         )
 
     def _register(self) -> str:
@@ -143,33 +143,33 @@ class _Registration:
         only place is taken, say) is never mistaken for a word on the password.
         """
         asked = self.talk.ask()
-        words = self._password_words(asked)
+        sentence = self._about_the_password(asked)
         if asked.says is Says.TOO_BRIEF:
             self._not_granted(asked)
         if asked.says is not Says.TAKEN or asked.response is None:
-            return words
+            return sentence
         self._keep(asked.response)
         held = register.bound(asked.response)
         if self.options.account_bind:
-            return f"{words if self.registered else ''} {self._bind(held)}".strip()
+            return f"{sentence if self.registered else ''} {self._bind(held)}".strip()
         if not self.registered:
-            return words
+            return sentence
         contacts = ", ".join(f"{contact.uri} ({contact.expires_s} s left)" for contact in held)
-        return f"{words} Registered with it now: {contacts or 'nothing'}."
+        return f"{sentence} Registered with it now: {contacts or 'nothing'}."
 
-    def _password_words(self, answer: Answer) -> str:
+    def _about_the_password(self, answer: Reading) -> str:
         """What an answer says of the password, as a fact and in words."""
         if answer.says is Says.REFUSED:
             self.registered = False
         if answer.says in (Says.REFUSED, Says.UNDECIDED):
-            return answer.words + self._advice(answer)
+            return answer.sentence + self._advice(answer)
         if self.talk.challenge is None or not self.talk.accepted:
             return "The server asks for no password, so nothing is known of this one."
         self.registered = True
-        where = f"{self.way.address}:{self.way.server_port}"
-        return f"{where} takes user name and password ({self.talk.challenge.algorithm}). {answer.words}".rstrip()
+        where = self.flow.server_name
+        return f"{where} takes user name and password ({self.talk.challenge.algorithm}). {answer.sentence}".rstrip()
 
-    def _advice(self, answer: Answer) -> str:
+    def _advice(self, answer: Reading) -> str:
         if self.talk.digests or answer.response is None or answer.response.status not in (403, 404):
             return ""
         provider = self.options.provider
@@ -179,26 +179,26 @@ class _Registration:
         """Register for a moment. However it ends, what may be bound is taken back, or stands in `context.remains`."""
         asked_s = self.options.reregistration_s
         self._may_remain(asked_s)
-        own, words, taken_back = None, [], ""
+        own, sentences, taken_back = None, [], ""
         try:
             answer = self.talk.ask(asked_s)
-            words.append(self._bind_words(answer))
+            sentences.append(self._about_binding(answer))
             if answer.says is Says.TAKEN and answer.response is not None:
                 own = register.ours(register.bound(answer.response), self.talk.contact, before)
-                words.append(self._granted(answer.response, own))
+                sentences.append(self._granted(answer.response, own))
         finally:
             if self.talk.may_be_bound:
                 taken_back = self._take_back(own)
             else:
                 self._may_remain(None)
-        return " ".join(filter(None, [*words, taken_back, *self.context.remains]))
+        return " ".join(filter(None, [*sentences, taken_back, *self.context.remains]))
 
-    def _bind_words(self, answer: Answer) -> str:
+    def _about_binding(self, answer: Reading) -> str:
         if answer.says is not Says.TAKEN:
             self._not_granted(answer)
         if self.registered is None:
-            return self._password_words(answer)
-        return f"Registering failed: {answer.words}." if answer.says is Says.UNDECIDED else answer.words
+            return self._about_the_password(answer)
+        return f"Registering failed: {answer.sentence}." if answer.says is Says.UNDECIDED else answer.sentence
 
     def _granted(self, response: Response, own: register.Bound | None) -> str:
         """Keep for how long our contact is bound; in words."""
@@ -206,26 +206,26 @@ class _Registration:
         self._keep(response)
         self.granted_s = register.granted_s(response, own)
         if self.granted_s is None:
-            words = "It does not say for how long it registers: its answer shows no Contact of ours and no Expires."
-            self.expiry_words = words
-            return words
+            sentence = "It does not say for how long it registers: its answer shows no Contact of ours and no Expires."
+            self.expiry_sentence = sentence
+            return sentence
         self._may_remain(self.granted_s)
         self.granted_as_asked = self.granted_s == asked_s
-        self.expiry_words = f"The server grants {self.granted_s} s; {asked_s} s were asked for."
-        words = f"It grants {self.granted_s} s of the {asked_s} s that were asked for."
+        self.expiry_sentence = f"The server grants {self.granted_s} s; {asked_s} s were asked for."
+        sentence = f"It grants {self.granted_s} s of the {asked_s} s that were asked for."
         if own is not None and not register.same_place(own.uri, self.talk.contact):
-            words += f" It holds {self.talk.contact} as {own.uri}."
-        return words
+            sentence += f" It holds {self.talk.contact} as {own.uri}."
+        return sentence
 
-    def _not_granted(self, answer: Answer) -> None:
-        self.expiry_words = "Nothing was bound, so it is not known how long the server grants."
+    def _not_granted(self, answer: Reading) -> None:
+        self.expiry_sentence = "Nothing was bound, so it is not known how long the server grants."
         if answer.says is Says.TOO_BRIEF and answer.response is not None:
             self.granted_as_asked = False
             self.min_expires_s = register.seconds(answer.response.header("Min-Expires"))
-            self.expiry_words = f"{self.options.reregistration_s} s were asked for. {answer.words}"
+            self.expiry_sentence = f"{self.options.reregistration_s} s were asked for. {answer.sentence}"
 
     def _take_back(self, own: register.Bound | None) -> str:
-        """In words what came of it. Also in a run that was stopped; never with a password that was not taken."""
+        """What came of it. Also in a run that was stopped; never with a password that was not taken."""
         self.removed = False
         if self.talk.challenge is not None and not self.talk.accepted:
             return "It was not taken back: that needs the password again."
@@ -238,8 +238,8 @@ class _Registration:
         if self.removed:
             self._may_remain(None)
             return "It was taken back."
-        words = "the answer still shows it" if answer.says is Says.TAKEN else answer.words
-        return f"Taking it back failed: {words.rstrip('.')}."
+        sentence = "the answer still shows it" if answer.says is Says.TAKEN else answer.sentence
+        return f"Taking it back failed: {sentence.rstrip('.')}."
 
     def _may_remain(self, longest_s: int | None) -> None:
         """Note for how long from now our contact may be bound; None: it is not."""

@@ -61,7 +61,7 @@ class Look(Record, frozen=True):
 class Facts(probe.Facts, frozen=True):
     """alg_found and what is known of it: its kind (AlgKind), likely family (AlgFamily), where it sits, what it changed.
 
-    All four are None in the light form. rewriting_seen: in the servers' answers alone; None where no server answered.
+    The light form never decides alg_found. rewriting_seen: in the servers' answers alone; None where they are silent.
     asked, answered: OPTIONS for these answers. message: which request the changed lines belong to. looks: every method,
     so that a reader can see what was not seen.
     """

@@ -169,11 +169,9 @@ def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending
 
 def _without_reflector(options: Options, context: Context, reason: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
-    offered = servers_offered(context)
+    offered, asked = servers_offered(context), context.facts_of(signalling.Facts)
     to_ask = inside(offered, options.networks) if options.networks else offered
-    asked = context.seen.get("signalling")
-    servers = asked.servers if isinstance(asked, signalling.Facts) else []
-    mute = {server.address for server in servers if server.first.result != "answered"}
+    mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
     responders = round_trips.measure(context, options.domain, options.transport, to_ask, mute, options.duration_s)
     ranges = bounds_of_round_trips(responders)
     return Facts(

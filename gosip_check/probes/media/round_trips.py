@@ -4,7 +4,6 @@ gateway, the hop behind it and the targets. Everything overlaps; nobody is asked
 Every round trip holds the time that the other side took to answer, so it is an upper bound of what the path took.
 """
 
-import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -62,7 +61,7 @@ def measure(
     servers = servers[:_MOST_TARGETS]
     until_s = time.monotonic() + min(duration_s, _LONGEST_S)
     icmp: dict[str, Role] = {server.address: "target" for server in servers}
-    behind = _second_hop(context, servers[0].address) if servers else None
+    behind = _second_hop(context, servers[0]) if servers else None
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
     gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
@@ -71,12 +70,8 @@ def measure(
     context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
 
     def by_sip(server: Server) -> Responder:
-        def once(_: int) -> float | None:
-            if transport == "udp":
-                return ask_over_udp(context, domain, server).rtt_ms
-            return ask_over_tcp(context, domain, server).rtt_ms
-
-        return _repeated(context, "target", server.address, "sip", once, _SIP_EVERY_S, until_s)
+        ask = partial(ask_over_udp if transport == "udp" else ask_over_tcp, context, domain, server)
+        return _repeated(context, "target", server.address, "sip", lambda _: ask().rtt_ms, _SIP_EVERY_S, until_s)
 
     def by_icmp(host: tuple[str, Role]) -> Responder:
         address, role = host
@@ -124,14 +119,13 @@ def _repeated(
     )
 
 
-def _second_hop(context: Context, towards: str) -> str | None:
+def _second_hop(context: Context, towards: Server) -> str | None:
     """Who quotes a packet that dies on its second hop; None where nobody does."""
-    if ":" in towards:
+    if not towards.is_ipv4:
         return None
     with sockets.udp_socket(context.link) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 2)
         try:
-            sockets.send_to(sock, bytes(20), towards, _DISCARD_PORT)
+            sockets.send_to(sock, bytes(20), towards.address, _DISCARD_PORT, ttl=2)
         except ProbeFailed:
             return None
         for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):

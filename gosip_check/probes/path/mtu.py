@@ -8,7 +8,6 @@ hop by hop (DF set, large and small) show who swallows the large ones. RFC 1191,
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +17,7 @@ from gosip_check import __version__
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.net import segments, sockets
+from gosip_check.probes.path.quotes import Shot, volley
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire import sip
@@ -39,6 +39,7 @@ _SIZING_TIMEOUT_S = 1.0
 "Enough for three copies: whether large packets arrive has been decided before."
 _MOST_SERVERS = 4
 _HOPS = range(1, 9)
+_FAR_TTL = 64
 _HOP_TIMEOUT_S = 0.8
 _HOP_TRIES = 3
 _TOO_LARGE = (3, 4)
@@ -222,33 +223,26 @@ def _own_mtu(context: Context, address: str) -> int | None:
 
 def _who_says_smaller(context: Context, server: Server, octets: int) -> str | None:
     """Who answers a full-size datagram with "fragmentation needed"; the server's own port takes no harm from it."""
-    with sockets.udp_socket(context.link) as sock:
-        segments.forbid_fragments(sock)
-        for _ in range(_HOP_TRIES):
-            sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), server.address, server.port)
-            for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):
-                for icmp in errors:
-                    if (icmp.type, icmp.code) == _TOO_LARGE:
-                        return icmp.sender
+    for _ in range(_HOP_TRIES):
+        (reaction,) = volley(context, [_whole(server, octets, _FAR_TTL)], _HOP_TIMEOUT_S)
+        if reaction.icmp is not None and (reaction.icmp.type, reaction.icmp.code) == _TOO_LARGE:
+            return reaction.icmp.sender
     return None
 
 
 def _hops_that_answer(context: Context, server: Server, octets: int) -> list[str]:
     """The hops, nearest first, that say of DF datagrams of this size that they died there."""
     senders: dict[int, str] = {}
-    with ExitStack() as opened:
-        socks = {opened.enter_context(sockets.udp_socket(context.link)): ttl for ttl in _HOPS}
-        for sock in socks:
-            segments.forbid_fragments(sock)
-        for _ in range(_HOP_TRIES):
-            for sock, ttl in socks.items():
-                if ttl not in senders:
-                    sockets.send_to(sock, bytes(octets - _IP_UDP_OCTETS), server.address, server.port, ttl=ttl)
-            for sock, _, errors in sockets.arrivals(context, socks, time.monotonic() + _HOP_TIMEOUT_S):
-                for icmp in errors:
-                    if icmp.is_time_exceeded:
-                        senders[socks[sock]] = icmp.sender
+    for _ in range(_HOP_TRIES):
+        shots = [_whole(server, octets, ttl) for ttl in _HOPS if ttl not in senders]
+        for reaction in volley(context, shots, _HOP_TIMEOUT_S):
+            if reaction.icmp is not None and reaction.died_on_the_way:
+                senders[reaction.shot.ttl] = reaction.icmp.sender
     return [senders[ttl] for ttl in sorted(senders)]
+
+
+def _whole(server: Server, octets: int, ttl: int) -> Shot:
+    return Shot(lambda *_: bytes(octets - _IP_UDP_OCTETS), server.address, server.port, ttl, whole=True)
 
 
 PROBE = Probe(

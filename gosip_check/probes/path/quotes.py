@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import segments, sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.net.sockets import Datagram
 from gosip_check.probes.probe import Context
@@ -46,12 +46,13 @@ _REFILL_S = 1.05
 
 @dataclass(frozen=True)
 class Shot:
-    """One datagram to send: from a socket of its own, to `address`:`port`, to die after `ttl` hops."""
+    """One datagram to send: from a socket of its own, to `address`:`port`, to die after `ttl` hops. whole: sets DF."""
 
     payload: Payload
     address: str
     port: int
     ttl: int
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
     with ExitStack() as opened:
         for shot in shots:
             sock = opened.enter_context(sockets.udp_socket(context.link, sockets.family_of(shot.address)))
+            if shot.whole:
+                segments.forbid_fragments(sock)
             local = (sources[shot.address], sockets.local_address(sock)[1])
             reactions[sock] = Reaction(shot, shot.payload(*local), local)
         for sock, reaction in reactions.items():

@@ -59,7 +59,7 @@ def test_a_challenge(status: int, login: Login, challenge: str, says: Says) -> N
     answer = read_answer(response(status, f"{name}: {challenge}"), login)
     assert answer.says is says
     assert (answer.field == field) == (says is Says.CHALLENGE)
-    assert says is Says.CHALLENGE or str(status) in answer.words or "No password was sent" in answer.words
+    assert says is Says.CHALLENGE or str(status) in answer.sentence or "No password was sent" in answer.sentence
     assert read_answer(response(status), DIGEST).says is Says.REFUSED
 
 
@@ -73,8 +73,8 @@ def test_what_was_carried_out(status: int, login: Login) -> None:
 def test_423_comes_after_the_password(login: Login) -> None:
     """RFC 3261 10.3."""
     answer = read_answer(response(423, "Min-Expires: 600"), login)
-    assert (answer.says, answer.words) == (Says.TOO_BRIEF, "It grants no time below 600 s (423 Interval Too Brief).")
-    assert "does not say which" in read_answer(response(423), login).words
+    assert (answer.says, answer.sentence) == (Says.TOO_BRIEF, "It grants no time below 600 s (423 Interval Too Brief).")
+    assert "does not say which" in read_answer(response(423), login).sentence
     assert read_answer(response(423), BARE).says is Says.UNDECIDED
 
 
@@ -83,8 +83,8 @@ def test_423_comes_after_the_password(login: Login) -> None:
 def test_what_tells_neither_yes_nor_no(status: int, login: Login) -> None:
     answer = read_answer(response(status, 'Warning: 399 ess "no \u00fcbung"', 'Warning: 370 x "y"'), login)
     assert answer.says is Says.UNDECIDED
-    assert f'{status} Whatever, Warning: 399 ess "no \u00fcbung", Warning: 370 x "y"' in answer.words
-    assert "does not take" not in answer.words
+    assert f'{status} Whatever, Warning: 399 ess "no \u00fcbung", Warning: 370 x "y"' in answer.sentence
+    assert "does not take" not in answer.sentence
 
 
 def test_a_long_warning_is_cut() -> None:

@@ -14,6 +14,8 @@ from gosip_check.wire import sip
 from tests.unit.far_ends import Handle, reply, sip_server
 from tests.unit.probes.sip.test_signalling import context_with, target
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,7 @@ def test_copies_go_out_at_the_pace_of_the_run_and_end_in_time(
     assert took_s >= 1.8
 
 
+@pytest.mark.waits
 def test_a_request_that_may_go_once_goes_once_and_one_may_wait(sock: socket.socket) -> None:
     with sip_server(silent) as server:
         once, later = transaction(sock, server.port, 1.2, once=True), transaction(sock, server.port, 0.2, delay_s=0.3)
@@ -130,6 +131,7 @@ def _send_to(port: int, data: bytes) -> bytes:
     return b"\r\n"
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(("icmp_ends", "copies"), [(1, 1), (2, 2), (None, 3)])
 def test_icmp_errors_end_it_where_so_many_came(sock: socket.socket, icmp_ends: int | None, copies: int) -> None:
     asked = transaction(sock, unused_port(), 1.8, icmp_ends=icmp_ends)

@@ -1,4 +1,4 @@
-"""One way to one SIP server, on which several requests follow each other: a UDP socket, a TCP or a TLS connection.
+"""One flow to one SIP server, on which requests follow each other: over a UDP socket, TCP or TLS (RFC 5626 2).
 
 Sends and receives; what is asked, and whether it may be asked again, is decided elsewhere.
 """
@@ -20,8 +20,8 @@ from gosip_check.wire.sip import Response, WireError
 
 
 @dataclass
-class Line:
-    """Made by `line()` only. peer: the server. host, port: our own socket's. contact_*: where it saw us, else our own.
+class Flow:
+    """Made by `open_flow()` only. host, port: our own socket's.
 
     received: what the last response's Via said of where the request came from.
     """
@@ -29,23 +29,23 @@ class Line:
     context: Context
     transport: Literal["UDP", "TCP", "TLS"]
     sock: socket.socket
-    peer: ServerFacts
+    server: ServerFacts
     host: str
     port: int
-    contact_host: str
-    contact_port: int
     received: str | None = None
 
     @property
-    def address(self) -> str:
-        return self.peer.address
+    def server_name(self) -> str:
+        """Its address and port."""
+        return f"{self.server.address}:{self.server.port}"
 
     @property
-    def server_port(self) -> int:
-        return self.peer.port
+    def contact_host(self) -> str:
+        """Where the server saw OPTIONS come from, else our own address."""
+        return self.server.first.received or self.host
 
     def ask(self, request: bytes, *, once: bool) -> Response | str:
-        """The final response to a request, or what came instead in words. `once`: no copy is sent on silence."""
+        """The final response to a request, or in words what came instead. `once`: no copy is sent on silence."""
         came = self._over_udp(request, once) if self.transport == "UDP" else self._over_stream(request)
         if isinstance(came, Response):
             with contextlib.suppress(WireError):
@@ -53,32 +53,31 @@ class Line:
         return came
 
     def _over_stream(self, request: bytes) -> Response | str:
-        came = stream.exchange_on_stream(self.context, self.sock, request, self.address)
+        came = stream.exchange_on_stream(self.context, self.sock, request, self.server.address)
         if not isinstance(came, Response):
             return f"the server {came.detail}"
         return came if came.status >= 200 else f"only {came.status} {came.reason} within the time"
 
     def _over_udp(self, request: bytes, once: bool) -> Response | str:
-        transaction = exchange_over_udp(self.context, self.sock, self.peer.server, request, once=once)
+        transaction = exchange_over_udp(self.context, self.sock, self.server.server, request, once=once)
         return transaction.final or instead_of_answer(transaction).detail
 
 
 @contextlib.contextmanager
-def line(context: Context, server: ServerFacts, transport: Literal["udp", "tcp"]) -> Iterator[Line]:
-    """Open the way; TLS where the server was seen to speak it. Raises ProbeFailed where it does not open."""
-    seen = server.first.received
+def open_flow(context: Context, server: ServerFacts, transport: Literal["udp", "tcp"]) -> Iterator[Flow]:
+    """TLS where the server was seen to speak it. Raises ProbeFailed where it does not open."""
     if transport == "udp":
         with sockets.udp_socket(context.link, sockets.family_of(server.address)) as sock:
-            host, port = sockets.source_address(context.link, server.address), sockets.local_address(sock)[1]
-            yield Line(context, "UDP", sock, server, host, port, seen or host, port)
+            host = sockets.source_address(context.link, server.address)
+            yield Flow(context, "UDP", sock, server, host, sockets.local_address(sock)[1])
         return
     with sockets.tcp_connect(context, server.address, server.port, stream.CONNECT_TIMEOUT_S) as sock:
-        host, port = sockets.local_address(sock)
+        local = sockets.local_address(sock)
         if server.first.speaks != "tls":
-            yield Line(context, "TCP", sock, server, host, port, seen or host, port)
+            yield Flow(context, "TCP", sock, server, *local)
             return
         secured = stream.handshake(context, sock, server.targets[0])
         if not isinstance(secured, ssl.SSLSocket):
             raise ProbeFailed(FailureKind.UNREACHABLE, f"{server.address}:{server.port} gives {secured}.")
         with secured:
-            yield Line(context, "TLS", secured, server, host, port, seen or host, port)
+            yield Flow(context, "TLS", secured, server, *local)
