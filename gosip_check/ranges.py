@@ -34,7 +34,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "channels": (1, 2000),
     "duration_s": (0.1, 600),
     "idle_s": (0, 60),
-    "requests": (1, 20),
+    "requests": (1, 50),
 }
 "Field -> the smallest and the largest that it, or each of its items, may be."
 

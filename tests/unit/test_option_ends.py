@@ -92,7 +92,7 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "ntp_port": (PORTS, NO_PORTS),
     "management_addresses": (([], *ADDRESSES), NO_ADDRESSES),
     "management_ports": (([], [1], [65535], [1] * 9), ([0], [65536])),
-    "requests": ((1, 20), (0, -1, 21)),
+    "requests": ((1, 50), (0, -1, 51)),
     "channels": ((1, 2000), (0, -1, 2001)),
     "duration_s": ((0.1, 1, 600), (0, -1.0, 600.1, math.nan, math.inf)),
     "idle_s": ((0, 0.0, 60), (-1, 61, math.nan, math.inf)),

@@ -126,7 +126,7 @@ def facts_of(asked: Asked) -> Facts:
     aliased = [f"{t.target} is an alias of {' -> '.join(t.aliases)}" for t in targets if t.aliases]
     in_networks, where = _in_networks(targets, own, asked.networks)
     agree, agreement = _agreement(asked.answers)
-    names_invented, invention = _invention(asked.invented)
+    names_invented, invention = _invention(asked.invented, asked.answers)
     evidence = {
         "srv_found": _found(asked, believed, offered),
         "targets_resolve": _led(targets),
@@ -289,16 +289,19 @@ def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
     return True, f"{len(answers)} resolvers gave the same answer: {', '.join(answer.resolver for answer in answers)}."
 
 
-def _invention(invented: dict[str, bool | None]) -> tuple[bool | None, str]:
+def _invention(invented: dict[str, bool | None], answers: list[Answer]) -> tuple[bool | None, str]:
+    """One that fails whatever it is asked is left out where another one tells: `_agreement` names it."""
+    telling = [r for r, does in invented.items() if does is not None]
+    failing = [a.resolver for a in answers if a.status is not DnsStatus.ANSWERED and not a.status.is_denial]
     inventing = [resolver for resolver, does in invented.items() if does]
-    unclear = [resolver for resolver, does in invented.items() if does is None]
+    unclear = [r for r, does in invented.items() if does is None and not (telling and r in failing)]
     if inventing:
         return True, f"{', '.join(inventing)} answered for a name that does not exist."
     if unclear:
         return None, f"{', '.join(unclear)} gave no clear answer for a name that does not exist."
     if not invented:
         return None, "No resolver could be asked for a name that does not exist."
-    return False, f"{', '.join(invented)} said of a made-up name that it does not exist."
+    return False, f"{', '.join(telling)} said of a made-up name that it does not exist."
 
 
 def _led(targets: list[Target]) -> str:

@@ -319,6 +319,11 @@ def test_a_resolver_that_this_machine_has_no_way_to_says_nothing_of_the_site(
     assert (reply.status, reply.detail) == (DnsStatus.NOT_ASKED, "This machine refused it")
 
 
+@pytest.mark.parametrize("scope", ["no-such-interface", "\u00b2", "4294967295", "9" * 30])
+def test_a_resolver_beside_no_interface_of_this_machine(scope: str) -> None:
+    assert ask(CONTEXT, Resolver(f"fe80::1%{scope}"), NAME, "SRV").status is DnsStatus.NOT_ASKED
+
+
 def test_a_resolver_that_may_not_be_asked_says_nothing_about_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "udp_socket", failing(FailureKind.PERMISSION))
     reply = ask(CONTEXT, Resolver("127.0.0.1"), NAME, "SRV")

@@ -82,7 +82,7 @@ def test_of_one_that_fails_the_others_decide(answers: tuple[object, ...]) -> Non
     with machine(*answers) as servers:  # type: ignore[arg-type]
         facts = measure(options(system_resolvers=True), CONTEXT)
     assert (facts.srv_found, facts.targets_in_networks, facts.site_count) == (True, True, 2)
-    assert facts.resolvers_agree is False
+    assert (facts.resolvers_agree, facts.names_invented) == (False, False)
     bad = servers[[answer.status for answer in facts.answers].index(DnsStatus.SERVFAIL)]
     assert facts.evidence["resolvers_agree"] == f"Not every resolver answers: 127.0.0.1:{bad.port}: servfail."
 
