@@ -105,7 +105,9 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "reflector": (("192.0.2.1", "[::1]:65535", "192.0.2.1:1"), ("", ":1", "a:0", "[::1]x", "a\nb")),
     "reflector_key_file": (("", "/", "/no/such/file", "x\u0000y"), ()),
     "edge_snmp": (("", "/", "/no/such/file", "x\u0000y"), ()),
+    "answers_only": ((True, False), ()),
     "account": (TEXTS, ()),
+    "auth_user": (TEXTS, ()),
     "account_bind": ((True, False), ()),
     "account_again": ((True, False), ()),
 }
@@ -115,9 +117,10 @@ TRUNK_ENDS: dict[str, tuple[Any, Any]] = {
     "session_timer_s": (SECONDS, NO_SECONDS),
 }
 ALL_ENDS = {name: ENDS[name] for name in ENDS if name in Trunk.__struct_fields__ and name != "provider"} | TRUNK_ENDS
+NONE: tuple[Any, Any] = (), ()
 OPTIONS = [(probe, option) for probe in PROBES.values() for option in probe.options.__struct_fields__]
-LEGAL = [(probe, option, value) for probe, option in OPTIONS for value in ENDS[option][0]]
-REFUSED = [(probe, option, value) for probe, option in OPTIONS for value in ENDS[option][1]]
+LEGAL = [(probe, option, value) for probe, option in OPTIONS for value in ENDS.get(option, NONE)[0]]
+REFUSED = [(probe, option, value) for probe, option in OPTIONS for value in ENDS.get(option, NONE)[1]]
 
 
 def named(value: Any) -> str:

@@ -319,7 +319,7 @@ def test_a_resolver_that_this_machine_has_no_way_to_says_nothing_of_the_site(
     assert (reply.status, reply.detail) == (DnsStatus.NOT_ASKED, "This machine refused it")
 
 
-@pytest.mark.parametrize("scope", ["no-such-interface", "\u00b2", "4294967295", "9" * 30])
+@pytest.mark.parametrize("scope", ["no-such-interface", "\u00b2"])
 def test_a_resolver_beside_no_interface_of_this_machine(scope: str) -> None:
     assert ask(CONTEXT, Resolver(f"fe80::1%{scope}"), NAME, "SRV").status is DnsStatus.NOT_ASKED
 
