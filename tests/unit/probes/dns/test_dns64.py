@@ -111,6 +111,7 @@ def behind_dns64(prefix: str, zone: dict[tuple[str, str], list[str]] = SITES, **
         return measure(options(resolver), CONTEXT), measure(options(resolver, upstream), CONTEXT)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("prefix", TABLE)
 def test_addresses_made_by_unbound_stand_for_the_providers(prefix: str) -> None:
     alone, both = behind_dns64(prefix)
@@ -124,12 +125,14 @@ def test_addresses_made_by_unbound_stand_for_the_providers(prefix: str) -> None:
     assert both.resolvers_agree is True  # equivalent is equal
 
 
+@pytest.mark.waits
 def test_an_address_of_somebody_else_stays_one_whoever_makes_it_ipv6() -> None:
     facts, _ = behind_dns64("64:ff9b::/96", {**SITES, (f"site-a.{DOMAIN}", "A"): ["203.0.113.9"]})
     assert facts.targets_in_networks is False
     assert "203.0.113.9 (from " in facts.evidence["targets_in_networks"]
 
 
+@pytest.mark.waits
 def test_a_made_up_address_beside_one_of_the_providers_own() -> None:
     """RFC 6147 5.1.1 has DNS64 leave a name alone that has AAAA records; some can be told not to."""
     zone = {**SITES, (f"site-a.{DOMAIN}", "AAAA"): ["2001:db8:1::27"]}

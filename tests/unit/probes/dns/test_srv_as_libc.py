@@ -44,6 +44,7 @@ def test_a_resolver_is_asked_as_often_as_its_file_says() -> None:
     assert seen_by(at_first("SERVFAIL", GOOD), attempts=1).srv_found is False
 
 
+@pytest.mark.waits
 def test_from_one_try_to_the_next_there_is_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_PAUSE_S", 0.3)
     asked_s: list[float] = []
@@ -56,6 +57,7 @@ def test_from_one_try_to_the_next_there_is_a_pause(monkeypatch: pytest.MonkeyPat
     assert asked_s[1] - asked_s[0] >= 0.3
 
 
+@pytest.mark.waits
 def test_a_resolver_that_takes_long_is_waited_for_as_long_as_its_file_says() -> None:
     """It drops three copies, and answers the one that is sent when another resolver would be asked."""
     asked: list[int] = []
