@@ -8,7 +8,6 @@ import hashlib
 import re
 import types
 import typing
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,10 @@ import msgspec
 from gosip_check import extends, tomlfile
 from gosip_check.probes import PROBES, RENAMED
 from gosip_check.probes.probe import Probe, fill_options
+from gosip_check.ranges import wrong_value
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
 from gosip_check.templates import filled, values_of
 from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table
-
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_LONGEST_DOMAIN = 253
-"RFC 1035 2.3.4."
 
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
@@ -132,20 +127,9 @@ def _trunk(values: dict[str, Any], where: str) -> Trunk:
     for name in ("provider", "device"):
         if not getattr(trunk, name).strip():
             raise TomlError(f"{where}: {name} is empty; name it, or leave the line out.")
-    if not trunk.networks:
-        raise TomlError(f"{where}: networks is empty; name at least one, such as 192.0.2.0/24.")
-    for network in trunk.networks:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise TomlError(f"{where}: networks: {error}; such as 192.0.2.0/24 would be right.") from error
-    first, last = trunk.rtp_ports
-    if not 1 <= first <= last <= 65535:
-        raise TomlError(f"{where}: rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right.")
-    if not 1 <= trunk.port <= 65535:
-        raise TomlError(f"{where}: port: {trunk.port} is not a port; 1 to 65535 would be right.")
-    if len(trunk.domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(trunk.domain):
-        raise TomlError(f"{where}: domain: {trunk.domain!r} is not a domain; trunk.example.net would be right.")
+    wrong = wrong_value(trunk)
+    if wrong is not None:
+        raise TomlError(f"{where}: {wrong}")
     return trunk
 
 
@@ -193,9 +177,14 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
 def _check_options(requirement: Requirement, probe: Probe, trunk: Trunk, where: str) -> None:
     only(requirement.options, probe.options.__struct_fields__, f"{where}: options")
     try:
-        fill_options(probe, requirement.options, msgspec.structs.asdict(Settings()), msgspec.structs.asdict(trunk))
+        options = fill_options(
+            probe, requirement.options, msgspec.structs.asdict(Settings()), msgspec.structs.asdict(trunk)
+        )
     except msgspec.ValidationError as error:
         raise TomlError(f"{where}: options: {sentence(error)}") from error
+    wrong = wrong_value(options)
+    if wrong is not None:
+        raise TomlError(f"{where}: options: {wrong}")
 
 
 def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> None:

@@ -60,6 +60,8 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
         raise TomlError(f"{where}: is not valid TOML: {error}.") from error
     except RecursionError as error:
         raise TomlError(f"{where}: is nested too deeply.") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise TomlError(f"{where}: holds a number that is too long.") from error
 
 
 def convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:

@@ -103,8 +103,8 @@ def resolve(host: str, source: str | None) -> str:
         sockets.refuse_elsewhere(host)
     try:
         entries = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
-    except OSError as error:
-        message = f"The reflector's name {host} has no address here: {error.strerror or error}."
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could have
+        message = f"The reflector's name {host} has no address here: {getattr(error, 'strerror', None) or error}."
         raise ProbeFailed(FailureKind.UNSUPPORTED, message) from error
     return str(sorted(entries, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 

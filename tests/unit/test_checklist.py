@@ -70,7 +70,7 @@ WRONG = {
     ),
     "trunk port": (
         HEAD + TRUNK.replace("5060", "506000") + GOOD,
-        "w.toml: [trunk]: port: 506000 is not a port; 1 to 65535 would be right.",
+        "w.toml: [trunk]: port: must lie between 1 and 65535.",
     ),
     "trunk network": (
         HEAD + TRUNK.replace("192.0.2.0/24", "192.0.2.1/24") + GOOD,

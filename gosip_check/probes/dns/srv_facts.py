@@ -1,7 +1,7 @@
 """What the resolvers' answers come to: the facts of the `srv` probe. Pure; asks nobody.
 
-The machine's own resolvers decide, in their order, as in a stub resolver: the first that gives records or denies
-them is believed, one that fails is passed over. Resolvers that were only named for comparison decide whether all agree.
+The machine's own resolvers decide as in libc: the first that gives records or denies them is believed, one that fails
+is passed over, and asked again after the others. All other resolvers only decide whether all agree.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,10 @@ class SrvRecord(Record, frozen=True):
 
 
 class Target(Record, frozen=True):
-    """One SRV target with its addresses. `aliases`: the CNAMEs that stand between its name and them."""
+    """One SRV target with its addresses. `aliases`: the CNAMEs that stand between its name and them.
+
+    synthesised: what DNS64 made of some of these addresses and gave beside or instead of them (RFC 6147).
+    """
 
     target: str
     port: int
@@ -33,10 +36,15 @@ class Target(Record, frozen=True):
     addresses: list[str]
     aliases: list[str]
     status: DnsStatus
+    synthesised: list[str] = []
 
 
 class Answer(Record, frozen=True):
-    """What one resolver said to the SRV question, and where it leads. `is_own`: this machine uses it by itself."""
+    """What one resolver said to the SRV question, and where it leads. `is_own`: this machine's libc asks it.
+
+    is_behind_stub: a stub on this machine asks it, for some names or for all. tries: as many questions libc would have
+    needed.
+    """
 
     resolver: str
     is_own: bool
@@ -47,6 +55,8 @@ class Answer(Record, frozen=True):
     truncated: bool
     tcp_retry_worked: bool | None
     targets: list[Target] = []
+    is_behind_stub: bool = False
+    tries: int = 1
 
 
 class Facts(probe.Facts, frozen=True):
@@ -54,7 +64,7 @@ class Facts(probe.Facts, frozen=True):
 
     srv_found: False also where no resolver of this machine could answer, because a PBX here could not find out either;
     the evidence keeps the reasons apart. None where an answer was cut off and TCP was blocked (EDNS may get it whole),
-    and where this machine's own firewall kept a resolver from being asked.
+    and where this machine itself kept a resolver from being asked.
     site_count: networks that targets lie in, of one version of IP: by IPv4 and IPv6 at once, a site is not two.
     ttl_max_s: of the machine's own resolvers, the one that keeps the records the longest.
     resolvers_elsewhere: configured, but belonging to another line than the one that is looked at; not asked.
@@ -79,13 +89,17 @@ class Facts(probe.Facts, frozen=True):
 
 @dataclass(frozen=True)
 class Asked:
-    """Everything that was asked. `fallback`: the domain's own address, looked up where the records were denied."""
+    """Everything that was asked. `fallback`: the domain's own address, looked up where the records were denied.
+
+    rotate: any of the machine's resolvers may be asked first.
+    """
 
     name: str
     domain: str
     port: int
     networks: list[str]
     answers: list[Answer]
+    rotate: bool
     elsewhere: list[str]
     fallback: Target | None
     invented: dict[str, bool | None]
@@ -99,12 +113,12 @@ def in_order(records: list[SrvRecord]) -> list[SrvRecord]:
 def facts_of(asked: Asked) -> Facts:
     """All facts with their evidence."""
     own = [answer for answer in asked.answers if answer.is_own]
-    believed = next((answer for answer in own if answer.records or answer.status.is_denial), None)
+    believed = _believed(own, asked.rotate)
     records = believed.records if believed else []
     targets = believed.targets if believed else []
     offered = [record for record in records if record.target != "."]
     ttl_max_s, longest = _longest_kept(own)
-    open_ = believed is None and any(answer.truncated or answer.status is DnsStatus.FORBIDDEN for answer in own)
+    open_ = believed is None and any(answer.truncated or answer.status.is_of_this_machine for answer in own)
     resolve = _resolved(targets)
     sites = sorted({n for t in targets for a in t.addresses if (n := _network_of(a, asked.networks))})
     versions = [ip_network(network).version for network in sites]
@@ -112,7 +126,7 @@ def facts_of(asked: Asked) -> Facts:
     aliased = [f"{t.target} is an alias of {' -> '.join(t.aliases)}" for t in targets if t.aliases]
     in_networks, where = _in_networks(targets, own, asked.networks)
     agree, agreement = _agreement(asked.answers)
-    names_invented, invention = _invention(asked.invented)
+    names_invented, invention = _invention(asked.invented, asked.answers)
     evidence = {
         "srv_found": _found(asked, believed, offered),
         "targets_resolve": _led(targets),
@@ -144,17 +158,40 @@ def facts_of(asked: Asked) -> Facts:
     )
 
 
+def _believed(own: list[Answer], rotate: bool) -> Answer | None:
+    """The answer that libc would come back with; with `rotate` the worst of those that it may come back with."""
+    deciding = sorted((a for a in own if a.records or a.status.is_denial), key=lambda answer: answer.tries)
+    if rotate:
+        deciding.sort(key=lambda answer: not answer.status.is_denial)
+    return deciding[0] if deciding else None
+
+
 def _found(asked: Asked, believed: Answer | None, offered: list[SrvRecord]) -> str:
     if offered:
         return f"{len(offered)} SRV record{'s'[: len(offered) > 1]} for {asked.name}: {_listed(offered)}."
     if believed is None:
-        return (
-            f"No resolver of this machine could answer for {asked.name}, asked four times where it was silent: "
-            f"{_said(asked.answers)}."
-        )
+        return _nobody_answered(asked)
     if believed.records:
         return f"{asked.name} says that the service is not offered (target '.', RFC 2782)."
-    return f"No SRV record for {asked.name}: {_said(asked.answers)}. {_without_srv(asked)}"
+    differ = asked.rotate and any(answer.records for answer in asked.answers if answer.is_own)
+    rotating = " Any of them may be asked first (options rotate)." if differ else ""
+    return f"No SRV record for {asked.name}: {_said(asked.answers)}.{rotating} {_without_srv(asked)}"
+
+
+def _nobody_answered(asked: Asked) -> str:
+    own = [answer for answer in asked.answers if answer.is_own]
+    if all(answer.status is DnsStatus.SERVFAIL for answer in own):
+        return (
+            f"Every resolver of this machine is there and says that it could not find out {asked.name}, asked "
+            f"{max(answer.tries for answer in own)} times: {_said(asked.answers)}. Whom it asks in turn does not "
+            "answer it, or it does not trust the answer (DNSSEC)."
+        )
+    if all(answer.status.is_of_this_machine for answer in own):
+        return f"This machine could ask no resolver for {asked.name}: {_said(asked.answers)}."
+    return (
+        f"No resolver of this machine could answer for {asked.name}, asked again where it failed: "
+        f"{_said(asked.answers)}."
+    )
 
 
 def _without_srv(asked: Asked) -> str:
@@ -225,10 +262,12 @@ def _network_of(address: str, networks: list[str]) -> str | None:
 def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
     """Do all resolvers give the same records, and the same addresses for their targets?
 
-    TTLs count down in caches, so they are left out of the comparison.
+    TTLs count down in caches, so they are left out of the comparison. So is whoever could not be asked, and whoever a
+    stub asks in turn and does not give what the stub gives: it may be there for other names only.
     """
-    forbidden = [answer for answer in answers if answer.status is DnsStatus.FORBIDDEN]
-    answers = [answer for answer in answers if answer not in forbidden]
+    kept_back = [answer for answer in answers if answer.status.is_of_this_machine]
+    others_only = [answer for answer in answers if answer.is_behind_stub and not answer.records]
+    answers = [answer for answer in answers if answer not in kept_back + others_only]
     records = {frozenset((r.priority, r.weight, r.port, r.target) for r in answer.records) for answer in answers}
     places = {frozenset((t.target, *sorted(t.addresses)) for t in answer.targets) for answer in answers}
     followed = "; ".join(f"{answer.resolver}: {_led(answer.targets)}" for answer in answers)
@@ -237,10 +276,12 @@ def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
         return False, f"Not every resolver answers: {_said(failing)}."
     if len(records) > 1:
         return False, f"The resolvers differ: {_said(answers)}."
-    if forbidden:
-        return None, f"This machine does not let every resolver be asked: {_said(forbidden)}."
+    if kept_back:
+        return None, f"This machine does not let every resolver be asked: {_said(kept_back)}."
+    if any(answer.records for answer in answers) and others_only:
+        return None, f"{_said(others_only)}. It is asked through a stub, which may ask it for other names only."
     if any(not t.addresses and not t.status.is_denial for answer in answers for t in answer.targets):
-        return None, f"Not every resolver told the addresses of the targets, so they cannot be compared: {followed}."
+        return None, f"Not every resolver gave the addresses of the targets, so they cannot be compared: {followed}."
     if len(places) > 1:
         return False, f"The resolvers give different addresses: {followed}."
     if len(answers) == 1:
@@ -248,21 +289,28 @@ def _agreement(answers: list[Answer]) -> tuple[bool | None, str]:
     return True, f"{len(answers)} resolvers gave the same answer: {', '.join(answer.resolver for answer in answers)}."
 
 
-def _invention(invented: dict[str, bool | None]) -> tuple[bool | None, str]:
+def _invention(invented: dict[str, bool | None], answers: list[Answer]) -> tuple[bool | None, str]:
+    """One that fails whatever it is asked is left out where another one tells: `_agreement` names it."""
+    telling = [r for r, does in invented.items() if does is not None]
+    failing = [a.resolver for a in answers if a.status is not DnsStatus.ANSWERED and not a.status.is_denial]
     inventing = [resolver for resolver, does in invented.items() if does]
-    unclear = [resolver for resolver, does in invented.items() if does is None]
+    unclear = [r for r, does in invented.items() if does is None and not (telling and r in failing)]
     if inventing:
         return True, f"{', '.join(inventing)} answered for a name that does not exist."
     if unclear:
         return None, f"{', '.join(unclear)} gave no clear answer for a name that does not exist."
     if not invented:
         return None, "No resolver could be asked for a name that does not exist."
-    return False, f"{', '.join(invented)} said of a made-up name that it does not exist."
+    return False, f"{', '.join(telling)} said of a made-up name that it does not exist."
 
 
 def _led(targets: list[Target]) -> str:
-    """`zt.example -> 192.0.2.1, 192.0.2.2; st.example -> nxdomain`."""
-    return "; ".join(f"{t.target} -> {', '.join(t.addresses) if t.addresses else t.status}" for t in targets)
+    """`zt.example -> 192.0.2.1 (DNS64: 64:ff9b::c000:201); st.example -> nxdomain`."""
+    return "; ".join(
+        f"{t.target} -> {', '.join(t.addresses) or t.status}"
+        + (f" (DNS64: {', '.join(t.synthesised)})" if t.synthesised else "")
+        for t in targets
+    )
 
 
 def _listed(records: list[SrvRecord]) -> str:

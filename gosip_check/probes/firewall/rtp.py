@@ -239,8 +239,11 @@ def _addresses(options: Options, context: Context) -> dict[str, list[str]]:
     targets = [server.address for server in servers_inside(context, options.networks)]
     chosen = {}
     for network in options.networks:
+        if ip_network(network).version == 6:
+            raise ProbeFailed(FailureKind.UNSUPPORTED, f"{network} is IPv6, and the way there is not looked at.")
         own = [address for address in targets if ip_address(address) in ip_network(network)]
-        chosen[network] = [*own[:1], hops.address_without_server(network, targets)]
+        other = hops.address_without_server(network, targets)
+        chosen[network] = [*own[:1], *([] if other is None else [other])]
     return chosen
 
 

@@ -4,14 +4,15 @@ import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Literal
 
 import dns.rdatatype
 
 from gosip_check.probes import probe
 from gosip_check.probes.dns.query import Reply as DnsReply
-from gosip_check.probes.dns.query import Resolver, ask
-from gosip_check.probes.dns.resolvers import parse_resolver, system_resolvers
+from gosip_check.probes.dns.query import Resolver, StubOptions, ask
+from gosip_check.probes.dns.resolvers import Stub, line_to, named_resolvers, system_stub
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
@@ -64,12 +65,11 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is nobody to ask, this machine cannot send, or the run was stopped."""
     if not options.ntp_servers:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The checklist names no time servers.")
-    resolvers = [parse_resolver(text) for text in options.dns_servers]
-    if options.system_resolvers:
-        resolvers = list(dict.fromkeys(system_resolvers() + resolvers))
+    stub = system_stub() if options.system_resolvers else Stub()
+    resolvers = list(dict.fromkeys([*stub.own, *named_resolvers(options.dns_servers)]))
     context.say(f"Time of {len(options.ntp_servers)} server(s)")
     with ThreadPoolExecutor(len(options.ntp_servers)) as pool:
-        asked = list(pool.map(lambda name: _ask(options, context, name, resolvers), options.ntp_servers))
+        asked = list(pool.map(lambda name: _ask(options, context, name, resolvers, stub.options), options.ntp_servers))
     servers = [server for server, _ in asked]
     telling = [(server, error) for server, error in asked if error is not None]
     best = min(telling, key=lambda pair: pair[0].delay_ms or 0.0, default=None)
@@ -95,13 +95,15 @@ def _words(servers: Sequence[Server]) -> str:
     return f"{count} of {len(servers)} time servers tell the time: {told}."
 
 
-def _ask(options: Options, context: Context, name: str, resolvers: Sequence[Resolver]) -> tuple[Server, float | None]:
+def _ask(
+    options: Options, context: Context, name: str, resolvers: Sequence[Resolver], stub_options: StubOptions
+) -> tuple[Server, float | None]:
     """The server, and the most by which our clock may be off where it tells."""
     try:
         sockets.family_of(name)
         address: str | None = name
     except ValueError:
-        address = _address_of(context, name, resolvers)
+        address = _address_of(context, name, resolvers, stub_options)
     if address is None:
         return Server(name=name, address=None, result="no-address", detail="has no address in DNS"), None
     nonce = secrets.randbits(64)
@@ -157,9 +159,12 @@ def _told(name: str, address: str, reply: sntp.Reply, sent: int, received: int) 
     return server, round(abs(offset_ms) + max(0.0, delay_ms) / 2 + own_ms, 3)
 
 
-def _address_of(context: Context, name: str, resolvers: Sequence[Resolver]) -> str | None:
+def _address_of(context: Context, name: str, resolvers: Sequence[Resolver], stub_options: StubOptions) -> str | None:
     for resolver in resolvers:
-        reply: DnsReply = ask(context, resolver, name, "A")
+        line = line_to(resolver, context.link)
+        if line is None:
+            continue
+        reply: DnsReply = ask(replace(context, link=line), resolver, name, "A", stub_options)
         if reply.message is None:
             continue
         for rrset in reply.message.answer:

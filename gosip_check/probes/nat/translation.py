@@ -51,9 +51,9 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when this machine cannot send, or the run was stopped."""
     servers = servers_inside(context, options.networks)
     path = context.facts_of(hops.Facts)
-    if not servers and path is None:
+    towards = servers[0].address if servers else path.destination if path else None
+    if towards is None:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address of the provider to send to.")
-    towards = servers[0].address if servers else str(ip_network(options.networks[0])[1])
     local_address = sockets.source_address(context.link, towards)
     seen_by: list[SeenBy] = []
     local_port = 0

@@ -319,7 +319,7 @@ def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int,
     host, _, scope = address.partition("%")
     if not scope:
         return address, port
-    return host, port, 0, int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    return host, port, 0, int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
 
 
 def _connect(sock: socket.socket, context: Context, address: str, port: int, timeout_s: float) -> None:

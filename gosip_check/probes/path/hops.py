@@ -112,17 +112,21 @@ def kind_of(address: str) -> Literal["private", "shared", "public"]:
     return "private" if inside or ip.is_link_local or ip.is_loopback else "public"
 
 
-def address_without_server(network: str, taken: Sequence[str]) -> str:
-    """An address of the network that is no SRV target: a datagram that dies on the way to it needs none."""
-    hosts = ip_network(network)
-    last = hosts.num_addresses - 2
-    return next(str(hosts[index]) for index in range(last, 0, -1) if str(hosts[index]) not in taken)
+def address_without_server(network: str, taken: Sequence[str]) -> str | None:
+    """An address of the network that is no SRV target: a datagram that dies on the way to it needs none.
+
+    None where every address is one. A network of one address or two has none for itself and for all (RFC 3021).
+    """
+    addresses = ip_network(network)
+    ends = 1 if addresses.num_addresses > 2 else 0
+    places = range(addresses.num_addresses - 1 - ends, ends - 1, -1)
+    return next((str(addresses[place]) for place in places if str(addresses[place]) not in taken), None)
 
 
 def _destination(options: Options, context: Context) -> str:
     known = [server.address for server in servers_inside(context, options.networks)]
     for address in [*known, *(address_without_server(network, ()) for network in options.networks)]:
-        if ip_address(address).version == 4:
+        if address is not None and ip_address(address).version == 4:
             return address
     raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops to an IPv6 destination are not looked at.")
 

@@ -12,6 +12,7 @@ import pytest
 
 from gosip_check.probes.dns import resolvers, srv
 from gosip_check.probes.dns.query import DnsStatus, Resolver
+from gosip_check.probes.dns.resolvers import Stub
 from gosip_check.probes.dns.srv import measure
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed
@@ -75,7 +76,7 @@ def test_an_ipv6_resolver_beside_another() -> None:
 
 def test_the_machines_own_resolvers_come_first_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with nano_dns(from_zone(SITES)) as own, nano_dns(from_zone(SITES)) as named:
-        monkeypatch.setattr(srv, "system_resolvers", lambda: [Resolver("127.0.0.1", own.port)])
+        monkeypatch.setattr(srv, "system_stub", lambda: Stub(own=[Resolver("127.0.0.1", own.port)]))
         facts = measure(options(named, own, system_resolvers=True), CONTEXT)
     assert [answer.resolver for answer in facts.answers] == [f"127.0.0.1:{own.port}", f"127.0.0.1:{named.port}"]
 
@@ -151,7 +152,7 @@ def test_which_line_a_resolver_belongs_to(two_lines: Link) -> None:
 def test_the_other_lines_resolver_says_nothing_about_this_line(
     two_lines: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(srv, "system_resolvers", lambda: [OF_LINE_1])
+    monkeypatch.setattr(srv, "system_stub", lambda: Stub(own=[OF_LINE_1]))
     with pytest.raises(ProbeFailed) as caught:
         measure(options(system_resolvers=True), Context(two_lines))
     assert caught.value.failure.kind.says_nothing_about_the_site

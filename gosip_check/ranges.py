@@ -1,0 +1,117 @@
+"""Which values a trunk, or the options of a probe, can have: one table by the name of the field. Sends nothing.
+
+A checklist's requirement may choose any option, and a trunk fills those of the same name, so both are held against it.
+"""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from gosip_check.probes.dns.resolvers import parse_resolver
+from gosip_check.probes.far_end import host_and_port
+
+_LONGEST_NAME = 253
+"RFC 1035 2.3.4."
+
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?")
+"As a label of DNS, which an underscore will stand before."
+
+_PORTS = (1, 65535)
+_SECONDS_OF_SIP = (1, 2**32 - 1)
+"RFC 3261 20.19. A registration of 0 s would take one away."
+
+_NUMBERS: dict[str, tuple[float, float]] = {
+    "port": _PORTS,
+    "ntp_port": _PORTS,
+    "management_ports": _PORTS,
+    "rtp_ports": _PORTS,
+    "reregistration_s": _SECONDS_OF_SIP,
+    "session_timer_s": _SECONDS_OF_SIP,
+    "kbps_per_channel": (1, 1_000_000),
+    "channels": (1, 2000),
+    "duration_s": (0.1, 600),
+    "idle_s": (0, 60),
+    "requests": (1, 50),
+}
+"Field -> the smallest and the largest that it, or each of its items, may be."
+
+
+def _network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; such as 192.0.2.0/24 would be right.") from error
+
+
+def _address(text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address; such as 192.0.2.1 would be right.") from None
+
+
+def _domain(text: str) -> None:
+    if len(text) > _LONGEST_NAME or not _DOMAIN.fullmatch(text):
+        raise ValueError(f"{text!r} is not a domain; trunk.example.net would be right.")
+
+
+def _host(text: str) -> None:
+    if ":" in text:
+        _address(text)
+    else:
+        _domain(text)
+
+
+def _service(text: str) -> None:
+    if not _SERVICE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a service; sip would be right.")
+
+
+_TEXTS: dict[str, Callable[[str], object]] = {
+    "domain": _domain,
+    "service": _service,
+    "networks": _network,
+    "own_networks": _network,
+    "management_addresses": _address,
+    "ntp_servers": _host,
+    "dns_servers": parse_resolver,
+    "reflector": host_and_port,
+}
+"Field -> what raises ValueError, with a sentence, where it, or one of its items, cannot be."
+
+
+def wrong_value(record: Any) -> str | None:
+    """What is wrong in a trunk or in the options of a probe: `port: must lie between 1 and 65535.`"""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        sentence = _wrong_item(name, items)
+        if sentence is not None:
+            return f"{name}: {sentence}"
+    if getattr(record, "networks", None) == []:
+        return "networks is empty; name at least one, such as 192.0.2.0/24."
+    first, last = getattr(record, "rtp_ports", _PORTS)
+    if first > last:
+        return f"rtp_ports: {first}-{last} is not a range; [1024, 65535] would be right."
+    service = f"_{getattr(record, 'service', '')}._{getattr(record, 'transport', '')}."
+    if hasattr(record, "service") and len(service + record.domain) > _LONGEST_NAME:
+        return (
+            f"domain: {record.domain!r} is too long: with {service} before it, a name may have {_LONGEST_NAME} letters."
+        )
+    return None
+
+
+def _wrong_item(name: str, items: Any) -> str | None:
+    if name in _NUMBERS:
+        low, high = _NUMBERS[name]
+        inside = all(low <= number <= high for number in items)
+        return None if inside else f"must lie between {low:g} and {high:.10g}."
+    for item in items if name in _TEXTS else ():
+        try:
+            _TEXTS[name](item)
+        except ValueError as error:
+            return str(error)
+    return None
