@@ -5,9 +5,9 @@
     .venv/bin/python tests/mutate.py judge 17      # one fault, with what the tests say
 
 A fault is another comparison, operator, number, truth value or name in quotes; a condition turned round or left out;
-`and` for `or`, `min` for `max`, `any` for `all`; or nothing returned. Each is tried in a process of its own, against the
-tests named in TARGETS, with a time limit. The words of sentences are left alone. Prints what no test noticed;
-docs/mutation.md says of each why that is no fault.
+`and` for `or`, `min` for `max`, `any` for `all`; or nothing returned. Each is tried in a process of its own, against
+the tests named in TARGETS, with a time limit. The words of sentences are left alone, and so are `frozen` and `strict`,
+which guard against mistakes of ours. Prints what no test noticed; docs/mutation.md says of each why it is none.
 """
 
 import ast
@@ -88,14 +88,15 @@ def faults(tree: ast.Module) -> Iterator[Fault]:
 
 
 def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
-    """(parent, field, index in it, node) of what may be replaced: no annotation, no docstring, no words of a sentence."""
+    """(parent, field, index in it, node) of what may be replaced: no annotation, docstring or words of a sentence."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "type_params", "bases", "format_spec"):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
             words = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
-            if isinstance(child, ast.AST) and not docstring and not words:
+            guard = isinstance(child, ast.keyword) and child.arg in ("frozen", "strict")
+            if isinstance(child, ast.AST) and not (docstring or words or guard):
                 yield node, field, index, child
                 yield from _expressions(child)
 
