@@ -41,6 +41,7 @@ def demo(fault: str = "ready") -> dict[str, Any]:
 def _demo(fault: str) -> dict[str, Any]:
     document = json.loads(recording(fault).read_text())
     document["tool_version"] = __version__
+    document["measurements"] = [m for m in document["measurements"] if m["probe"] in PROBES]
     for measurement in document["measurements"]:
         options = PROBES[measurement["probe"]].options
         known = {name: value for name, value in measurement["options"].items() if name in options.__struct_fields__}

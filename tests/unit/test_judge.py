@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gosip_check.judge import judge, readiness, stopped
+from gosip_check.judge import counts, judge, readiness, stopped
 from gosip_check.records import FailureKind, Outcome, Readiness
 from tests.unit.records import expectation, measurement, requirement, verdict
 
@@ -68,6 +68,10 @@ def test_the_reason_is_the_evidence_of_what_decided() -> None:
         ("rtt_ms.p95", "max", 100, 12.345, "rtt p95 is 12.35 ms (at most 100 wanted)."),
         ("cpu_pct", "max", 80, 91.5, "cpu is 91.5 % (at most 80 wanted)."),
         ("rate_up_kbps", "min", 1000, 990, "rate up is 990 kb/s (at least 1000 wanted)."),
+        ("rtt_ms", "max", 100, 120.5, "rtt is 120.5 ms (at most 100 wanted)."),
+        ("off_by_s", "max", 5, 7, "off by is 7 s (at most 5 wanted)."),
+        ("down_mbps", "min", 5, 4, "down is 4 Mb/s (at least 5 wanted)."),
+        ("free_mb", "min", 64, 32, "free is 32 MiB (at least 64 wanted)."),
         ("wired", "is", True, False, "wired is no (yes wanted)."),
         ("names", "includes", "a", [], "names is none (a wanted)."),
         ("wired", "is", True, None, "wired: looked for, and could not be decided."),
@@ -80,13 +84,23 @@ def test_a_fact_without_words_gets_a_plain_sentence(
     assert judge(requirement(expectation(fact, operator, value)), measurement(facts)).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "found", "shown"),
+    [("includes", "a", "abc", "abc"), ("is", True, "yes", "yes"), ("max", 1, True, "yes"), ("one_of", ["a"], 1, "1")],
+)
+def test_a_fact_that_cannot_be_compared_is_unknown(operator: str, value: Any, found: Any, shown: str) -> None:
+    verdict = judge(requirement(expectation("x", operator, value)), measurement({"x": found}))
+    reason = f"x: {shown} is not what this measures, so nothing can be said."
+    assert (verdict.outcome, verdict.reason) == (Outcome.UNKNOWN, reason)
+
+
 LOSS = expectation("loss_pct", "max", 1)
 
 
 @pytest.mark.parametrize(
     ("between", "outcome"),
     [((0.0, 0.9), "pass"), ((0.0, 1.1), "unknown"), ((1.1, 2.2), "fail"), ((1.1, None), "fail"), ((None, 1.0), "pass"),
-     ((None, None), "unknown"), ((0.5, None), "unknown")],
+     ((None, None), "unknown"), ((0.5, None), "unknown"), ((1, 1), "pass")],
 )  # fmt: skip
 def test_a_fact_known_to_lie_between_two_values_is_judged_where_both_agree(
     between: tuple[float | None, float | None], outcome: str
@@ -97,7 +111,9 @@ def test_a_fact_known_to_lie_between_two_values_is_judged_where_both_agree(
     assert verdict.facts == {"loss_pct": {"between": list(between)}}
 
 
-@pytest.mark.parametrize(("between", "outcome"), [((99, 100), "pass"), ((98, 100), "unknown"), ((97, 98.9), "fail")])
+@pytest.mark.parametrize(
+    ("between", "outcome"), [((99, 100), "pass"), ((98, 100), "unknown"), ((97, 98.9), "fail"), ((99, 99), "pass")]
+)
 def test_bounds_count_for_a_least_value_too(between: tuple[float, float], outcome: str) -> None:
     facts = {"rate_pct": None, "between": {"rate_pct": between}}
     assert judge(requirement(expectation("rate_pct", "min", 99)), measurement(facts)).outcome == outcome
@@ -162,3 +178,9 @@ def test_between_two_bounds_lies_nothing_that_has_no_order(operator: str, value:
     """Facts may come from a file that somebody edited."""
     facts = {"x": None, "between": {"x": bounds}}
     assert judge(requirement(expectation("x", operator, value)), measurement(facts)).outcome is Outcome.UNKNOWN
+
+
+def test_verdicts_are_counted_by_outcome() -> None:
+    assert counts([verdict("pass"), verdict("fail"), verdict("pass")]) == {
+        "pass": 2, "warn": 0, "fail": 1, "unknown": 0, "skipped": 0
+    }  # fmt: skip
