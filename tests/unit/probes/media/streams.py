@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from gosip_check.probes.media.stream_facts import Answer, ChannelLog, SendingFacts, StreamFacts, facts_of
+from gosip_check.probes.media.answer import Answer, ChannelLog
+from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
 
 PACKETS = 1000
 START_NS = 1_700_000_000_000_000_000
