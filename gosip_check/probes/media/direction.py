@@ -23,6 +23,7 @@ WINDOW_15_S, WINDOW_200_MS = 750, 10
 "Windows that loss is judged in, in packets of one channel."
 _LATE_NS = 100_000_000
 "A packet that arrives this long after the stream's own length was delivered too slowly to count for the rate."
+_PARTS = 5
 
 
 class DirectionFacts(Record, frozen=True):
@@ -97,8 +98,9 @@ class Pool:
             spurt = sorted(delays_ms[start : start + SPURT])
             latest = summary.percentile(spurt, SPURT_START_PCT) + JITTER_BUFFER_MS
             self.too_late += sum(delay > latest for delay in spurt)
-        if len(delays_ms) >= summary.GROWTH_PARTS:
-            self.growths_ms.append(summary.growth(delays_ms))
+        part = len(delays_ms) // _PARTS
+        if part:
+            self.growths_ms.append(min(delays_ms[-part:]) - min(delays_ms[:part]))
         jitter = Spread.of(settled)
         return Timing(
             Spread(p50=jitter.p50, p99=jitter.p99, max=largest) if jitter else None,

@@ -140,7 +140,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     far_refused: int | None = None
     "Packets that the far end's rate limit refused; None where it does not say."
     far_late: int | None = None
-    "Packets that the far end kept for more than 10 ms."
+    "Packets that the far end kept for more than 10 ms longer than others."
     far_restarted: bool | None = None
     far_answered_afterwards: bool | None = None
     clock_step_ms: float | None = None

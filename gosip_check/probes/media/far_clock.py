@@ -24,6 +24,7 @@ _ROUGHER, _ROUGHER_BY_MS = 2.0, 1.0
 clock. Delays of two directions know nothing of each other, so their sum varies no less than each of them."""
 _DRIFT = 0.005
 "No clock is so far off its pace: crystals are 0.01 % off, and NTP changes their pace by 0.05 % (RFC 5905 11.3)."
+_PARTS = 5
 _FEWEST_TIMED = 10
 "Fewer answers show no pace."
 
@@ -59,9 +60,16 @@ def runs_at_our_pace(up_ms: Sequence[float], far_ms: Sequence[float], down_ms: S
         return False
     if _roughness(down_ms) > _ROUGHER * _roughness(away) + _ROUGHER_BY_MS:
         return False
-    grown_ms = max(0.0, summary.growth(there_and_back), summary.growth(away))
+    moved_ms = max(_movement(there_and_back), _movement(away))
     drift_ms = max(STEP_MS, _DRIFT * PACKET_MS * len(up_ms))
-    return max(summary.growth(up_ms), summary.growth(down_ms)) <= grown_ms + drift_ms
+    return max(_movement(up_ms), _movement(down_ms)) <= moved_ms + drift_ms
+
+
+def _movement(delays_ms: Sequence[float]) -> float:
+    """How far apart the fastest packets of the stream's parts are."""
+    size = max(1, len(delays_ms) // _PARTS)
+    fastest = [min(delays_ms[start : start + size]) for start in range(0, len(delays_ms) - size + 1, size)]
+    return max(fastest) - min(fastest)
 
 
 def _roughness(delays_ms: Sequence[float]) -> float:

@@ -17,7 +17,6 @@ JITTER_WARM_UP = 48
 HISTOGRAM_STEPS = 40
 MOST_POINTS = 2000
 "Of one series in a report."
-GROWTH_PARTS = 5
 _Z_95 = 1.959963984540054
 
 
@@ -102,12 +101,6 @@ def jitter(transits: Iterable[float]) -> list[float]:
         estimate += (abs(later - earlier) - estimate) / 16
         estimates.append(estimate)
     return estimates
-
-
-def growth(delays: Sequence[float]) -> float:
-    """By how much the fastest packet of the last fifth took longer than that of the first; 0 for fewer than five."""
-    part = len(delays) // GROWTH_PARTS
-    return min(delays[-part:]) - min(delays[:part]) if part else 0.0
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

@@ -79,7 +79,8 @@ class Times:
             self._steps_ms.append(step_ms)
         self._answers += len(answers)
         self._doubts.update(a.doubt for a in answers if a.doubt is not None)
-        self._far_late += sum(a.far_ms > LATE_MS for a in timed)
+        least_ms = min((a.far_ms for a in timed), default=0.0)
+        self._far_late += sum(a.far_ms - least_ms > LATE_MS for a in timed)
         self.up.arrivals_ns.extend(a.far_ns for a in timed)
         self.down.arrivals_ns.extend(a.arrived_ns for a in timed)
         self.whole.arrivals_ns.extend(a.arrived_ns for a in timed)
@@ -108,7 +109,7 @@ class Times:
 
     @property
     def far_late(self) -> int:
-        """Answers that the far end sent late, by its own word."""
+        """Answers that the far end kept so much longer than others, by its own word: they came in clumps."""
         return self._far_late if self.doubt is None else 0
 
     @property

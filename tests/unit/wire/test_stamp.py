@@ -187,6 +187,45 @@ def test_hostile_tlvs_behind_a_good_packet_never_grow(octets: bytes) -> None:
             read(value)
 
 
+@pytest.mark.parametrize("key", [None, KEY])
+def test_our_own_packet_that_comes_back_is_an_echo_and_no_answer(key: bytes | None) -> None:
+    """Signed with our key, too: it is our signature."""
+    tlvs = [stamp_tlv.LOCATION_REQUEST, Tlv(stamp_tlv.FAR_DROPS, bytes(8))]
+    packet = bytes(stamp.SenderPacket(length=222, ssid=9, tlvs=tlvs, key=key).fill(7, T1))
+    reply = stamp.parse_reply(packet, key)
+    assert (reply.is_echo, reply.sender_sequence, reply.ssid) == (True, 7, 9)
+    assert reply.sender_timestamp == stamp.ntp_timestamp(T1)
+    assert (reply.received_ns, reply.sent_ns, reply.location, reply.far_drops) == (None, None, None, None)
+    assert not stamp.parse_reply(answer(packet, key=key), key).is_echo
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "estimate"), [(0, 0x0001), (0, 0x4001), (1_700_000_000 << 32 | 1_000_000_000, 0x4001)]
+)
+def test_what_is_no_time_is_none(timestamp: int, estimate: int) -> None:
+    assert stamp.unix_ns(timestamp, estimate) is None
+
+
+@pytest.mark.parametrize("value", [b"", b"\0", bytes(3), bytes(4), bytes([0, 5, 0, 0]), bytes([0, 0, 0, 5]), bytes(7)])
+def test_a_tlv_whose_value_cannot_be_is_not_read(value: bytes) -> None:
+    tlvs = bytes(Tlv(stamp_tlv.LOCATION, value, 0)) + bytes(Tlv(stamp_tlv.FAR_DROPS, value, 0))
+    reply = stamp.parse_reply(answer(bytes(stamp.SenderPacket(length=44).fill(7, T1))) + tlvs)
+    assert (reply.location, reply.far_drops) == (None, None)
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_read_or_refused_as_an_answer(octets: bytes) -> None:
+    for key in (None, KEY):
+        try:
+            reply = stamp.parse_reply(octets, key)
+        except StampError:
+            continue
+        assert reply.location is None or reply.location.source_port > 0
+        assert reply.far_drops is None or max(reply.far_drops) < 1 << 32
+        for time_ns in (reply.received_ns, reply.sent_ns):
+            assert time_ns is None or abs(time_ns) < 1 << 63
+
+
 @pytest.mark.parametrize("length", [43, 45, 47])
 def test_a_size_that_no_tlv_can_fill_is_refused(length: int) -> None:
     with pytest.raises(StampError):
