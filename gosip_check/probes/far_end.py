@@ -6,8 +6,10 @@ Says nothing about the path: a reflector that does not answer may be down as wel
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 
 from gosip_check.probes.net import flow, sockets
@@ -15,7 +17,8 @@ from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
-from gosip_check.wire.stamp_tlv import FAR_DROPS, LOCATION, LOCATION_REQUEST, FarDrops, Location, StampError, Tlv
+from gosip_check.wire.stamp_sent import Sent
+from gosip_check.wire.stamp_tlv import FAR_DROPS, LOCATION_REQUEST, UNDEFINED, FarDrops, StampError, Tlv
 
 _ROUNDS = 4
 _ROUND_S = 0.6
@@ -41,11 +44,16 @@ class FarEnd:
     """stateful: None where too few answers came to tell. mapped: our address and port as the far end saw them.
 
     drops: how many packets it had lost by itself so far; None where it does not tell.
+    is_echo: it sends back what it is sent, and is no reflector. oddities: what else is not as it should be, clauses.
+    tells_tlvs: False where it says that it understands even a TLV that nobody has defined.
     """
 
     stateful: bool | None
     mapped: tuple[str, int] | None
     drops: FarDrops | None
+    is_echo: bool = False
+    oddities: tuple[str, ...] = ()
+    tells_tlvs: bool = True
 
 
 def host_and_port(text: str) -> tuple[str, int]:
@@ -111,10 +119,10 @@ def resolve(host: str, source: str | None) -> str:
 
 @dataclass(frozen=True)
 class Replies:
-    """far_end: None where no reply could be used. unusable: replies without our signature, or that are no STAMP."""
+    """far_end: None where no reply could be used. unusable: what is wrong with one that could not, a clause."""
 
     far_end: FarEnd | None
-    unusable: int = 0
+    unusable: str | None = None
 
 
 def ask(context: Context, reflector: Reflector) -> FarEnd | None:
@@ -125,24 +133,36 @@ def ask(context: Context, reflector: Reflector) -> FarEnd | None:
 def ask_closely(context: Context, reflector: Reflector) -> Replies:
     """What is there, and whether something replied in a way that cannot be used. Raises as `ask` does."""
     ssid = secrets.randbelow(65535) + 1
-    tlvs = [LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
+    tlvs = [UNDEFINED, LOCATION_REQUEST, Tlv(FAR_DROPS, bytes(8))]
     packet = stamp.SenderPacket(length=_OCTETS, ssid=ssid, tlvs=tlvs, key=reflector.key)
+    sent = Sent()
     replies: dict[int, Reply] = {}
-    unusable = 0
+    unusable: str | None = None
+    oddities: dict[str, None] = {}
     with flow.open_flow(context.link, reflector.address, reflector.port, dscp=0) as sock:
         for number in range(_ROUNDS):
-            _send(sock, bytes(packet.fill(number * _SKIP, time.time_ns())))
+            sent_ns = time.time_ns()
+            sent.add(number * _SKIP, sent_ns)
+            _send(sock, bytes(packet.fill(number * _SKIP, sent_ns)))
             until_s = time.monotonic() + _ROUND_S
             while number * _SKIP not in replies and time.monotonic() < until_s:
                 context.wait(0.01)
                 while received := flow.receive(sock):
-                    reply = _reply(received[0], reflector.key)
-                    unusable += reply is None
-                    if reply is not None and reply.ssid in (ssid, 0):
-                        replies[reply.sender_sequence] = reply
+                    data, arrived_ns, _ = received
+                    try:
+                        reply = stamp.parse_reply(data, reflector.key)
+                    except StampError as error:
+                        unusable = str(error)
+                        continue
+                    match = sent.match(reply, arrived_ns)
+                    if match is None:
+                        unusable = f"{len(data)} octets, which belong to no packet that was sent"
+                        continue
+                    replies[match.number] = reply
+                    oddities |= dict.fromkeys(_oddities(reply, len(data), ssid, match.number, match.is_certain))
     if not replies:
         return Replies(None, unusable)
-    return Replies(FarEnd(_stateful(replies), _mapped(replies), _drops(replies)), unusable)
+    return Replies(_far_end(replies, tuple(oddities)), unusable)
 
 
 def _send(sock: socket.socket, data: bytes) -> None:
@@ -152,31 +172,45 @@ def _send(sock: socket.socket, data: bytes) -> None:
         return
 
 
-def _reply(data: bytes, key: bytes | None) -> Reply | None:
-    try:
-        return stamp.parse_reply(data, key)
-    except StampError:
-        return None
+def _oddities(reply: Reply, octets: int, ssid: int, number: int, has_t1: bool) -> Iterator[str]:
+    """What of an answer is not as RFC 8762, RFC 8972 or RFC 5357 have it. It can be used all the same."""
+    if reply.is_echo:
+        return
+    if reply.ssid not in (ssid, 0):
+        yield "carry another session identifier (SSID) than ours"
+    if reply.sender_ttl is None:
+        yield f"have {octets} octets, so they do not tell with which TTL packets arrived"
+    if reply.sender_sequence != number:
+        yield "carry numbers that were not sent"
+    if not has_t1:
+        yield "do not bring back when packets were sent"
+
+
+def _far_end(replies: dict[int, Reply], oddities: tuple[str, ...]) -> FarEnd:
+    tells_tlvs = all(reply.tlv(UNDEFINED.type) is None for reply in replies.values())
+    return FarEnd(
+        stateful=_stateful(replies),
+        mapped=_mapped(replies) if tells_tlvs else None,
+        drops=replies[max(replies)].far_drops if tells_tlvs else None,
+        is_echo=all(reply.is_echo for reply in replies.values()),
+        oddities=oddities,
+        tells_tlvs=tells_tlvs,
+    )
 
 
 def _stateful(replies: dict[int, Reply]) -> bool | None:
-    later = [reply for number, reply in replies.items() if number]
-    if not later:
+    """Does it count what it sends? Copies of our numbers are no count, nor is anything that does not rise."""
+    if len(replies) < 2:
         return None
-    return any(reply.sequence != reply.sender_sequence for reply in later)
+    counts = [replies[number].sequence for number in sorted(replies)]
+    return counts != sorted(replies) and all(earlier < later for earlier, later in pairwise(counts))
 
 
 def _mapped(replies: dict[int, Reply]) -> tuple[str, int] | None:
     for reply in replies.values():
-        value = reply.tlv(LOCATION)
-        if value is None:
-            continue
-        location = Location.parse(value)
-        if location.source_address:
-            return str(ip_address(location.source_address)), location.source_port
+        location = reply.location
+        if location is not None and location.source_address:
+            address = ip_address(location.source_address)
+            if not (address.is_unspecified or address.is_multicast):
+                return str(address), location.source_port
     return None
-
-
-def _drops(replies: dict[int, Reply]) -> FarDrops | None:
-    value = replies[max(replies)].tlv(FAR_DROPS)
-    return None if value is None else FarDrops.parse(value)

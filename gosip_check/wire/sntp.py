@@ -13,6 +13,8 @@ _PACKET = struct.Struct("!BBbbIII4Q")
 _VERSION = 4
 _CLIENT, _SERVER = 3, 4
 _UNSYNCHRONISED = 3
+LARGEST_ERROR_MS = 1500.0
+"A server that may be further off is not fit to tell the time (RFC 5905 11.2.1, MAXDIST)."
 _SECONDS_1900_TO_1970 = 2_208_988_800
 _ERA = 1 << 64
 _FRACTION = 1 << 32
@@ -43,7 +45,24 @@ class Reply:
 
     def delay_ms(self, sent: int, received: int) -> float:
         """The round trip without the server's own time (RFC 5905 8)."""
-        return _difference_ms(received, sent) - _difference_ms(self.transmit, self.receive)
+        return _difference_ms(received, sent) - self._kept_ms
+
+    def impossible(self, sent: int, received: int) -> str | None:
+        """Why its times cannot be true, held against ours; None where they can."""
+        if self._kept_ms < 0:
+            return "times by which it answered before it was asked"
+        if self.delay_ms(sent, received) < 0:
+            return "times by which it kept the question for longer than the answer took"
+        return None
+
+    @property
+    def own_error_ms(self) -> float:
+        """By how much the server itself may be off (RFC 5905 11.2: the root distance, without the way from us)."""
+        return self.root_delay_ms / 2 + self.root_dispersion_ms
+
+    @property
+    def _kept_ms(self) -> float:
+        return _difference_ms(self.transmit, self.receive)
 
 
 def timestamp(unix_ns: int) -> int:

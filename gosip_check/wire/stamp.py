@@ -1,7 +1,8 @@
 """STAMP test packets (RFC 8762, RFC 8972) as bytes. No socket, no clock: times come and go as Unix nanoseconds.
 
 Both ends use it: a sender fills one `SenderPacket` again and again, a reflector answers with `Request.reply`, a sender
-reads the answer with `parse_reply`. TWAMP Light (RFC 5357, unauthenticated) is the same layout as far as it goes.
+reads the answer with `parse_reply`. TWAMP Light (RFC 5357, unauthenticated) is the same layout as far as it goes. What
+a reply says is not believed here: only who sent the packet can tell whether it can be true.
 """
 
 import hmac
@@ -11,9 +12,13 @@ from typing import NamedTuple
 
 from gosip_check.wire.stamp_tlv import (
     EXTRA_PADDING,
+    FAR_DROPS,
     HEADER_OCTETS,
     HMAC,
     HMAC_OCTETS,
+    LOCATION,
+    FarDrops,
+    Location,
     StampError,
     Tlv,
     parse_tlvs,
@@ -26,17 +31,21 @@ PORT = 862
 UNAUTHENTICATED_OCTETS = 44
 AUTHENTICATED_OCTETS = 112
 SHORTEST_KEY_OCTETS = 16
-TWAMP_REPLY_OCTETS = 41
-"A TWAMP reflector's unauthenticated answer ends with the sender's TTL (RFC 5357 4.2.1)."
+SHORTEST_REPLY_OCTETS = 38
+"""Up to the sender's error estimate. A TWAMP reflector's answer has 41: it ends with the sender's TTL (RFC 5357 4.2.1).
+One that leaves this out and adds no padding sends 38; nothing else is missing."""
 
 # RFC 8762 4.2 and 4.3: what stands before the HMAC, if there is one.
 _SENDER = struct.Struct("!IQHH28x")
 _REFLECTOR = struct.Struct("!IQHHQIQHHB3x")
 _SENDER_AUTHENTICATED = struct.Struct("!I12xQHH68x")
 _REFLECTOR_AUTHENTICATED = struct.Struct("!I12xQHH4xQ8xI12xQH6xB15x")
-_TWAMP_REFLECTOR = struct.Struct("!IQHHQIQHHB")
+_REFLECTOR_WITHOUT_TTL = struct.Struct("!IQHHQIQH")
+_TTL_AT = 40
 _MBZ = bytes(28)
 _MBZ_AUTHENTICATED = bytes(68)
+_MBZ_AT, _MBZ_AUTHENTICATED_AT = 16, 28
+"Where a sender's packet has nothing but zeros, up to its HMAC or its TLVs."
 _LONGEST_KEPT_S = 3600
 _SIGNED_OCTETS = AUTHENTICATED_OCTETS - HMAC_OCTETS
 SEQUENCE_OCTETS = 4
@@ -49,19 +58,23 @@ _ERROR_ESTIMATE_Z = 0x4000
 
 
 class Reply(NamedTuple):
-    """A reflector's packet. T1 to T4 as RFC 8762 counts them: T1 `sender_sent_ns`, T2 `received_ns`, T3 `sent_ns`.
+    """What came back. T1 to T4 as RFC 8762 counts them: T1 `sender_timestamp`, T2 `received_ns`, T3 `sent_ns`.
 
     sequence: the reflector's own count when it is stateful, else a copy of `sender_sequence`.
     """
 
     sequence: int
-    sent_ns: int
+    sent_ns: int | None
+    "None for what is no time; so is `received_ns`."
     ssid: int
-    received_ns: int
+    received_ns: int | None
     sender_sequence: int
-    sender_sent_ns: int
-    sender_ttl: int
+    sender_timestamp: int
+    "As it came, 64 bits: whoever sent the packet knows what it must be."
+    sender_ttl: int | None
     tlvs: tuple[Tlv, ...]
+    is_echo: bool = False
+    "It is laid out as a sender's packet is: who answers echoes, and is no reflector."
 
     def tlv(self, kind: int) -> bytes | None:
         """The value of the first TLV of a kind that the reflector understood, else None."""
@@ -70,6 +83,25 @@ class Reply(NamedTuple):
                 return tlv.value
         return None
 
+    @property
+    def location(self) -> Location | None:
+        """None where the reflector does not tell, or what it tells is no place."""
+        value = self.tlv(LOCATION)
+        try:
+            location = None if value is None else Location.parse(value)
+        except StampError:
+            return None
+        return location if location and location.destination_port and location.source_port else None
+
+    @property
+    def far_drops(self) -> FarDrops | None:
+        """None where the reflector does not tell."""
+        value = self.tlv(FAR_DROPS)
+        try:
+            return None if value is None else FarDrops.parse(value)
+        except StampError:
+            return None
+
 
 def ntp_timestamp(unix_ns: int) -> int:
     """Unix nanoseconds as the 64-bit NTP timestamp that STAMP uses unless told otherwise (RFC 8762 4.2.1)."""
@@ -77,11 +109,16 @@ def ntp_timestamp(unix_ns: int) -> int:
     return (seconds + _UNIX_TO_NTP_S) % _NTP_ERA << 32 | (ns << 32) // _NS
 
 
-def unix_ns(timestamp: int, error_estimate: int) -> int:
-    """A packet's timestamp as Unix nanoseconds. The Z bit of its error estimate tells NTP from PTPv2."""
+def unix_ns(timestamp: int, error_estimate: int) -> int | None:
+    """A packet's timestamp as Unix nanoseconds. The Z bit of its error estimate tells NTP from PTPv2 (RFC 8186 2.3).
+
+    None for what is no time: all zeros (RFC 5905 6), or more nanoseconds than a second has.
+    """
     seconds, fraction = timestamp >> 32, timestamp & 0xFFFFFFFF
+    if timestamp == 0:
+        return None
     if error_estimate & _ERROR_ESTIMATE_Z:
-        return seconds * _NS + fraction
+        return seconds * _NS + fraction if fraction < _NS else None
     if seconds < _NTP_ERA >> 1:  # era 1 begins in 2036
         seconds += _NTP_ERA
     return (seconds - _UNIX_TO_NTP_S) * _NS + (fraction * _NS + (1 << 31) >> 32)
@@ -189,27 +226,35 @@ def parse_request(data: bytes, key: bytes | None = None) -> Request:
 
 
 def parse_reply(data: bytes, key: bytes | None = None) -> Reply:
-    """A reflector's packet; a TWAMP Light one of 41 octets too. Raises StampError."""
+    """A reflector's packet, a TWAMP Light one of 38 octets too; or our own, echoed. Raises StampError."""
     if key is not None:
         _verify(data, key)
-        sequence, sent, estimate, ssid, received, sender_sequence, sender_sent, sender_estimate, ttl = (
+        if data[_MBZ_AUTHENTICATED_AT:_SIGNED_OCTETS] == _MBZ_AUTHENTICATED:
+            return _echo(*_SENDER_AUTHENTICATED.unpack_from(data))
+        sequence, sent, estimate, ssid, received, sender_sequence, sender_sent, _, ttl = (
             _REFLECTOR_AUTHENTICATED.unpack_from(data)
         )
         rest = data[AUTHENTICATED_OCTETS:]
     else:
-        if len(data) < TWAMP_REPLY_OCTETS:
+        if len(data) < SHORTEST_REPLY_OCTETS:
             raise StampError(f"{len(data)} octets are too few for a reflector's packet")
-        sequence, sent, estimate, ssid, received, sender_sequence, sender_sent, sender_estimate, _, ttl = (
-            _TWAMP_REFLECTOR.unpack_from(data)
+        if not any(data[_MBZ_AT:UNAUTHENTICATED_OCTETS]):
+            return _echo(*_SENDER.unpack_from(data.ljust(UNAUTHENTICATED_OCTETS, b"\0")))
+        sequence, sent, estimate, ssid, received, sender_sequence, sender_sent, _ = _REFLECTOR_WITHOUT_TTL.unpack_from(
+            data
         )
+        ttl = data[_TTL_AT] if len(data) > _TTL_AT else None
         rest = data[UNAUTHENTICATED_OCTETS:]
     tlvs = parse_tlvs(rest)
     if key is not None and tlvs and not signature_holds(data[:SEQUENCE_OCTETS], rest, key):
         tlvs = ()
-    return Reply(
-        sequence, unix_ns(sent, estimate), ssid, unix_ns(received, estimate),
-        sender_sequence, unix_ns(sender_sent, sender_estimate), ttl, tlvs,
-    )  # fmt: skip
+    received_ns, sent_ns = unix_ns(received, estimate), unix_ns(sent, estimate)
+    return Reply(sequence, sent_ns, ssid, received_ns, sender_sequence, sender_sent, ttl, tlvs)
+
+
+def _echo(sequence: int, timestamp: int, _: int, ssid: int) -> Reply:
+    """A sender's packet, read as the answer that it is to itself: without T2, T3 and TLVs that anybody understood."""
+    return Reply(sequence, None, ssid, None, sequence, timestamp, None, (), is_echo=True)
 
 
 def _verify(data: bytes, key: bytes) -> None:

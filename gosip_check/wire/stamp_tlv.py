@@ -93,6 +93,10 @@ class Location(NamedTuple):
         return cls(int.from_bytes(value[0:2], "big"), int.from_bytes(value[2:4], "big"), address)
 
 
+UNDEFINED = Tlv(251, b"")
+"""Nobody has given this type a meaning. A far end that answers it without the flag "unrecognized" clears the flags of
+what it does not understand, so its other TLVs say nothing."""
+
 LOCATION_REQUEST = Tlv(LOCATION, bytes(4) + bytes(Tlv(SOURCE_ADDRESS, bytes(16))))
 "Asks for both ports and the sender's address."
 

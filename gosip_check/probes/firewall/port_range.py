@@ -25,7 +25,7 @@ from gosip_check.probes.net.sockets import Datagram
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
-from gosip_check.wire.stamp_tlv import LOCATION, Location, StampError, Tlv
+from gosip_check.wire.stamp_tlv import LOCATION, StampError, Tlv
 
 PACKETS_PER_S = 6_000
 "Together with the answers less than ten channels of a thousand; a home router takes it, a slow line does not."
@@ -266,8 +266,8 @@ class _Survey:
             is_new = True
             self._answered[number] = 1
             if datagram.port not in self.reached:
-                value = reply.tlv(LOCATION)
-                self.reached[datagram.port] = Location.parse(value).destination_port if value else datagram.port
+                location = reply.location
+                self.reached[datagram.port] = location.destination_port if location else datagram.port
                 self._proven.append(datagram.port)
         return is_new
 

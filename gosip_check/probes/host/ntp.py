@@ -72,14 +72,32 @@ def measure(options: Options, context: Context) -> Facts:
         asked = list(pool.map(lambda name: _ask(options, context, name, resolvers, stub.options), options.ntp_servers))
     servers = [server for server, _ in asked]
     telling = [(server, error) for server, error in asked if error is not None]
-    best = min(telling, key=lambda pair: pair[0].delay_ms or 0.0, default=None)
+    agreed = _agreed(telling)
+    best = min(agreed, key=lambda pair: pair[0].delay_ms or 0.0, default=None)
+    words = _words(servers)
+    if telling and not agreed:
+        words += " They contradict each other, so which of them is right is not known."
     return Facts(
         servers=servers,
         any_server_tells_time=_any(servers),
         offset_ms=best[0].offset_ms if best else None,
         error_ms=best[1] if best else None,
-        evidence={"any_server_tells_time": _words(servers), "error_ms": _words(servers)},
+        evidence={"any_server_tells_time": words, "error_ms": words},
     )
+
+
+def _agreed(telling: Sequence[tuple[Server, float]]) -> list[tuple[Server, float]]:
+    """Those that may all be right at once; none where they are no majority (RFC 5905 11.2.1)."""
+    ranges = []
+    for server, error_ms in telling:
+        offset_ms = server.offset_ms or 0.0
+        own_ms = error_ms - abs(offset_ms)
+        ranges.append((offset_ms - own_ms, offset_ms + own_ms))
+    groups = [[low <= point <= high for low, high in ranges] for point, _ in ranges]
+    largest = max(groups, key=sum, default=[])
+    if 2 * sum(largest) <= len(telling):
+        return []
+    return [entry for entry, is_in in zip(telling, largest, strict=True) if is_in]
 
 
 def _any(servers: Sequence[Server]) -> bool | None:
@@ -143,6 +161,12 @@ def _told(name: str, address: str, reply: sntp.Reply, sent: int, received: int) 
     if reply.unsynchronised:
         words = f"({address}) answers, but is not synchronised itself"
         return Server(name=name, address=address, result="unsynchronised", detail=words, stratum=reply.stratum), None
+    if reply.own_error_ms > sntp.LARGEST_ERROR_MS:
+        words = f"({address}) answers, but may itself be {reply.own_error_ms:.0f} ms off, as it says"
+        return Server(name=name, address=address, result="unsynchronised", detail=words, stratum=reply.stratum), None
+    impossible = reply.impossible(sent, received)
+    if impossible is not None:
+        return Server(name=name, address=address, result="malformed", detail=f"({address}) answered {impossible}"), None
     offset_ms, delay_ms = reply.offset_ms(sent, received), reply.delay_ms(sent, received)
     side = "behind" if offset_ms >= 0 else "ahead"
     server = Server(
@@ -155,8 +179,7 @@ def _told(name: str, address: str, reply: sntp.Reply, sent: int, received: int) 
         offset_ms=round(offset_ms, 3),
         delay_ms=round(delay_ms, 3),
     )
-    own_ms = reply.root_delay_ms / 2 + reply.root_dispersion_ms
-    return server, round(abs(offset_ms) + max(0.0, delay_ms) / 2 + own_ms, 3)
+    return server, round(abs(offset_ms) + delay_ms / 2 + reply.own_error_ms, 3)
 
 
 def _address_of(context: Context, name: str, resolvers: Sequence[Resolver], stub_options: StubOptions) -> str | None:

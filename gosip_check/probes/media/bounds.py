@@ -2,18 +2,19 @@
 
 Loss in a direction that nobody can tell lies somewhere between all in one and half in each. Packets that this machine
 or the far end's dropped, or sent in clumps, are no fault of the path: a figure is worse than the path by what they may
-have cost, and so has a lower bound of its own. The numbers below are this tool's own errors, not what a site is asked
-for.
+have cost, and so has a lower bound of its own. What the far end says of its own doings is not taken further than what
+we see for ourselves. The numbers below are this tool's own errors, not what a site is asked for.
 """
 
 from collections.abc import Sequence
 from enum import Enum
 
-from gosip_check.probes.media.direction import PACKET_MS, WINDOW_15_S, WINDOW_200_MS
+from gosip_check.probes.media.direction import LATE_MS, PACKET_MS, WINDOW_15_S, WINDOW_200_MS
 from gosip_check.probes.media.far_clock import STEP_MS
 from gosip_check.probes.media.round_trips import Responder
-from gosip_check.probes.media.stream_facts import LATE_MS, StreamFacts
+from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.media.summary import RoundTrip
+from gosip_check.probes.media.times import FAR_MS
 from gosip_check.probes.media.voice import best_mos, voice_quality
 from gosip_check.wire.stamp_tlv import FarDrops
 
@@ -51,6 +52,7 @@ def bounds_of(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Endi
     up, down = stream.up, stream.down
     spoilt = _spoilt(stream, drops, ending)
     many = spoilt > OWN_SHARE * stream.sent
+    trip_ms = _round_trip(stream)
     clock_moved = abs(stream.sending.clock_step_ms) > STEP_MS
     ranges = {
         "window15_loss_pct": _worse(
@@ -63,6 +65,8 @@ def bounds_of(stream: StreamFacts, drops: FarDrops | None, ending: Ending = Endi
         "worst_jitter_ms": _jitter(stream),
         "mos": _mos(stream, spoilt if many else 0, clock_moved=clock_moved),
     }
+    if trip_ms[0] != trip_ms[1]:
+        ranges["rtt_ms.p95"] = trip_ms
     # What we may have spoilt can only be better than it looks, and only by so much.
     for name, slots in (("window15_loss_pct", WINDOW_15_S), ("burst200_loss_pct", WINDOW_200_MS)):
         low, high = ranges[name]
@@ -112,12 +116,16 @@ def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = En
         troubles.append(f"this machine was too busy to take {_packets(stream.own_drops)} that had arrived")
     if abs(sending.clock_step_ms) > STEP_MS:
         troubles.append(f"this machine's clock was moved by {sending.clock_step_ms:.0f} ms meanwhile")
-    if drops and drops.kernel:
-        troubles.append(f"the reflector's machine was too busy to take {_packets(drops.kernel)}")
-    if drops and drops.refused:
-        troubles.append(f"the reflector's rate limit refused {_packets(drops.refused)}")
-    if stream.restarted or ending is Ending.RESTARTED:
-        troubles.append(f"the reflector began to count again{' on every channel' * stream.restarted}: it was restarted")
+    missing = stream.sent - stream.received
+    if drops and missing and drops.kernel:
+        troubles.append(f"the reflector's machine was too busy to take {_packets(min(drops.kernel, missing))}")
+    if drops and missing and drops.refused:
+        troubles.append(f"the reflector's rate limit refused {_packets(min(drops.refused, missing))}")
+    if missing and stream.strays:
+        troubles.append(f"{_packets(stream.strays)} came from the reflector that answer none that was sent")
+    if stream.restarted or _restarted_unseen(stream, ending):
+        every = " on every channel" * stream.restarted
+        troubles.append(f"the reflector began to count again{every}: it was restarted, or forgot this site's flows")
     if ending is Ending.SILENT:
         troubles.append(
             f"the reflector had stopped answering by the end ({_packets(stream.lost_at_end)} since its last answer), "
@@ -133,15 +141,24 @@ def _packets(count: int) -> str:
 def _spoilt(stream: StreamFacts, drops: FarDrops | None, ending: Ending) -> int:
     """How many packets at most our own machines, and not the path, may have cost."""
     late = _CLUMP * (stream.sending.sent_late + stream.far_late)
-    spoilt = late + stream.sending.unsent + stream.own_drops + (drops.kernel + drops.refused if drops else 0)
-    if ending is Ending.RESTARTED and not stream.restarted:
-        spoilt += stream.sent - stream.received  # nobody can tell when
+    spoilt = late + stream.sending.unsent + stream.own_drops
+    not_the_paths = stream.strays + (drops.kernel + drops.refused if drops else 0)
+    spoilt += min(not_the_paths, stream.sent - stream.received)
+    if _restarted_unseen(stream, ending):
+        spoilt += stream.sent - stream.received
     if ending is Ending.SILENT:
         spoilt += stream.lost_at_end
     return spoilt + stream.lost_at_restart
 
 
+def _restarted_unseen(stream: StreamFacts, ending: Ending) -> bool:
+    """Its counters say that it was restarted, and nobody can tell when. Not so where it counted on to the end."""
+    return ending is Ending.RESTARTED and not stream.restarted and (stream.up.lost is None or stream.lost_undecided > 0)
+
+
 def _median_jitter(stream: StreamFacts) -> float | None:
+    if stream.clock_doubt is not None:
+        return 0.0
     if stream.up.jitter_ms is None or stream.down.jitter_ms is None:
         return None
     return max(stream.up.jitter_ms.p50, stream.down.jitter_ms.p50)
@@ -161,13 +178,13 @@ def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
         return None, None
     up, down = stream.up.delivered_pct, stream.down.delivered_pct
     if up is None or down is None:
-        arrived = 100 - stream.round_trip_loss_pct
+        arrived = 100 - stream.round_trip_loss_pct - 100 * stream.round_trip_late / stream.sent
         low, high = arrived, (100 + arrived) / 2
     else:
         low, high = min(up, down) if up > LOADED_PCT else up * down / 100, min(up, down)
         # What was lost in a direction that nobody can tell counts for neither, but it did not arrive.
         low = max(0.0, low - 100 * stream.lost_undecided / stream.sent)
-    late = max(stream.up.late, stream.down.late) if clock_moved else 0
+    late = max(stream.up.late or 0, stream.down.late or 0, stream.round_trip_late) if clock_moved else 0
     high = min(100.0, high + 100 * (spoilt + late) / stream.sent)
     # A TWAMP reflector may answer with less than it was sent; down was then not loaded.
     return 0.0 if stream.short_answers else min(low, sustained_pct(stream)), high
@@ -180,7 +197,17 @@ def sustained_pct(stream: StreamFacts) -> float:
     return share_pct if share_pct < _STEADY_PCT else 100.0
 
 
+def _round_trip(stream: StreamFacts) -> Range:
+    """Of the 95th percentile. How long the far end kept the packets is its own word: the path may have taken it all."""
+    if stream.rtt_ms is None or stream.away_ms is None:
+        return None, None
+    least_ms, most_ms = stream.rtt_ms.p95, stream.away_ms.p95
+    return (least_ms, most_ms) if most_ms - least_ms > FAR_MS else (least_ms, least_ms)
+
+
 def _jitter(stream: StreamFacts) -> Range:
+    if stream.clock_doubt is not None and stream.round_trip_jitter_ms is not None:
+        return 0.0, stream.round_trip_jitter_ms.p99
     if stream.up.jitter_ms is None or stream.down.jitter_ms is None:
         return None, None
     worse = max(stream.up.jitter_ms.p99, stream.down.jitter_ms.p99)
@@ -192,7 +219,9 @@ def _mos(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
     if voice is None:
         return None, None
     low = round(voice.plc.mos, 3)
-    if not spoilt and not clock_moved and stream.up.loss_pct is not None:
+    least_ms, most_ms = _round_trip(stream)
+    clock_holds = not clock_moved and stream.clock_doubt is None and least_ms == most_ms
+    if not spoilt and clock_holds and stream.up.loss_pct is not None:
         return low, low
     best = best_mos(stream, spoilt, clock_moved=clock_moved)
     return low, low if best is None else max(low, round(best, 3))

@@ -79,10 +79,12 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
     replies = far_end.ask_closely(context, reflector)
     before = replies.far_end
     if before is None:
-        unsigned = reflector.key is not None and far_end.ask(context, replace(reflector, key=None)) is not None
-        reason = sentences.cannot_use_reflector(reflector, unusable=unsigned or replies.unusable > 0)
+        unusable = replies.unusable
+        if reflector.key is not None and far_end.ask(context, replace(reflector, key=None)) is not None:
+            unusable = "not signed with the key"
+        reason = sentences.cannot_use_reflector(reflector, unusable)
         return _without_reflector(options, context, reason)
-    target = _Target(reflector, before.stateful is True)
+    target = _Target(reflector, before)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
     after = far_end.ask(context, reflector)
@@ -101,7 +103,7 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
 @dataclass(frozen=True)
 class _Target:
     reflector: far_end.Reflector
-    stateful: bool
+    far_end: FarEnd
 
 
 def _stream(context: Context, target: _Target, channels: int, seconds: float, ip_octets: int) -> StreamFacts:
@@ -113,7 +115,8 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
         packets=round(seconds * PACKETS_PER_S),
         ip_octets=ip_octets,
         ssid=secrets.randbelow(65535) + 1,
-        stateful=target.stateful,
+        stateful=target.far_end.stateful is True,
+        believes_tlvs=target.far_end.tells_tlvs,
         source=context.link.source,
         dscp=EF,
         key=None if reflector.key is None else reflector.key.hex(),

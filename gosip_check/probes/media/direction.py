@@ -11,6 +11,8 @@ from gosip_check.probes.media.summary import Spread
 from gosip_check.records import Record
 
 PACKET_MS = 20
+LATE_MS = 10.0
+"A packet that an end sends this much late goes out in a clump with others: see `bounds`."
 JITTER_BUFFER_MS = 40.0
 "Assumed of the phone. A packet that comes later than that after its spurt's start is lost to the listener."
 SPURT = 50
@@ -35,13 +37,13 @@ class DirectionFacts(Record, frozen=True):
     "Packets that arrived, and in time, of those sent into this direction."
     rate_kbps: float | None
     "At IP, of the same packets."
-    late: int
-    "Packets that arrived, but not in time."
+    late: int | None
+    "Packets that arrived, but not in time. None where the far end's clock is not believed, as jitter and variation."
     jitter_ms: Spread | None
     variation_p99_ms: float | None
     "99th percentile of the delay over the smallest within 15 s."
     too_late_pct: float
-    "Packets that miss a jitter buffer."
+    "Packets that miss a jitter buffer. This and the growth are at most so much where the clock is not believed."
     growth_ms: float
     "How much longer packets took at the end than at the start, on the median channel."
     burst_ratio: float
@@ -105,6 +107,10 @@ class Pool:
             summary.percentile(sorted(variation), 99) if variation else None,
         )
 
+    def take_times_of(self, whole: "Pool") -> None:
+        """Where those of this direction are not believed: the round trip's are at least as long, and vary as much."""
+        self.too_late, self.variation, self.growths_ms = whole.too_late, whole.variation, whole.growths_ms
+
     def late(self, before: "Pool | None" = None) -> int:
         """How many arrived later than a stream of that length explains, and than the direction before had made them."""
         if not self.arrivals_ns:
@@ -122,27 +128,31 @@ class Pool:
         return min(self.arrivals_ns) + self.slots * PACKET_MS * 1_000_000
 
 
-def direction_facts(pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late: int) -> DirectionFacts:
+def direction_facts(
+    pool: Pool, sent: Sequence[int], known: bool, kbps_each: float, late: int, timed: bool = True
+) -> DirectionFacts:
     """sent: packets per slot that were sent into this direction; late: see `Pool.late`.
 
     known: its losses can be told from those of the other. kbps_each: what one packet that arrives adds at IP.
+    timed: its times are believed; where not, `late` is the round trip's.
     """
     offered = sum(sent)
     known = known and offered > 0
+    in_time = known and (timed or not late)
     arrived = offered - pool.total - late
-    jitter = Spread.of(pool.jitter)
-    timed = len(pool.variation)
+    jitter = Spread.of(pool.jitter) if timed else None
+    count = len(pool.variation)
     return DirectionFacts(
         lost=pool.total if known else None,
         loss_pct=100 * pool.total / offered if known else None,
         window15_loss_pct=summary.worst_window_pct(pool.lost, sent, WINDOW_15_S) if known else None,
         burst200_loss_pct=summary.worst_window_pct(pool.lost, sent, WINDOW_200_MS) if known else None,
-        delivered_pct=100 * arrived / offered if known else None,
-        rate_kbps=kbps_each * arrived if known else None,
-        late=late,
+        delivered_pct=100 * arrived / offered if in_time else None,
+        rate_kbps=kbps_each * arrived if in_time else None,
+        late=late if timed else None,
         jitter_ms=Spread(p50=jitter.p50, p99=jitter.p99, max=pool.jitter_max) if jitter else None,
-        variation_p99_ms=summary.percentile(sorted(pool.variation), 99) if timed else None,
-        too_late_pct=100 * pool.too_late / timed if timed else 0.0,
+        variation_p99_ms=summary.percentile(sorted(pool.variation), 99) if count and timed else None,
+        too_late_pct=100 * pool.too_late / count if count else 0.0,
         growth_ms=max(0.0, median(pool.growths_ms)) if pool.growths_ms else 0.0,
         burst_ratio=summary.burst_ratio(pool.bursts, offered),
     )

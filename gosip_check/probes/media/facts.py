@@ -37,6 +37,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     "Address and port of the far end."
     reflector_stateful: bool | None = None
     "It counts what it sends, so that the direction of a loss is known (RFC 8762 4)."
+    reflector_is_echo: bool | None = None
+    "It sends back what it is sent: no reflector, so nothing is known of either direction by itself."
     mapped_address: str | None = None
     "Our address and port as the far end saw them."
     duration_s: float | None = None
@@ -56,6 +58,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     "Answers that came more than once."
     reordered: int | None = None
     "Answers that came after one to a later packet."
+    strays: int | None = None
+    "Packets from the far end that answer none that was sent. Each may be the answer to one that counts as lost."
     longest_burst: int | None = None
     "Packets lost one after the other on one channel, at most."
     burst_ratio: float | None = None
@@ -96,7 +100,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     variation_down_p99_ms: float | None = None
     "99th percentile of the delay over the smallest within 15 s."
     rtt_ms: RoundTrip | None = None
-    "Of every packet that came back, without the time that the far end kept it."
+    """Of every packet that came back, without the time that the far end kept it. None where that is long by its own
+    word: `between` has what the path may have taken. By this machine's clock alone where that word cannot be true."""
     mos: float | None = None
     "Mean opinion score of G.711 with loss concealment in the worse direction, as far as both ends can be trusted."
     r_factor: float | None = None
@@ -135,13 +140,15 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     far_refused: int | None = None
     "Packets that the far end's rate limit refused; None where it does not say."
     far_late: int | None = None
-    "Packets that the far end kept for more than 10 ms."
+    "Packets that the far end kept for more than 10 ms longer than others."
     far_restarted: bool | None = None
     far_answered_afterwards: bool | None = None
     clock_step_ms: float | None = None
     "How far this machine's clock was moved while media was sent."
     far_clock_step_ms: float | None = None
     "How far the far end's clock was moved, as far as all channels show it; it is taken out of all delays."
+    far_clock_believed: bool | None = None
+    "False where the far end's times cannot be true: no figure that needs them is there, but for its bounds."
 
     per_channel: list[ChannelFacts] = []
     series: list[Series] = []
@@ -150,7 +157,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     round_trips: list[Responder] = []
     "Without a reflector: who was asked instead."
     between: dict[str, Range] = {}
-    "Fact -> lowest and highest that it can be, of those that could not be decided."
+    "Fact -> lowest and highest that it can be, of those that are not known exactly."
 
 
 def facts_of_stream(
@@ -168,6 +175,7 @@ def facts_of_stream(
     """
     drops, ending = end
     known: dict[str, Any] = {name: low for name, (low, high) in ranges.items() if low == high}
+    known["rtt_ms"] = None if "rtt_ms.p95" in ranges else stream.rtt_ms
     voice = voice_quality(stream)
     sentence = capacity[0].sentence(capacity[1]) if capacity else None
     return Facts(
@@ -179,6 +187,7 @@ def facts_of_stream(
         **known,
         reflector=reflector,
         reflector_stateful=far.stateful,
+        reflector_is_echo=far.is_echo,
         mapped_address=str(far_end.Reflector(*far.mapped)) if far.mapped else None,
         duration_s=stream.packets / PACKETS_PER_S,
         burst_ratio=_burst_ratio(stream),
@@ -189,6 +198,7 @@ def facts_of_stream(
         far_drops=drops.kernel if drops else None,
         far_refused=drops.refused if drops else None,
         far_restarted=stream.restarted or ending is Ending.RESTARTED,
+        far_clock_believed=stream.clock_doubt is None,
         far_answered_afterwards=ending is not Ending.SILENT,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
         evidence=sentences.evidence(stream, far, own_trouble(stream, drops, ending), ranges, voice, calls, sentence),
@@ -197,7 +207,8 @@ def facts_of_stream(
 
 def _of_same_name(record: Record) -> dict[str, Any]:
     """What a record holds under the very names that a report has."""
-    return {name: getattr(record, name) for name in record.__struct_fields__ if name in Facts.__struct_fields__}
+    names = set(record.__struct_fields__) & set(Facts.__struct_fields__) - {"rtt_ms"}
+    return {name: getattr(record, name) for name in names}
 
 
 def _of_direction(direction: Literal["up", "down"], facts: DirectionFacts) -> dict[str, Any]:

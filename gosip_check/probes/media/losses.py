@@ -2,8 +2,8 @@
 
 A stateful reflector numbers what it sends: between two answers, the packets that its own count skips were lost on the
 way down, the others that are missing never reached it. Nothing can be said about what follows the last answer, or
-about what was lost while the reflector began to count again; nor about anything when it copies the sender's number, or
-counts more than this channel sent (one counter for all flows).
+about what was lost while the reflector began to count again; nor about anything when its numbers are no count of this
+channel: copies of the sender's, more than were sent (one counter for all flows), the same again and again.
 """
 
 from bisect import bisect_left
@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 _RESTART = 64
 """A far count this much below its highest is no reordering: the session began again (a NAT changed the port, say). So
 it did where two packets have the same count."""
+_COUNTS_ON = 25
+"A session that began again counts on for so many answers at least: numbers that fall more often are no count."
+_SWAPPED = 3
+"Packets that overtook others may have been counted before that one."
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         highest = max(highest, number)
         far_of[number] = far
     missing = [number for number in range(sent) if number not in far_of]
+    undirected = Losses(undecided=missing, duplicates=duplicates, reordered=reordered, have_direction=False)
     if not stateful or _counts_others_too(far_of, sent, len(counted_twice)):
-        return Losses(undecided=missing, duplicates=duplicates, reordered=reordered, have_direction=False)
+        return undirected
     counted_twice.sort()
     up: list[int] = []
     down: list[int] = []
@@ -65,11 +70,15 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         far = far_of[number] - bisect_left(counted_twice, far_of[number])
         gap = range(before + 1, number)
         if far < before_far - _RESTART or far_of[number] in counts:
+            if far > number - before + _SWAPPED:  # more than were sent since
+                return undirected
             at_restart.extend(gap)
             restarts += 1
             counts = {far_of[number]}
             before, before_far, owed = number, far, 0
             continue
+        if far - before_far > number - before + _RESTART:
+            return undirected
         counts.add(far_of[number])
         reached = max(far, before_far) - before_far
         owed += number - before - reached
@@ -79,6 +88,8 @@ def locate(sent: int, replies: Sequence[tuple[int, int]], stateful: bool) -> Los
         up.extend(gap[:never_arrived])
         down.extend(gap[never_arrived:])
         before, before_far = number, max(far, before_far)
+    if restarts * _COUNTS_ON > len(far_of):
+        return undirected
     undecided = [*at_restart, *range(before + 1, sent)]
     return Losses(up, down, undecided, duplicates, reordered, at_restart=at_restart, restarts=restarts)
 

@@ -11,6 +11,7 @@ from gosip_check.probes.media.bounds import LOADED_PCT, Range, sustained_pct
 from gosip_check.probes.media.direction import DirectionFacts
 from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream_facts import StreamFacts
+from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.media.voice import VoiceQuality
 
 _GET_ONE = (
@@ -25,15 +26,15 @@ def cannot_send_to_reflector(trouble: str) -> str:
     return f"No media was sent: {trouble} That is the far end's address or this machine, not the line."
 
 
-def cannot_use_reflector(reflector: Reflector, *, unusable: bool) -> str:
-    """Why nothing was sent to a reflector. unusable: it answers, but not with our key, or not as a reflector does."""
-    if unusable and reflector.key is not None:
+def cannot_use_reflector(reflector: Reflector, unusable: str | None) -> str:
+    """Why nothing was sent to a reflector. unusable: how it answers, where it does, but not as a reflector should."""
+    if unusable is not None and reflector.key is not None:
         return (
             f"The reflector at {reflector} answers, but its answers are not signed with the key of "
             "--reflector-key-file: it has another key or none."
         )
-    if unusable:
-        return f"Something at {reflector} answers, but not as a STAMP or TWAMP Light reflector does."
+    if unusable is not None:
+        return f"Something at {reflector} answers, but not as a STAMP or TWAMP Light reflector does: {unusable}."
     key = "need a key (--reflector-key-file)" if reflector.key is None else "have another key"
     return (
         f"The reflector at {reflector} did not answer. It may be down, refuse this site or {key}, or the firewall may "
@@ -55,25 +56,43 @@ def evidence(
     troubles: see `own_trouble`; ranges: see `bounds_of`; calls: what was delivered of real G.711 packets, where tried;
     capacity: a sentence, where it was looked for.
     """
+    wrong_clock = _wrong_clock(stream, far_end)
     doubt = f" But {' and '.join(troubles)}, so part of this may not be the path's doing." if troubles else ""
     stated = {
         "delivered_pct": _bandwidth(stream, ranges["delivered_pct"], calls, capacity),
         "window15_loss_pct": _loss(stream, far_end),
         "burst200_loss_pct": _bursts(stream),
-        "worst_jitter_ms": _jitter(stream),
-        "mos": _mos(voice, ranges["mos"]),
+        "worst_jitter_ms": _jitter(stream, wrong_clock),
+        "mos": _mos(voice, ranges["mos"], wrong_clock),
     }
     for fact in stated:
         low, high = ranges[fact]
         stated[fact] += doubt if low != high or low is None else ""
     stated["dscp_survives"] = _dscp(stream)
     if stream.rtt_ms is not None:
-        trip = stream.rtt_ms
-        stated["rtt_ms.p95"] = (
-            f"Round trip {trip.p50:.1f} ms in the middle, {trip.p95:.1f} ms p95, {trip.max:.1f} ms at worst "
-            f"(half of p95: {trip.p95 / 2:.1f} ms)."
-        )
+        stated["rtt_ms.p95"] = _round_trip(stream.rtt_ms, ranges.get("rtt_ms.p95"), wrong_clock)
+    else:
+        stated["rtt_ms.p95"] = f"No packet came back whose round trip could be timed.{doubt}"
     return stated
+
+
+def _wrong_clock(stream: StreamFacts, far_end: FarEnd) -> str | None:
+    """Why nothing that needs the far end's times is known, a sentence without its full stop; None where it is."""
+    if stream.clock_doubt is None:
+        return None
+    if far_end.is_echo:
+        return "The far end echoes, it is not a STAMP reflector, and tells no times"
+    return f"The reflector's clock {stream.clock_doubt}"
+
+
+def _round_trip(trip: RoundTrip, open_ms: Range | None, wrong_clock: str | None) -> str:
+    text = f"Round trip {trip.p50:.1f} ms in the middle, {trip.p95:.1f} ms p95, {trip.max:.1f} ms at worst"
+    if wrong_clock is not None:
+        return f"{text}, by this machine's clock and with the far end's own time in it. {wrong_clock}."
+    text += f" (half of p95: {trip.p95 / 2:.1f} ms)."
+    if open_ms is not None:
+        text += f" With the time that the reflector says it kept packets, p95 is {open_ms[1]:.1f} ms."
+    return text
 
 
 def evidence_without_reflector(
@@ -164,8 +183,10 @@ def _loss(stream: StreamFacts, far_end: FarEnd) -> str:
     lost = stream.sent - stream.received
     low, high = summary.wilson(lost, stream.sent)
     window = f"in the worst {min(15.0, stream.packets / 50):g} s"
-    if stream.up.lost is None or stream.down.lost is None:
+    if stream.up.lost is None or stream.down.lost is None or far_end.is_echo:
         why = "the reflector is stateless" if far_end.stateful is False else "the answers do not show the direction"
+        if far_end.is_echo:
+            why = "the far end echoes, it is not a STAMP reflector"
         text = (
             f"Round trip only ({why}): {lost} of {stream.sent} packets lost, "
             f"{stream.round_trip_window15_pct:.2f} % {window}."
@@ -177,6 +198,8 @@ def _loss(stream: StreamFacts, far_end: FarEnd) -> str:
         )
         if stream.lost_undecided:
             text += f" {stream.lost_undecided} more in one direction or the other."
+    if far_end.oddities:
+        text += f" The reflector's answers {' and '.join(far_end.oddities)}."
     if lost:
         return f"{text} So many packets put the loss between {100 * low:.2g} % and {100 * high:.2g} %."
     return f"{text} So many packets prove only that the loss is below {100 * high:.2g} %."
@@ -189,7 +212,13 @@ def _bursts(stream: StreamFacts) -> str:
     )
 
 
-def _jitter(stream: StreamFacts) -> str:
+def _jitter(stream: StreamFacts, wrong_clock: str | None) -> str:
+    whole = stream.round_trip_jitter_ms
+    if wrong_clock is not None and whole is not None:
+        return (
+            f"{wrong_clock}, so the jitter of one direction is not known. That of both together, by this machine's "
+            f"clock, is {whole.p99:.3g} ms p99, {whole.max:.3g} ms at worst, and neither direction's is larger."
+        )
     up, down = stream.up.jitter_ms, stream.down.jitter_ms
     if up is None or down is None:
         return "No packet came back, so there is no jitter to measure."
@@ -202,7 +231,7 @@ def _jitter(stream: StreamFacts) -> str:
     return text
 
 
-def _mos(voice: VoiceQuality | None, score: Range) -> str:
+def _mos(voice: VoiceQuality | None, score: Range, wrong_clock: str | None) -> str:
     if voice is None:
         return "There is no round trip that a call's score could be worked out from."
     inputs = voice.inputs_plc
@@ -212,6 +241,8 @@ def _mos(voice: VoiceQuality | None, score: Range) -> str:
         f"without, from {inputs.ta_ms:.0f} ms mouth to ear (assuming a jitter buffer of 40 ms that adapts with every "
         f"talk spurt), {inputs.ppl_pct:.2g} % lost or too late, burst ratio {inputs.burst_ratio:.2g}; {inputs.formula}."
     )
+    if low != high and high is not None and wrong_clock is not None:
+        return f"{text} That is the least, and {high:.2f} the most. {wrong_clock}."
     if low != high and high is not None:
         text += f" That is the least; without losses that may not be the worse direction's own it is {high:.2f}."
     return text

@@ -11,7 +11,6 @@ read when it has just been sent to, and never waited for. Never spins.
 import contextlib
 import errno
 import gc
-import itertools
 import os
 import resource
 import socket
@@ -23,12 +22,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gosip_check.probes.media.stream_facts import Answer, ChannelLog, SendingFacts, StreamFacts, facts_of
+from gosip_check.probes.media import answer
+from gosip_check.probes.media.answer import COS_OCTETS, Arrival
+from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import Link, Record
 from gosip_check.wire import stamp
-from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, StampError, Tlv
+from gosip_check.wire.stamp_sent import Sent
+from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, Tlv
 
 PACKETS_PER_S = 50
 _INTERVAL_S = 1 / PACKETS_PER_S
@@ -45,13 +47,16 @@ _NS = 1_000_000_000
 _NICE = -10
 _QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
 "The interface of this machine took no more: the first bottleneck upwards, not a fault of ours."
-_ARRIVAL = struct.Struct("=qB")
-_COS_OCTETS = 8
+_ARRIVAL = struct.Struct("=qBH")
+"When, its DSCP, and how many octets it had."
 _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
 
 
 class StreamPlan(Record, frozen=True):
-    """What to send. packets: for each channel; ip_octets: of each packet; key: hexadecimal, for authenticated mode."""
+    """What to send. packets: for each channel; ip_octets: of each packet; key: hexadecimal, for authenticated mode.
+
+    stateful, believes_tlvs: what is known of the far end (see `far_end.FarEnd`).
+    """
 
     address: str
     port: int
@@ -60,6 +65,7 @@ class StreamPlan(Record, frozen=True):
     ip_octets: int
     ssid: int
     stateful: bool
+    believes_tlvs: bool = True
     source: str | None = None
     dscp: int = 46
     key: str | None = None
@@ -78,17 +84,34 @@ class _Channel:
         cos = Tlv(CLASS_OF_SERVICE, bytes(ClassOfService(plan.dscp, 0, 0, False)))
         self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=[cos], key=key)
         base = stamp.UNAUTHENTICATED_OCTETS if key is None else stamp.AUTHENTICATED_OCTETS
-        self.kept_octets = base + _COS_OCTETS
+        self.kept_octets = base + COS_OCTETS
         self.octets = plan.octets
+        self.sent = Sent()
         self.log = bytearray()
         self.short = 0
+
+    def send(self, sequence: int) -> None:
+        """Raises OSError where the packet did not leave."""
+        sent_ns = time.time_ns()
+        self.sent.add(sequence, sent_ns)
+        _send_one(self.sock, self.packet.fill(sequence, sent_ns))
 
     def read(self) -> None:
         """Keep what has arrived: the octets that matter and when."""
         while received := flow.receive(self.sock):
             data, arrived_ns, dscp = received
             self.short += len(data) < self.octets
-            self.log += data[: self.kept_octets].ljust(self.kept_octets, b"\0") + _ARRIVAL.pack(arrived_ns, dscp)
+            kept = data[: self.kept_octets].ljust(self.kept_octets, b"\0")
+            self.log += kept + _ARRIVAL.pack(arrived_ns, dscp, len(data))
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """What was kept, in order of arrival."""
+        size = self.kept_octets + _ARRIVAL.size
+        for at in range(0, len(self.log), size):
+            entry = bytes(self.log[at : at + size])
+            arrived_ns, dscp, octets = _ARRIVAL.unpack_from(entry, self.kept_octets)
+            base = self.kept_octets - COS_OCTETS
+            yield Arrival(entry[: min(base, octets)], entry[base : self.kept_octets], arrived_ns, dscp)
 
 
 def stream(plan: StreamPlan) -> StreamFacts:
@@ -107,7 +130,8 @@ def stream(plan: StreamPlan) -> StreamFacts:
         for channel in channels:
             channel.sock.close()
     gc.enable()
-    logs = (ChannelLog(sent=plan.packets + _TAIL, answers=_answers(channel, plan, key)) for channel in channels)
+    asked = plan.dscp if plan.believes_tlvs else None
+    logs = (answer.read(channel.arrivals(), channel.sent, plan.packets + _TAIL, key, asked) for channel in channels)
     return facts_of(logs, plan.channels, plan.packets, plan.ip_octets, plan.stateful, sending, drops, short, dscp)
 
 
@@ -129,7 +153,7 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
         channel = channels[turn]
         late_s.append(time.monotonic() - deadline_s)
         try:
-            _send_one(channel.sock, channel.packet.fill(sequence, time.time_ns()))
+            channel.send(sequence)
         except OSError as error:  # the packet did not leave
             if error.errno in _QUEUE_FULL:
                 queue_full += 1
@@ -171,7 +195,7 @@ def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
         if wait_s > _SLEEP_FROM_S:
             time.sleep(wait_s)
         with contextlib.suppress(OSError):
-            _send_one(channel.sock, channel.packet.fill(plan.packets + turn, time.time_ns()))
+            channel.send(plan.packets + turn)
         channel.read()
 
 
@@ -187,42 +211,6 @@ def _read_the_rest(channels: list[_Channel], sent: int) -> None:
             return
         if octets != before:
             heard_s, before = time.monotonic(), octets
-
-
-def _answers(channel: _Channel, plan: StreamPlan, key: bytes | None) -> Iterator[Answer]:
-    """The log decoded, in order of arrival; packets that are no answer of this session are left out."""
-    size = channel.kept_octets + _ARRIVAL.size
-    log, channel.log = bytes(channel.log), bytearray()
-    return itertools.chain.from_iterable(_answer(log[at : at + size], plan, key) for at in range(0, len(log), size))
-
-
-def _answer(entry: bytes, plan: StreamPlan, key: bytes | None) -> list[Answer]:
-    arrived_ns, dscp = _ARRIVAL.unpack_from(entry, len(entry) - _ARRIVAL.size)
-    octets = entry[: -_ARRIVAL.size]
-    try:
-        reply = stamp.parse_reply(octets[:-_COS_OCTETS], key)
-    except StampError:
-        return []
-    if reply.ssid not in (plan.ssid, 0):
-        return []
-    seen, marked = None, True
-    if octets[-_COS_OCTETS:-4] == bytes([0, CLASS_OF_SERVICE, 0, 4]):
-        service = ClassOfService.parse(octets[-4:])
-        seen, marked = service.seen, not service.refused
-    return [
-        Answer(
-            reply.sender_sequence,
-            reply.sequence,
-            (reply.received_ns - reply.sender_sent_ns) / 1e6,
-            (arrived_ns - reply.sent_ns) / 1e6,
-            (reply.sent_ns - reply.received_ns) / 1e6,
-            reply.received_ns,
-            arrived_ns,
-            seen,
-            dscp,
-            marked,
-        )
-    ]
 
 
 def _say(message: object) -> None:

@@ -1,19 +1,21 @@
 """From what one stream of N channels brought back to numbers. Pure; judges nothing and knows no threshold.
 
 `up` is site to far end, `down` the way back. Directions of loss need a stateful reflector (see `losses`). Jitter and
-delay variation are known per direction without synchronised clocks; the delay itself only as a round trip.
+delay variation are known per direction without synchronised clocks; the delay itself only as a round trip. Where the
+far end's times cannot be true, the figures that need them are None, and the round trip is by our own clock alone.
 """
 
-from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import NamedTuple, Self
+from typing import Self
 
-from gosip_check.probes.media import far_clock, losses, summary
+from msgspec import structs
+
+from gosip_check.probes.media import losses, summary
+from gosip_check.probes.media.answer import ChannelLog
 from gosip_check.probes.media.direction import (
+    LATE_MS,
     PACKET_MS,
     WINDOW_15_S,
     WINDOW_200_MS,
@@ -22,39 +24,13 @@ from gosip_check.probes.media.direction import (
     Timing,
     direction_facts,
 )
-from gosip_check.probes.media.summary import Extremes, Histogram, RoundTrip, Spread, shares
+from gosip_check.probes.media.far_clock import Doubt
+from gosip_check.probes.media.summary import Histogram, RoundTrip, Spread, shares
+from gosip_check.probes.media.times import Times
 from gosip_check.records import Record, Series
 
-LATE_MS = 10.0
-"A packet that an end sends this much late goes out in a clump with others: see `bounds`."
 _UNDECIDED_SHARE = 0.01
 "With more packets than this lost in a direction that nobody can tell, nothing is said about either."
-
-
-class Answer(NamedTuple):
-    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none."""
-
-    sequence: int
-    far_sequence: int
-    up_ms: float
-    down_ms: float
-    far_ms: float
-    "How long the far end kept it."
-    far_ns: int
-    "When it arrived there, by the clock there."
-    arrived_ns: int
-    far_dscp: int | None
-    dscp: int
-    marked: bool = True
-    "False where the far end may not mark its answers as it was asked to."
-
-
-@dataclass(frozen=True)
-class ChannelLog:
-    """sent: packets sent, the uncounted tail included. answers: in order of arrival, read once."""
-
-    sent: int
-    answers: Iterable[Answer]
 
 
 class SendingFacts(Record, frozen=True):
@@ -137,7 +113,17 @@ class StreamFacts(Record, frozen=True):
     round_trip_window15_pct: float
     round_trip_burst200_pct: float
     round_trip_burst_ratio: float
+    round_trip_late: int
+    "Came back, but not in time."
+    round_trip_jitter_ms: Spread | None
     rtt_ms: RoundTrip | None
+    "Without the time that the far end kept the packets, as far as that is believed."
+    away_ms: RoundTrip | None
+    "With it: by our own clock alone."
+    clock_doubt: Doubt | None
+    "Why the far end's times are not believed."
+    strays: int
+    "Packets from the far end that belong to none that was sent."
     longest_burst: int
     dscp_sent: int
     dscp_at_far_end: dict[int, int]
@@ -167,21 +153,20 @@ def facts_of(
 ) -> StreamFacts:
     """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that."""
     up, down, either, whole = Pool(packets), Pool(packets), Pool(packets), Pool(packets)
-    rtts = array("f")
-    over_time = Extremes(packets, PACKET_MS / 1000)
-    far_late = unmarked = lost_at_restart = 0
+    times = Times(up, down, whole, sending.clock_step_ms, sending.lasted_s)
+    unmarked = lost_at_restart = strays = 0
     dscp_at_far_end: Counter[int] = Counter()
     dscp_received: Counter[int] = Counter()
     per_channel: list[ChannelFacts] = []
     have_direction = True
     last_answered = -1
     restarts: list[int] = []
-    clock_steps_ms: list[float] = []
     rate_kbps = ip_octets * 8 / PACKET_MS
     for log in logs:
         answers = list(log.answers)
+        strays += log.strays
         located = losses.locate(log.sent, [(a.sequence, a.far_sequence) for a in answers], stateful)
-        counted, stepped_ms = _with_steady_clock([a for a in answers if a.sequence < packets], sending.clock_step_ms)
+        counted = [a for a in answers if a.sequence < packets]
         lost = [[n for n in numbers if n < packets] for numbers in (located.up, located.down, located.undecided)]
         up.lose(lost[0])
         down.lose(lost[1])
@@ -192,20 +177,20 @@ def facts_of(
         lost_at_restart += sum(n < packets for n in located.at_restart)
         if answers:
             restarts.append(located.restarts)
-            clock_steps_ms.append(stepped_ms)
             last_answered = max(last_answered, max(a.sequence for a in answers))
         marks = Counter(a.far_dscp for a in counted if a.far_dscp is not None)
         dscp_at_far_end.update(marks)
         dscp_received.update(a.dscp for a in counted)
         unmarked += sum(not a.marked for a in counted)
-        up.arrivals_ns.extend(a.far_ns for a in counted)
-        down.arrivals_ns.extend(a.arrived_ns for a in counted)
-        far_late += sum(a.far_ms > LATE_MS for a in counted)
-        trips = [a.up_ms + a.down_ms for a in counted]
-        rtts.extend(trips)
-        over_time.add(zip((a.sequence for a in counted), trips, strict=True))
-        timing = up.time([a.up_ms for a in counted]), down.time([a.down_ms for a in counted])
+        trips, timing = times.add(counted)
         per_channel.append(_channel(packets, rate_kbps, located, lost, missing, trips, timing, marks))
+    late = up.late(), down.late(up)
+    is_timed = times.doubt is None
+    if not is_timed:
+        late = whole.late(), whole.late()
+        up.take_times_of(whole)
+        down.take_times_of(whole)
+        per_channel = [_without_far_times(channel) for channel in per_channel]
     sent = channels * packets
     every = [channels] * packets
     decided = [channels - lost for lost in either.lost]
@@ -224,13 +209,18 @@ def facts_of(
         lost_at_end=sum(whole.lost[last_answered + 1 :]),
         lost_at_restart=lost_at_restart if restarted else 0,
         restarted=restarted,
-        up=direction_facts(up, decided, known, rate_kbps / packets, up.late()),
-        down=direction_facts(down, reached, known, rate_kbps / packets, down.late(up)),
+        up=direction_facts(up, decided, known, rate_kbps / packets, late[0], is_timed),
+        down=direction_facts(down, reached, known, rate_kbps / packets, late[1], is_timed),
         round_trip_loss_pct=100 * whole.total / sent,
         round_trip_window15_pct=summary.worst_window_pct(whole.lost, every, WINDOW_15_S),
         round_trip_burst200_pct=summary.worst_window_pct(whole.lost, every, WINDOW_200_MS),
         round_trip_burst_ratio=summary.burst_ratio(whole.bursts, sent),
-        rtt_ms=RoundTrip.of(rtts),
+        round_trip_late=whole.late(),
+        round_trip_jitter_ms=Spread.of(whole.jitter),
+        rtt_ms=times.trips.summary,
+        away_ms=times.away.summary,
+        clock_doubt=times.doubt,
+        strays=strays,
         longest_burst=max(whole.bursts, default=0),
         dscp_sent=dscp_sent,
         dscp_at_far_end=dict(dscp_at_far_end),
@@ -238,47 +228,19 @@ def facts_of(
         unmarked=unmarked,
         own_drops=own_drops,
         short_answers=short_answers,
-        far_late=far_late,
-        far_clock_step_ms=_step_of_all(clock_steps_ms, sending.clock_step_ms),
+        far_late=times.far_late,
+        far_clock_step_ms=times.far_step_ms,
         sending=sending,
         per_channel=per_channel,
-        series=over_time.series("round trip", "ms")
-        + _losses_over_time(up, down, whole, decided, reached, every, known),
-        rtt_histogram=Histogram.of(rtts),
+        series=times.trips.series + _losses_over_time(up, down, whole, decided, reached, every, known),
+        rtt_histogram=times.trips.histogram,
     )
 
 
-def _with_steady_clock(answers: list[Answer], own_step_ms: float) -> tuple[list[Answer], float]:
-    """The answers as if no clock had been moved while they came, and by how much one was.
-
-    own_step_ms: of this machine's clock. Where that was moved, the arrivals here are put right, else those there.
-    """
-    moved = far_clock.steps([a.up_ms for a in answers], [a.down_ms for a in answers])
-    if not moved:
-        return answers, 0.0
-    own = abs(own_step_ms) >= far_clock.STEP_MS
-    steady = answers[: moved[0][0]]
-    total_ms = 0.0
-    for (start, step_ms), (end, _) in zip(moved, [*moved[1:], (len(answers), 0.0)], strict=True):
-        total_ms += step_ms
-        shift_ns = int(total_ms * 1e6)
-        steady += [
-            a._replace(
-                up_ms=a.up_ms - total_ms,
-                down_ms=a.down_ms + total_ms,
-                far_ns=a.far_ns - (0 if own else shift_ns),
-                arrived_ns=a.arrived_ns + (shift_ns if own else 0),
-            )
-            for a in answers[start:end]
-        ]
-    return steady, total_ms
-
-
-def _step_of_all(steps_ms: list[float], own_step_ms: float) -> float:
-    """How far the far end's clock was moved; 0 unless all channels agree, or where it was this machine's."""
-    if not steps_ms or not all(steps_ms) or abs(own_step_ms) >= far_clock.STEP_MS:
-        return 0.0
-    return median(steps_ms)
+def _without_far_times(channel: ChannelFacts) -> ChannelFacts:
+    return structs.replace(
+        channel, jitter_up_ms=None, jitter_down_ms=None, variation_up_p99_ms=None, variation_down_p99_ms=None
+    )
 
 
 def _channel(

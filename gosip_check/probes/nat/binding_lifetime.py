@@ -36,6 +36,8 @@ PLAIN_WAITS_S = (5.0, 6.0)
 _COPIES = 3
 "Late answers asked for on each socket, a moment apart: one lost packet is no lost mapping."
 _APART_S = 0.1
+_EARLY = 0.99
+"What comes before this share of the time that it was asked for did not wait, whatever the far end says of it."
 _PROMPT_WITHIN_S = 3.0
 _GRACE_S = 3.0
 _WITNESSES = 2
@@ -134,11 +136,9 @@ class _Guard:
 
     def listen(self, until_s: float) -> None:
         """Answers until then, or until all have come."""
-        while self.answered < self.sent and (
-            replies := _replies(self.context, self.sock, self.ssid, self.key, until_s)
-        ):
+        while self.answered < self.sent and (replies := _replies(self.context, self.sock, self.key, until_s)):
             self.answered += len(replies)
-            self.counted = replies[-1].sequence + 1
+            self.counted = replies[-1][0].sequence + 1
 
     @property
     def is_steady(self) -> bool:
@@ -161,31 +161,32 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
         asked_s: dict[float, float] = {}
         for wait, sock in socks.items():
             _send(sock, ssid, octets, [Tlv(ANSWER_LATER, bytes(4))], key, 0)
-            prompt = _replies(context, sock, ssid, key, time.monotonic() + _PROMPT_WITHIN_S)
+            prompt = _replies(context, sock, key, time.monotonic() + _PROMPT_WITHIN_S)
             if not prompt:
                 continue
-            understood = prompt[0].tlv(ANSWER_LATER) is not None
+            understood = prompt[0][0].tlv(ANSWER_LATER) is not None
             if not understood:
                 return Lifetimes([], [], False)
             answered[wait] = False
             late = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
+            asked_s[wait] = time.monotonic()
             for number in range(_COPIES):
                 _send(sock, ssid, octets, [late], key, number + 1)
                 context.wait(_APART_S)
-            asked_s[wait] = time.monotonic()
         longest_s = max(answered, default=0.0)
         guard = _Guard(context, fresh_flow(), key)
         for wait in sorted(answered):
             until_s = asked_s[wait] + wait + _GRACE_S
-            replies: list[Reply] = []
+            replies: list[tuple[Reply, float]] = []
             while not replies and time.monotonic() < until_s:
                 guard.speak()
                 left_s = max(0.0, asked_s[longest_s] + longest_s - time.monotonic())
                 context.say(f"NAT: waiting for answers that were asked to come late, {left_s:.0f} s to go")
-                replies = _replies(context, socks[wait], ssid, key, min(until_s, time.monotonic() + _SAY_EVERY_S))
-            answered[wait] = any(
-                reply.sender_sequence and (reply.sent_ns - reply.received_ns) / 1e9 >= wait * 0.99 for reply in replies
-            )
+                replies = _replies(context, socks[wait], key, min(until_s, time.monotonic() + _SAY_EVERY_S))
+            waited_s = [read_s - asked_s[wait] for reply, read_s in replies if reply.sender_sequence]
+            if any(seconds < wait * _EARLY for seconds in waited_s):
+                return Lifetimes([], [], False)
+            answered[wait] = bool(waited_s)
         guard.listen(time.monotonic() + _PROMPT_WITHIN_S)
     alive = [wait for wait, came in answered.items() if came]
     gone = [wait for wait, came in answered.items() if not came]
@@ -302,14 +303,13 @@ def _send(sock: socket.socket, ssid: int, octets: int, tlvs: list[Tlv], key: byt
         return
 
 
-def _replies(context: Context, sock: socket.socket, ssid: int, key: bytes | None, until_s: float) -> list[Reply]:
-    """The first answers that come, all that wait at that moment; empty when the time is up."""
+def _replies(context: Context, sock: socket.socket, key: bytes | None, until_s: float) -> list[tuple[Reply, float]]:
+    """The first answers that come, all that wait at that moment, and when they were read; empty when the time is up."""
     for _, datagrams, _ in sockets.arrivals(context, [sock], until_s):
         replies = []
         for datagram in datagrams:
             with suppress(StampError):
-                replies.append(stamp.parse_reply(datagram.data, key))
-        replies = [reply for reply in replies if reply.ssid in (ssid, 0)]
+                replies.append((stamp.parse_reply(datagram.data, key), datagram.at_s))
         if replies:
             return replies
     return []

@@ -154,6 +154,8 @@ def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> Non
     assert prompt.sender_sequence == 2
     assert reply.sender_sequence == 1
     assert reply.tlv(stamp_tlv.ANSWER_LATER) == (300).to_bytes(4, "big")
+    assert reply.sent_ns is not None
+    assert reply.received_ns is not None
     assert reply.sent_ns - reply.received_ns >= 300_000_000
 
 

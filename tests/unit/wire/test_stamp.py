@@ -78,13 +78,13 @@ def test_what_both_ends_say_survives_the_way_there_and_back(key: bytes | None) -
     assert len(octets) == len(packet)
     reply = stamp.parse_reply(octets, key)
     assert (reply.sequence, reply.sender_sequence, reply.ssid, reply.sender_ttl) == (5, 7, 3, 61)
-    assert reply.received_ns - reply.sender_sent_ns == pytest.approx(5_000_000, abs=1)
-    assert reply.sent_ns - reply.received_ns == pytest.approx(1_000_000, abs=1)
+    assert reply.sender_timestamp == stamp.ntp_timestamp(T1)
+    assert reply.received_ns == pytest.approx(T1 + 5_000_000, abs=1)
+    assert reply.sent_ns == pytest.approx(T1 + 6_000_000, abs=1)
     seen = stamp_tlv.ClassOfService.parse(reply.tlv(stamp_tlv.CLASS_OF_SERVICE) or b"")
     assert seen == stamp_tlv.ClassOfService(asked=46, seen=46, ecn=1, refused=False)
-    location = stamp_tlv.Location.parse(reply.tlv(stamp_tlv.LOCATION) or b"")
-    assert location == stamp_tlv.Location(862, 40000, bytes([192, 0, 2, 7]))
-    assert FarDrops.parse(reply.tlv(stamp_tlv.FAR_DROPS) or b"") == FarDrops(3, 4)
+    assert reply.location == stamp_tlv.Location(862, 40000, bytes([192, 0, 2, 7]))
+    assert reply.far_drops == FarDrops(3, 4)
 
 
 def test_the_hmac_tlv_covers_the_sequence_number_and_the_tlvs_before_it() -> None:
@@ -126,11 +126,12 @@ def test_a_wrong_key_is_refused_at_both_ends() -> None:
         stamp.parse_reply(packet, KEY)
 
 
-def test_a_twamp_light_reply_of_41_octets_is_read() -> None:
+def test_a_twamp_light_reply_of_41_octets_is_read_and_one_of_38_but_for_the_ttl() -> None:
     whole = answer(bytes(stamp.SenderPacket(length=44).fill(7, T1)))
     assert stamp.parse_reply(whole[:41]) == stamp.parse_reply(whole)
-    with pytest.raises(StampError):
-        stamp.parse_reply(whole[:40])
+    assert stamp.parse_reply(whole[:38]) == stamp.parse_reply(whole)._replace(sender_ttl=None)
+    with pytest.raises(StampError, match="37 octets are too few"):
+        stamp.parse_reply(whole[:37])
 
 
 def test_a_twamp_senders_random_padding_makes_no_ssid() -> None:
@@ -184,6 +185,45 @@ def test_hostile_tlvs_behind_a_good_packet_never_grow(octets: bytes) -> None:
         value = parsed.tlv(kind)
         if value is not None:
             read(value)
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_our_own_packet_that_comes_back_is_an_echo_and_no_answer(key: bytes | None) -> None:
+    """Signed with our key, too: it is our signature."""
+    tlvs = [stamp_tlv.LOCATION_REQUEST, Tlv(stamp_tlv.FAR_DROPS, bytes(8))]
+    packet = bytes(stamp.SenderPacket(length=222, ssid=9, tlvs=tlvs, key=key).fill(7, T1))
+    reply = stamp.parse_reply(packet, key)
+    assert (reply.is_echo, reply.sender_sequence, reply.ssid) == (True, 7, 9)
+    assert reply.sender_timestamp == stamp.ntp_timestamp(T1)
+    assert (reply.received_ns, reply.sent_ns, reply.location, reply.far_drops) == (None, None, None, None)
+    assert not stamp.parse_reply(answer(packet, key=key), key).is_echo
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "estimate"), [(0, 0x0001), (0, 0x4001), (1_700_000_000 << 32 | 1_000_000_000, 0x4001)]
+)
+def test_what_is_no_time_is_none(timestamp: int, estimate: int) -> None:
+    assert stamp.unix_ns(timestamp, estimate) is None
+
+
+@pytest.mark.parametrize("value", [b"", b"\0", bytes(3), bytes(4), bytes([0, 5, 0, 0]), bytes([0, 0, 0, 5]), bytes(7)])
+def test_a_tlv_whose_value_cannot_be_is_not_read(value: bytes) -> None:
+    tlvs = bytes(Tlv(stamp_tlv.LOCATION, value, 0)) + bytes(Tlv(stamp_tlv.FAR_DROPS, value, 0))
+    reply = stamp.parse_reply(answer(bytes(stamp.SenderPacket(length=44).fill(7, T1))) + tlvs)
+    assert (reply.location, reply.far_drops) == (None, None)
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_read_or_refused_as_an_answer(octets: bytes) -> None:
+    for key in (None, KEY):
+        try:
+            reply = stamp.parse_reply(octets, key)
+        except StampError:
+            continue
+        assert reply.location is None or reply.location.source_port > 0
+        assert reply.far_drops is None or max(reply.far_drops) < 1 << 32
+        for time_ns in (reply.received_ns, reply.sent_ns):
+            assert time_ns is None or abs(time_ns) < 1 << 63
 
 
 @pytest.mark.parametrize("length", [43, 45, 47])

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from gosip_check.probes.media.stream_facts import Answer, ChannelLog, SendingFacts, StreamFacts, facts_of
+from gosip_check.probes.media.answer import Answer, ChannelLog
+from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
 
 PACKETS = 1000
 START_NS = 1_700_000_000_000_000_000
@@ -59,7 +60,18 @@ def facts(
     packets: int = PACKETS,
 ) -> StreamFacts:
     logs = [ChannelLog(sent=packets + 3, answers=channel) for channel in channels]
-    return facts_of(logs, len(channels), packets, 250, stateful, sent or sending(), drops, short)
+    return facts_of_logs(*logs, stateful=stateful, sent=sent, drops=drops, short=short, packets=packets)
+
+
+def facts_of_logs(
+    *logs: ChannelLog,
+    stateful: bool = True,
+    sent: SendingFacts | None = None,
+    drops: int = 0,
+    short: int = 0,
+    packets: int = PACKETS,
+) -> StreamFacts:
+    return facts_of(logs, len(logs), packets, 250, stateful, sent or sending(), drops, short)
 
 
 def constant(ms: float) -> Callable[[int], float | None]:

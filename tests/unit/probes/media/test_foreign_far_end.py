@@ -4,13 +4,15 @@ It counts each session by itself, loses what it is told to lose, and knows no TL
 """
 
 import socket
+import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -30,11 +32,15 @@ _NTP_S = 2_208_988_800
 
 @dataclass
 class ScapyReflector:
-    """lose_up, lose_down: every how many packets of a flow one is lost, 0 for none. lost: of the first pass's media."""
+    """lose_up, lose_down: every how many packets of a flow one is lost, 0 for none. lost: of the first pass's media.
+
+    alter: what it sends instead of its answer, of the answer and when the request came.
+    """
 
     lose_up: int = 0
     lose_down: int = 0
     stateful: bool = True
+    alter: Callable[[Any, float], bytes] = lambda answer, _: bytes(answer)
     lost: Counter[str] = field(default_factory=Counter)
 
     def serve(self, sock: socket.socket, stop: threading.Event) -> None:
@@ -67,7 +73,7 @@ class ScapyReflector:
                     for tlv in request.tlv_objects
                 ],
             )  # fmt: skip
-            sock.sendto(bytes(answer), peer)
+            sock.sendto(self.alter(answer, received_s - _NTP_S), peer)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +122,59 @@ def test_a_stateless_one_tells_no_way() -> None:
         facts = measured(port)
     assert (facts.reflector_stateful, facts.lost_up, facts.lost_down) == (False, None, None)
     assert facts.round_trip_loss_pct == pytest.approx(5, abs=1)
+
+
+def in_ptp_time(answer: Any, received_s: float) -> bytes:
+    """RFC 8186: Z is set, and the lower half of a time counts nanoseconds."""
+    raw = import_module("scapy.fields").RawVal
+    answer.err_estimate.Z = 1
+    for name, at_s in (("ts_rx", received_s), ("ts", time.time())):
+        setattr(answer, name, raw(struct.pack("!II", int(at_s), int(at_s % 1 * 1e9))))
+    return bytes(answer)
+
+
+def without_t2(answer: Any, _: float) -> bytes:
+    answer.ts_rx = 0
+    return bytes(answer)
+
+
+def of_another_session(answer: Any, _: float) -> bytes:
+    answer.ssid ^= 0x0F0F
+    return bytes(answer)
+
+
+def test_ptp_time_is_read_where_it_is_said_to_be() -> None:
+    with served(ScapyReflector(alter=in_ptp_time)) as port:
+        facts = measured(port)
+    assert facts.far_clock_believed
+    assert facts.jitter_up_ms is not None
+    assert facts.rtt_ms is not None
+    assert 0 <= facts.rtt_ms.min <= facts.rtt_ms.p50 < 50
+
+
+def test_one_that_does_not_say_when_packets_arrived_times_no_direction() -> None:
+    reflector = ScapyReflector(lose_up=20, alter=without_t2)
+    with served(reflector) as port:
+        facts = measured(port)
+    assert (facts.lost_up, facts.lost_down) == (reflector.lost["up"], 0)
+    assert (facts.far_clock_believed, facts.worst_jitter_ms, facts.jitter_up_ms) == (False, None, None)
+    assert "The reflector's clock does not say when packets arrived" in facts.evidence["worst_jitter_ms"]
+    assert facts.rtt_ms is not None
+    assert 0 <= facts.rtt_ms.min <= facts.rtt_ms.p50 < 50
+
+
+@pytest.mark.parametrize(
+    ("alter", "says"),
+    [
+        (of_another_session, "carry another session identifier (SSID) than ours"),
+        (lambda answer, _: bytes(answer)[:38], "have 38 octets, so they do not tell with which TTL packets arrived"),
+    ],
+)
+def test_answers_that_no_standard_foresees_are_answers(alter: Callable[[Any, float], bytes], says: str) -> None:
+    with served(ScapyReflector(alter=alter)) as port:
+        facts = measured(port)
+    assert (facts.received, facts.lost_up, facts.lost_down) == (300, 0, 0)
+    assert says in facts.evidence["window15_loss_pct"]
 
 
 def test_one_that_cannot_wait_is_not_taken_for_a_binding_that_lives() -> None:

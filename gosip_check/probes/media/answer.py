@@ -1,0 +1,126 @@
+"""What came back on one channel, packet by packet: which packet is it an answer to, and what of it can be true? Pure.
+
+Loss and round trip rest on our own clock and on what was sent. The far end's times are kept only where they can be
+true; what a whole stream says of its clock is worked out in `stream_facts`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gosip_check.probes.media.far_clock import Doubt, doubt_of
+from gosip_check.wire import stamp
+from gosip_check.wire.stamp import Reply
+from gosip_check.wire.stamp_sent import Match, Sent
+from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, StampError
+
+COS_OCTETS = 8
+"Of the Class of Service TLV, the first of those that a packet carries."
+_REPEATED_SHARE = 0.1
+"No network doubles so many packets."
+
+
+class Arrival(NamedTuple):
+    """A packet as it was kept: the base packet, the octets of its Class of Service TLV, when it came, its own DSCP."""
+
+    octets: bytes
+    service: bytes
+    arrived_ns: int
+    dscp: int
+
+
+class Answer(NamedTuple):
+    """One packet that came back. Clock offsets are still in `up_ms` and `down_ms`; their sum has none."""
+
+    sequence: int
+    far_sequence: int
+    up_ms: float
+    down_ms: float
+    far_ms: float
+    "How long the far end kept it."
+    far_ns: int
+    "When it arrived there, by the clock there."
+    arrived_ns: int
+    far_dscp: int | None
+    dscp: int
+    marked: bool = True
+    "False where the far end may not mark its answers as it was asked to."
+    doubt: Doubt | None = None
+    "Why the far end's times cannot be true. `up_ms` is then all the time that the packet was away."
+
+    @property
+    def away_ms(self) -> float:
+        """From sending to arrival by our own clock, the far end's time included."""
+        return self.up_ms + self.far_ms + self.down_ms
+
+
+@dataclass(frozen=True)
+class ChannelLog:
+    """sent: packets sent, the uncounted tail included. answers: in order of arrival.
+
+    strays: packets from the far end that belong to none that was sent. Each may be the answer to one that is missing.
+    """
+
+    sent: int
+    answers: Iterable[Answer]
+    strays: int = 0
+
+
+def read(arrivals: Iterable[Arrival], sent: Sent, packets: int, key: bytes | None, dscp: int | None) -> ChannelLog:
+    """packets: how many were sent. dscp: what they and the answers were asked to be marked with; None: ask nobody.
+
+    Where only numbers tell which packet an answer is to, and they tell of packets that were never sent, or again and
+    again of the same, none of them is believed.
+    """
+    certain: list[Answer] = []
+    by_number: list[Answer] = []
+    strays = repeated = never_sent = 0
+    answered: set[int] = set()
+    for arrival in arrivals:
+        try:
+            reply = stamp.parse_reply(arrival.octets, key)
+        except StampError:
+            strays += 1
+            continue
+        match = sent.match(reply, arrival.arrived_ns)
+        if match is None:
+            never_sent += 1
+            continue
+        if match.number in answered and not match.is_certain:
+            repeated += 1
+            continue
+        answered.add(match.number)
+        (certain if match.is_certain else by_number).append(_answer(reply, match, arrival, dscp))
+    strays += repeated + never_sent
+    if by_number and (never_sent or repeated > _REPEATED_SHARE * len(by_number)):
+        return ChannelLog(packets, certain, strays + len(by_number))
+    answers = sorted(certain + by_number, key=lambda a: a.arrived_ns) if by_number else certain
+    return ChannelLog(packets, answers, strays)
+
+
+def _answer(reply: Reply, match: Match, arrival: Arrival, dscp: int | None) -> Answer:
+    seen, marked = None, True
+    if dscp is not None and arrival.service[:4] == bytes([0, CLASS_OF_SERVICE, 0, 4]) and not reply.is_echo:
+        service = ClassOfService.parse(arrival.service[4:])
+        if service.asked == dscp:
+            seen, marked = service.seen, not service.refused
+    doubt = doubt_of(reply, match.away_ns)
+    up_ms, far_ms, down_ms, far_ns = match.away_ns / 1e6, 0.0, 0.0, 0
+    if doubt is None and reply.received_ns is not None and reply.sent_ns is not None:
+        far_ns = reply.received_ns
+        up_ms = (far_ns - arrival.arrived_ns + match.away_ns) / 1e6
+        far_ms = (reply.sent_ns - far_ns) / 1e6
+        down_ms = (arrival.arrived_ns - reply.sent_ns) / 1e6
+    return Answer(
+        match.number,
+        reply.sequence,
+        up_ms,
+        down_ms,
+        far_ms,
+        far_ns,
+        arrival.arrived_ns,
+        seen,
+        arrival.dscp,
+        marked,
+        doubt,
+    )
