@@ -141,5 +141,5 @@ def test_fill_as_a_command(tmp_path: Path) -> None:
     made = json.loads(subprocess.run(
         [*TOOL, "demo", "--form", path, "--json", "-", "--quiet"], capture_output=True, timeout=60).stdout)  # fmt: skip
     assert "internet_1.address" in made["form"]["discovered"]
-    lacking = here("report", "check", save(made, tmp_path))[1]
-    assert re.search(r"Its form lacks contact, contact_number, pbx\.vendor", lacking)
+    missing = here("report", "check", save(made, tmp_path))[1]
+    assert re.search(r"Not filled in on its form: contact, contact_number, pbx\.vendor", missing)
