@@ -10,7 +10,9 @@ from typing import NamedTuple
 from gosip_check.wire.stamp import Reply, unix_ns
 
 _COPY_NS = 1_000_000
-"Some copy T1 through a float, so it may come back so much different."
+"Some copy T1 through a float, so beside the right number it may be so much off."
+_ROUNDING_NS = 1_000
+"Where T1 alone must tell, it is off by no more than this."
 
 
 class Match(NamedTuple):
@@ -43,7 +45,7 @@ class Sent:
             return None
         if t1_ns is not None and (sent_ns is None or abs(t1_ns - sent_ns) > _COPY_NS):
             other_ns, other = self._nearest(t1_ns)
-            if abs(t1_ns - other_ns) <= _COPY_NS:
+            if abs(t1_ns - other_ns) <= _ROUNDING_NS and arrived_ns >= other_ns:
                 return Match(other, arrived_ns - other_ns, True)
         if sent_ns is None:
             return None

@@ -48,11 +48,11 @@ def memory_used_pct(found: Walked) -> tuple[float, str] | None:
     """Memory that is in use and not merely cache; None where the device tells none."""
     # memTotalReal, memAvailReal, memBuffer, memCached, in KiB.
     total, free, buffers, cached = (_number(f"{UCD_MEMORY}.{number}.0", found) for number in (5, 6, 14, 15))
-    if total and free is not None:
+    if total and free is not None and 0 <= free <= total:
         available = min(total, free + (buffers or 0) + (cached or 0))
         return 100 * (1 - available / total), "UCD-SNMP-MIB"
     used, unused = sum(column(CISCO_POOL_USED, found)), sum(column(CISCO_POOL_FREE, found))
-    if used + unused > 0:
+    if min(used, unused) >= 0 and used + unused > 0:
         return 100 * used / (used + unused), "CISCO-MEMORY-POOL-MIB"
     percents = column(f"{FORTINET}.4", found)
     if len(percents) == 1 and 0 <= percents[0] <= 100:
@@ -61,8 +61,8 @@ def memory_used_pct(found: Walked) -> tuple[float, str] | None:
         if oid.startswith(f"{HR_STORAGE}.2.") and kind == _RAM:
             row = oid.rpartition(".")[2]
             size, taken = (_number(f"{HR_STORAGE}.{number}.{row}", found) for number in (5, 6))
-            if size and taken is not None:
-                return 100 * min(taken, size) / size, "HOST-RESOURCES-MIB"
+            if size and taken is not None and 0 <= taken <= size:
+                return 100 * taken / size, "HOST-RESOURCES-MIB"
     return None
 
 

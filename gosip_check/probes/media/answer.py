@@ -58,7 +58,8 @@ class Answer(NamedTuple):
 class ChannelLog:
     """sent: packets sent, the uncounted tail included. answers: in order of arrival.
 
-    strays: packets from the far end that belong to none that was sent. Each may be the answer to one that is missing.
+    strays: packets from the far end that belong to none that was sent, or to one that was answered already. Each may be
+    the answer to one that is missing.
     """
 
     sent: int
@@ -74,25 +75,28 @@ def read(arrivals: Iterable[Arrival], sent: Sent, packets: int, key: bytes | Non
     """
     certain: list[Answer] = []
     by_number: list[Answer] = []
-    strays = repeated = never_sent = 0
+    unread = never_sent = repeated = repeated_number = 0
     answered: set[int] = set()
     for arrival in arrivals:
         try:
             reply = stamp.parse_reply(arrival.octets, key)
         except StampError:
-            strays += 1
+            unread += 1
             continue
         match = sent.match(reply, arrival.arrived_ns)
         if match is None:
             never_sent += 1
-            continue
-        if match.number in answered and not match.is_certain:
-            repeated += 1
-            continue
-        answered.add(match.number)
-        (certain if match.is_certain else by_number).append(_answer(reply, match, arrival, dscp))
-    strays += repeated + never_sent
-    if by_number and (never_sent or repeated > _REPEATED_SHARE * len(by_number)):
+        elif match.is_certain:
+            repeated += match.number in answered
+            certain.append(_answer(reply, match, arrival, dscp))
+        elif match.number in answered:
+            repeated_number += 1
+        else:
+            by_number.append(_answer(reply, match, arrival, dscp))
+        if match is not None:
+            answered.add(match.number)
+    strays = unread + never_sent + repeated + repeated_number
+    if by_number and (never_sent or repeated_number > _REPEATED_SHARE * len(by_number)):
         return ChannelLog(packets, certain, strays + len(by_number))
     answers = sorted(certain + by_number, key=lambda a: a.arrived_ns) if by_number else certain
     return ChannelLog(packets, answers, strays)

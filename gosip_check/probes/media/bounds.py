@@ -122,7 +122,7 @@ def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = En
     if drops and missing and drops.refused:
         troubles.append(f"the reflector's rate limit refused {_packets(min(drops.refused, missing))}")
     if missing and stream.strays:
-        troubles.append(f"{_packets(stream.strays)} came from the reflector that answer none that was sent")
+        troubles.append(f"{_packets(stream.strays)} came from the reflector that answer none that is missing")
     if stream.restarted or _restarted_unseen(stream, ending):
         every = " on every channel" * stream.restarted
         troubles.append(f"the reflector began to count again{every}: it was restarted, or forgot this site's flows")

@@ -59,7 +59,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     reordered: int | None = None
     "Answers that came after one to a later packet."
     strays: int | None = None
-    "Packets from the far end that answer none that was sent. Each may be the answer to one that counts as lost."
+    "Packets from the far end that answer none that was sent, or one again. Each may be the answer to one that is lost."
     longest_burst: int | None = None
     "Packets lost one after the other on one channel, at most."
     burst_ratio: float | None = None

@@ -13,7 +13,7 @@ from typing import Self
 from msgspec import structs
 
 from gosip_check.probes.media import losses, summary
-from gosip_check.probes.media.answer import ChannelLog
+from gosip_check.probes.media.answer import Answer, ChannelLog
 from gosip_check.probes.media.direction import (
     LATE_MS,
     PACKET_MS,
@@ -123,7 +123,7 @@ class StreamFacts(Record, frozen=True):
     clock_doubt: Doubt | None
     "Why the far end's times are not believed."
     strays: int
-    "Packets from the far end that belong to none that was sent."
+    "Packets from the far end that belong to none that was sent, or to one that was answered already."
     longest_burst: int
     dscp_sent: int
     dscp_at_far_end: dict[int, int]
@@ -166,7 +166,7 @@ def facts_of(
         answers = list(log.answers)
         strays += log.strays
         located = losses.locate(log.sent, [(a.sequence, a.far_sequence) for a in answers], stateful)
-        counted = [a for a in answers if a.sequence < packets]
+        counted = _first_of_each(a for a in answers if a.sequence < packets)
         lost = [[n for n in numbers if n < packets] for numbers in (located.up, located.down, located.undecided)]
         up.lose(lost[0])
         down.lose(lost[1])
@@ -235,6 +235,14 @@ def facts_of(
         series=times.trips.series + _losses_over_time(up, down, whole, decided, reached, every, known),
         rtt_histogram=times.trips.histogram,
     )
+
+
+def _first_of_each(answers: Iterable[Answer]) -> list[Answer]:
+    """The first answer to each packet: only that one has a time."""
+    firsts: dict[int, Answer] = {}
+    for answer in answers:
+        firsts.setdefault(answer.sequence, answer)
+    return list(firsts.values())
 
 
 def _without_far_times(channel: ChannelFacts) -> ChannelFacts:

@@ -32,6 +32,7 @@ def t1_of(number: float) -> int:
     ("number", "t1", "expected"),
     [
         (4, t1_of(4), (4, True)),
+        (5, t1_of(4) + (1 << 22), (5, False)),
         (5, t1_of(4), (4, True)),  # T1 is right, the number another packet's
         (4_000_000_000, t1_of(4), (4, True)),
         (4, t1_of(4) + (1 << 22), (4, True)),  # a millisecond off: copied through a float
@@ -45,7 +46,10 @@ def t1_of(number: float) -> int:
 def test_number_and_t1(number: int, t1: int, expected: tuple[int, bool] | None) -> None:
     arrived_ns = START_NS + 4 * STEP_NS + AWAY_NS
     match = sent().match(reply(number, t1), arrived_ns)
-    assert match == (Match(expected[0], AWAY_NS, expected[1]) if expected else None)
+    if expected is None:
+        assert match is None
+        return
+    assert match == Match(expected[0], AWAY_NS + (4 - expected[0]) * STEP_NS, expected[1])
 
 
 def test_a_number_alone_is_not_believed_before_its_packet_was_sent() -> None:

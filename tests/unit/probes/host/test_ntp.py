@@ -115,6 +115,7 @@ def test_a_clock_that_is_off_by_all_servers_is_off() -> None:
     assert facts.offset_ms == pytest.approx(7000, abs=300)
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(shutil.which("chronyd") is None or os.geteuid() != 0, reason="needs Debian's chrony, and root")
 def test_chronyd_is_believed(tmp_path: Path) -> None:
     """chronyd tells this machine's own time."""

@@ -143,6 +143,7 @@ def of_another_session(answer: Any, _: float) -> bytes:
     return bytes(answer)
 
 
+@pytest.mark.waits
 def test_ptp_time_is_read_where_it_is_said_to_be() -> None:
     with served(ScapyReflector(alter=in_ptp_time)) as port:
         facts = measured(port)
@@ -152,6 +153,7 @@ def test_ptp_time_is_read_where_it_is_said_to_be() -> None:
     assert 0 <= facts.rtt_ms.min <= facts.rtt_ms.p50 < 50
 
 
+@pytest.mark.waits
 def test_one_that_does_not_say_when_packets_arrived_times_no_direction() -> None:
     reflector = ScapyReflector(lose_up=20, alter=without_t2)
     with served(reflector) as port:
@@ -163,6 +165,7 @@ def test_one_that_does_not_say_when_packets_arrived_times_no_direction() -> None
     assert 0 <= facts.rtt_ms.min <= facts.rtt_ms.p50 < 50
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("alter", "says"),
     [
