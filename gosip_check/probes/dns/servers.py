@@ -33,10 +33,6 @@ def servers_offered(context: Context) -> list[Server]:
 
 def servers_inside(context: Context, networks: Sequence[str]) -> list[Server]:
     """The first few of them in the provider's networks, IPv4 only: whoever else DNS names is not asked."""
-    return [server for server in inside(servers_offered(context), networks) if server.is_ipv4][:_MOST_INSIDE]
-
-
-def inside(servers: Sequence[Server], networks: Sequence[str]) -> list[Server]:
-    """Those in the provider's networks."""
-    own = [ip_network(network) for network in networks]
-    return [server for server in servers if any(ip_address(server.address) in network for network in own)]
+    inside = [ip_network(network) for network in networks]
+    offered = [server for server in servers_offered(context) if server.is_ipv4]
+    return [each for each in offered if any(ip_address(each.address) in network for network in inside)][:_MOST_INSIDE]

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gosip_check.probes import far_end, probe
-from gosip_check.probes.dns.servers import inside, servers_offered
+from gosip_check.probes.dns import srv
+from gosip_check.probes.dns.servers import servers_offered
 from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media import capacity, round_trips, sentences
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
@@ -47,8 +48,6 @@ class Options(probe.Options, frozen=True):
     reflector_key_file: str | None = None
     find_capacity: bool = False
     "Try how many channels meet the criterion."
-    networks: list[str] = []
-    "The provider's: whoever answers elsewhere says nothing of calls over its trunk. Empty: whoever DNS names."
     carried_delivered_pct: _Percent = 99.0
     "A load is carried where at least so much of it is delivered; below that real G.711 packets are tried, too."
     carried_loss_pct: _Percent = 1.0
@@ -172,8 +171,9 @@ def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending
 
 def _without_reflector(options: Options, context: Context, reason: str) -> Facts:
     """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
-    offered, asked = servers_offered(context), context.facts_of(signalling.Facts)
-    to_ask = inside(offered, options.networks) if options.networks else offered
+    asked, resolved = context.facts_of(signalling.Facts), context.facts_of(srv.Facts)
+    # Where the names lead elsewhere, whoever answers there says nothing of calls over the trunk.
+    to_ask = [] if resolved and resolved.targets_in_networks is False else servers_offered(context)
     mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
     responders = round_trips.measure(context, options.domain, options.transport, to_ask, mute, options.duration_s)
     ranges = bounds_of_round_trips(responders)
