@@ -26,7 +26,10 @@ from types import CodeType, ModuleType
 ROOT = Path(__file__).parents[1]
 TARGETS = {
     "judge": ("gosip_check.judge", ["tests/unit/test_judge.py", "tests/unit/test_settle.py"]),
-    "quotes": ("gosip_check.probes.path.quotes", ["tests/unit/probes/path/test_quotes.py"]),
+    "quotes": (
+        "gosip_check.probes.path.quotes",
+        [f"tests/unit/probes/path/test_{name}.py" for name in ("volley", "rounds", "quotes")],
+    ),
     "bounds": (
         "gosip_check.probes.media.bounds",
         ["tests/unit/probes/media/test_bounds.py", "tests/unit/probes/media/test_media_faults.py"],
