@@ -13,6 +13,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.inspect import BoolType, FloatType, IntType, type_info
+from msgspec.structs import fields
 
 from gosip_check.checklist import parse
 from gosip_check.probes import PROBES
@@ -53,7 +55,8 @@ TEXTS = ("", " ", "x" * 500, "\u0000\u001b[31m\u202e", "\u00e9\u00e9")
 LONGEST_DOMAIN = ".".join(["x" * 63] * 3 + ["y" * 51])
 "With `_sip._udp.` before it, just a name."
 
-# Option -> values that it can have, and values that are refused.
+# Option -> values that it can have, and values that are refused. A switch, and a number whose type has both bounds
+# (`Annotated[int, Meta(ge=1, le=50)]`), need no line here.
 ENDS: dict[str, tuple[Any, Any]] = {
     "domain": (
         ("x", "1", "a-b.example", LONGEST_DOMAIN),
@@ -84,7 +87,6 @@ ENDS: dict[str, tuple[Any, Any]] = {
         ),
         ([""], ["127.1"], ["dns.example"], ["192.0.2.1:0"], ["192.0.2.1:65536"], ["[::1"]),
     ),
-    "system_resolvers": ((True, False), ()),
     "ntp_servers": (
         ([], ["192.0.2.1"], ["::1"], ["x"], [LONGEST_DOMAIN]),
         ([""], ["a..b"], ["x" * 64], ["192.0.2.1:123"]),
@@ -96,8 +98,6 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "channels": ((1, 2000), (0, -1, 2001)),
     "duration_s": ((0.1, 1, 600), (0, -1.0, 600.1, math.nan, math.inf)),
     "idle_s": ((0, 0.0, 60), (-1, 61, math.nan, math.inf)),
-    "thorough": ((True, False), ()),
-    "find_capacity": ((True, False), ()),
     "carried_delivered_pct": ((0, 100), (-1, 101, math.nan)),
     "carried_loss_pct": ((0, 100), (-1, 101)),
     "ordered_share_pct": ((0, 100), (-1, 101)),
@@ -105,11 +105,8 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "reflector": (("192.0.2.1", "[::1]:65535", "192.0.2.1:1"), ("", ":1", "a:0", "[::1]x", "a\nb")),
     "reflector_key_file": (("", "/", "/no/such/file", "x\u0000y"), ()),
     "edge_snmp": (("", "/", "/no/such/file", "x\u0000y"), ()),
-    "answers_only": ((True, False), ()),
     "account": (TEXTS, ()),
     "auth_user": (TEXTS, ()),
-    "account_bind": ((True, False), ()),
-    "account_again": ((True, False), ()),
 }
 # Of a trunk, as far as no option has the same name.
 TRUNK_ENDS: dict[str, tuple[Any, Any]] = {
@@ -119,8 +116,22 @@ TRUNK_ENDS: dict[str, tuple[Any, Any]] = {
 ALL_ENDS = {name: ENDS[name] for name in ENDS if name in Trunk.__struct_fields__ and name != "provider"} | TRUNK_ENDS
 NONE: tuple[Any, Any] = (), ()
 OPTIONS = [(probe, option) for probe in PROBES.values() for option in probe.options.__struct_fields__]
-LEGAL = [(probe, option, value) for probe, option in OPTIONS for value in ENDS.get(option, NONE)[0]]
-REFUSED = [(probe, option, value) for probe, option in OPTIONS for value in ENDS.get(option, NONE)[1]]
+
+
+def ends_of(probe: Probe, option: str) -> tuple[Any, Any]:
+    """Of the table; of an option that is not in it, what its type says: a switch, or a number between two bounds."""
+    if option in ENDS:
+        return ENDS[option]
+    (kind,) = [type_info(field.type) for field in fields(probe.options) if field.name == option]
+    if isinstance(kind, BoolType):
+        return (True, False), ()
+    if isinstance(kind, IntType | FloatType) and kind.ge is not None and kind.le is not None:
+        return (kind.ge, kind.le), (kind.ge - 1, kind.le + 1)
+    return NONE
+
+
+LEGAL = [(probe, option, value) for probe, option in OPTIONS for value in ends_of(probe, option)[0]]
+REFUSED = [(probe, option, value) for probe, option in OPTIONS for value in ends_of(probe, option)[1]]
 
 
 def named(value: Any) -> str:
@@ -187,7 +198,8 @@ def options_of(checklist: Checklist, probe: Probe) -> Options:
 
 
 def test_every_option_and_every_number_of_a_trunk_has_its_ends_here() -> None:
-    assert {option for _, option in OPTIONS} == set(ENDS)
+    assert [f"{probe.name}: {option}" for probe, option in OPTIONS if not ends_of(probe, option)[0]] == []
+    assert set(ENDS) <= {option for _, option in OPTIONS}
     assert {name for name, hint in get_type_hints(Trunk).items() if hint is not str} <= {*ENDS, *TRUNK_ENDS}
 
 

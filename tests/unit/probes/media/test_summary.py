@@ -1,6 +1,6 @@
 """Jitter, windows, bursts, intervals and charts against values worked out by hand or by another formula."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import log
 
 import pytest
@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from gosip_check.probes.media.summary import (
     MOST_POINTS,
+    Extremes,
     Histogram,
+    RoundTrip,
+    Spread,
     burst_ratio,
     bursts,
     jitter,
     percentile,
+    shares,
     thinned,
     wilson,
     worst_window_pct,
@@ -43,7 +47,14 @@ def test_a_clock_offset_does_not_count(transits: list[float], offset: float) -> 
 
 @pytest.mark.parametrize(
     ("hits", "of", "low", "high"),
-    [(0, 500, 0, 0.0076), (5, 500, 0.0043, 0.0232), (30, 3000, 0.0070, 0.0142), (0, 0, 0, 1), (10, 10, 0.7225, 1)],
+    [
+        (0, 500, 0, 0.0076),
+        (5, 500, 0.0043, 0.0232),
+        (30, 3000, 0.0070, 0.0142),
+        (0, 0, 0, 1),
+        (10, 10, 0.7225, 1),
+        (500, 1000, 0.4691, 0.5309),
+    ],
 )
 def test_what_a_sample_proves(hits: int, of: int, low: float, high: float) -> None:
     assert wilson(hits, of) == pytest.approx((low, high), abs=6e-5)
@@ -118,3 +129,57 @@ def test_a_histogram_counts_every_value() -> None:
     same = Histogram.of([5.0] * 3)
     assert same is not None
     assert (sum(same.counts), same.beyond) == (3, 0)
+
+
+def test_spread_and_round_trip_are_percentiles_of_the_sample() -> None:
+    values = [float(value) for value in range(200, 0, -1)]
+    assert Spread.of(values) == Spread(p50=100, p99=198, max=200)
+    assert RoundTrip.of(values) == RoundTrip(min=1, p50=100, p95=190, p99=198, max=200)
+    assert (Spread.of([]), RoundTrip.of([]), Histogram.of([])) == (None, None, None)
+
+
+def test_a_histogram_is_forty_equal_steps_up_to_the_99th_percentile() -> None:
+    histogram = Histogram.of([float(value) for value in range(401)] + [1000.0])
+    assert histogram is not None
+    assert (histogram.low, histogram.high, histogram.max) == (0, 397, 1000)
+    # The edges lie 9.925 apart; a value that equals one belongs to the step above.
+    edges = [397 * number / 40 for number in range(41)]
+    inside = [sum(low <= value < high for value in range(401)) for low, high in pairwise(edges)]
+    inside[-1] += 1  # 397 itself
+    assert histogram.counts == inside
+    assert histogram.beyond == 4
+
+
+def test_windows_in_which_nothing_was_sent_say_nothing() -> None:
+    assert worst_window_pct([0, 0, 0, 1], [0, 0, 1, 1], 2) == 50
+    assert worst_window_pct([0, 0], [0, 0], 1) == 0
+    assert worst_window_pct([], [], 5) == 0
+
+
+def test_a_thinned_series_says_how_many_values_stand_behind_it() -> None:
+    points = [(float(at), float(at % 7)) for at in range(MOST_POINTS + 1)]
+    assert len(thinned("x", "ms", points).points) == MOST_POINTS
+    assert (thinned("x", "ms", points).measured, thinned("x", "ms", points, 9).measured) == (MOST_POINTS + 1, 9)
+    assert len(thinned("x", "ms", points[:-1]).points) == MOST_POINTS
+
+
+def test_extremes_are_the_smallest_and_the_largest_value_of_each_slot() -> None:
+    extremes = Extremes(slots=4, slot_s=0.02)
+    assert extremes.series("rtt", "ms") == []
+    extremes.add([(0, 5.0), (0, 3.0), (0, 9.0004), (2, 7.0)])
+    extremes.add([(0, 4.0), (3, 8.0), (3, 6.12345)])
+    (series,) = extremes.series("rtt", "ms")
+    assert series == Series(
+        name="rtt", unit="ms", measured=7, points=[(0, 3.0), (0, 9.0), (0.04, 7.0), (0.06, 6.123), (0.06, 8.0)]
+    )
+
+
+def test_the_time_of_a_slot_is_told_to_the_millisecond() -> None:
+    extremes = Extremes(slots=3, slot_s=1 / 3)
+    extremes.add([(1, 1.0)])
+    assert extremes.series("rtt", "ms")[0].points == [(0.333, 1.0)]
+
+
+def test_shares_are_losses_in_percent_of_what_was_sent_in_a_stretch() -> None:
+    series = shares("up", lost=[1, 0, 0, 0, 2, 1, 1], sent=[2, 1, 0, 0, 3, 3, 7], slots_each=2, slot_s=0.1 / 3)
+    assert series == Series(name="up", unit="%", measured=16, points=[(0.0, 33.3333), (0.133, 50.0), (0.2, 14.2857)])
