@@ -7,7 +7,8 @@ folder of reports that `--keep` wrote. Both are asked for the same cases, each c
 
     states  every state of states.py, native and gateway: `run --duration 1` in `lan`
     edges   every row of edge_matrix.py: `alg` in `lan`
-    demos   every fault that `demo` knows, and every scenario of tests/scenario, alone in a namespace with a loopback
+    demos   every fault that `demo` knows, and every scenario of tests/scenario, in a namespace with a loopback; one
+            after another, and last, because this machine times their media
     saved   every report of tests/data/reports (or `--reports`): `report judge` with the checklist it was made with, and
             whether `report check` accepts it
 
@@ -55,6 +56,8 @@ _DEMO_TIMEOUT_S = 120
 Report = dict[str, Any]
 Outcomes = dict[str, str]
 "Requirement (with its line, where there are several) -> outcome, and beside them what _BESIDE names."
+
+Asked = tuple["Case", list[Outcomes], list[Outcomes]]
 
 _BESIDE = {"report": "outcome", "report check": "checked"}
 
@@ -207,19 +210,23 @@ def main(arguments: Sequence[str]) -> int:
         "saved": partial(saved, chosen.reports),
     }
     cases = [case for kind in chosen.kinds for case in kinds[kind]() if chosen.only in case.name]
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        asked = [
-            (
-                case,
-                pool.submit(ask, before, case, chosen.times, chosen.keep),
-                pool.submit(ask, after, case, chosen.times, None),
-            )
-            for case in cases
-        ]
-        found = [(case, differences(old.result(), new.result())) for case, old, new in asked]
+    asked: list[Asked] = []
+    for jobs, alone in ((chosen.jobs, False), (1, True)):
+        with ThreadPoolExecutor(jobs) as pool:
+            told = [
+                (
+                    case,
+                    pool.submit(ask, before, case, chosen.times, chosen.keep),
+                    pool.submit(ask, after, case, chosen.times, None),
+                )
+                for case in cases
+                if (case.kind == "demos") is alone
+            ]
+        asked += [(case, old.result(), new.result()) for case, old, new in told]
     if chosen.list is not None:
-        listed = (f"{json.dumps(case.name)}: {json.dumps(old.result()[0])}" for case, old, _ in asked)
+        listed = (f"{json.dumps(case.name)}: {json.dumps(old[0])}" for case, old, _ in asked)
         chosen.list.write_text("{\n" + ",\n".join(listed) + "\n}\n")
+    found = [(case, differences(old, new)) for case, old, new in asked]
     differing = [(case, changes) for case, changes in found if changes]
     lines = _table(differing) if chosen.table else _list(differing)
     print("\n".join([*lines, "", f"{len(differing)} of {len(cases)} cases differ."]))
