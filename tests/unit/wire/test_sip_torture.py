@@ -1,18 +1,22 @@
 """The 49 messages of RFC 4475 (SIP torture tests), bit-exact, one file each.
 
-They are no part of this repository: they are read from the folder `shared/data/rfc4475` beside it. test_sip.py holds
-messages of the same kinds for where that folder is missing.
+They are no part of this repository: the environment variable GOSIP_RFC4475 names the folder in which each lies as
+`<name>.dat`. torture.py holds messages of our own of the same kinds, which are always read.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 
-from gosip_check.wire.sip import CSeq, Request, Response, WireError, parse
+from gosip_check.wire.sip import CSeq, Request, Response, parse
+from tests.unit.wire.torture import first_refusal
 
-FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "rfc4475"
+FOLDER = Path(os.environ.get("GOSIP_RFC4475", ""))
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the messages of RFC 4475 are not in {FOLDER}")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("GOSIP_RFC4475"), reason="GOSIP_RFC4475 names no folder with the messages of RFC 4475"
+)
 
 # Section 3.1.1: name -> hosts of all Vias, From URI, To URI, CSeq, Contact URIs.
 VALID = {
@@ -155,20 +159,6 @@ def read(name: str) -> Request | Response:
     return parse((FOLDER / f"{name}.dat").read_bytes())
 
 
-def first_refusal(name: str) -> str | None:
-    """Which step of reading refuses the message, and how; None where every step succeeds."""
-    try:
-        message = read(name)
-    except WireError as error:
-        return f"parse: {error}"
-    for accessor in ("vias", "from_", "to", "contacts", "cseq", "call_id"):
-        try:
-            getattr(message, accessor)
-        except WireError as error:
-            return f"{accessor}: {error}"
-    return None
-
-
 def test_all_messages_are_looked_at() -> None:
     assert {file.stem for file in FOLDER.glob("*.dat")} == VALID.keys() | OTHERS.keys()
     assert (len(VALID), len(OTHERS)) == (13, 36)
@@ -189,7 +179,7 @@ def test_valid_messages_are_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_messages_are_read_or_refused_with_a_reason(name: str) -> None:
-    assert first_refusal(name) == OTHERS[name]
+    assert first_refusal((FOLDER / f"{name}.dat").read_bytes()) == OTHERS[name]
 
 
 def test_short_tortuous_invite() -> None:
