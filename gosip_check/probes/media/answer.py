@@ -12,19 +12,21 @@ from gosip_check.probes.media.far_clock import Doubt, doubt_of
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
 from gosip_check.wire.stamp_sent import Match, Sent
-from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, StampError
+from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, LOCATION, ClassOfService, StampError
 
-COS_OCTETS = 8
-"Of the Class of Service TLV, the first of those that a packet carries."
+TLV_OCTETS = 16
+"Of the two TLVs that a packet carries, each with a value of 4: Class of Service, and Location with ports alone."
+_SERVICE, _LOCATION = bytes([0, CLASS_OF_SERVICE, 0, 4]), bytes([0, LOCATION, 0, 4])
+"How they begin where the far end understood them."
 _REPEATED_SHARE = 0.1
 "No network doubles so many packets."
 
 
 class Arrival(NamedTuple):
-    """A packet as it was kept: the base packet, the octets of its Class of Service TLV, when it came, its own DSCP."""
+    """A packet as it was kept: the base packet, the octets of its TLVs, when it came, its own DSCP."""
 
     octets: bytes
-    service: bytes
+    tlvs: bytes
     arrived_ns: int
     dscp: int
 
@@ -47,6 +49,8 @@ class Answer(NamedTuple):
     "False where the far end may not mark its answers as it was asked to."
     doubt: Doubt | None = None
     "Why the far end's times cannot be true. `up_ms` is then all the time that the packet was away."
+    far_port: int | None = None
+    "Our port, as the far end saw it."
 
     @property
     def away_ms(self) -> float:
@@ -103,11 +107,13 @@ def read(arrivals: Iterable[Arrival], sent: Sent, packets: int, key: bytes | Non
 
 
 def _answer(reply: Reply, match: Match, arrival: Arrival, dscp: int | None) -> Answer:
-    seen, marked = None, True
-    if dscp is not None and arrival.service[:4] == bytes([0, CLASS_OF_SERVICE, 0, 4]) and not reply.is_echo:
-        service = ClassOfService.parse(arrival.service[4:])
-        if service.asked == dscp:
-            seen, marked = service.seen, not service.refused
+    seen, marked, far_port = None, True, None
+    if dscp is not None and not reply.is_echo:
+        service, location = arrival.tlvs[:8], arrival.tlvs[8:]
+        if service[:4] == _SERVICE and (answered := ClassOfService.parse(service[4:])).asked == dscp:
+            seen, marked = answered.seen, not answered.refused
+        if location[:4] == _LOCATION:
+            far_port = int.from_bytes(location[6:8], "big") or None
     doubt = doubt_of(reply, match.away_ns)
     up_ms, far_ms, down_ms, far_ns = match.away_ns / 1e6, 0.0, 0.0, 0
     if doubt is None and reply.received_ns is not None and reply.sent_ns is not None:
@@ -127,4 +133,5 @@ def _answer(reply: Reply, match: Match, arrival: Arrival, dscp: int | None) -> A
         arrival.dscp,
         marked,
         doubt,
+        far_port,
     )

@@ -125,7 +125,7 @@ def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = En
         troubles.append(f"{_packets(stream.strays)} came from the reflector that answer none that is missing")
     if stream.restarted or _restarted_unseen(stream, ending):
         every = " on every channel" * stream.restarted
-        troubles.append(f"the reflector began to count again{every}: it was restarted, or forgot this site's flows")
+        troubles.append(f"the reflector began to count again{every}: it was restarted, or a device forgot the flows")
     if ending is Ending.SILENT:
         troubles.append(
             f"the reflector had stopped answering by the end ({_packets(stream.lost_at_end)} since its last answer), "

@@ -60,6 +60,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     "Answers that came after one to a later packet."
     strays: int | None = None
     "Packets from the far end that answer none that was sent, or one again. Each may be the answer to one that is lost."
+    ports_changed: int | None = None
+    "Channels whose port the far end saw change meanwhile: a device on the way forgot them, or the line was cut."
     longest_burst: int | None = None
     "Packets lost one after the other on one channel, at most."
     burst_ratio: float | None = None

@@ -198,6 +198,11 @@ def _loss(stream: StreamFacts, far_end: FarEnd) -> str:
         )
         if stream.lost_undecided:
             text += f" {stream.lost_undecided} more in one direction or the other."
+    if stream.ports_changed:
+        text += (
+            f" The far end saw the port of {stream.ports_changed} of {stream.channels} channels change meanwhile: a "
+            "device on the way forgot them, or the line was cut."
+        )
     if far_end.oddities:
         text += f" The reflector's answers {' and '.join(far_end.oddities)}."
     if lost:

@@ -23,14 +23,14 @@ from collections.abc import Iterator
 import msgspec
 
 from gosip_check.probes.media import answer
-from gosip_check.probes.media.answer import COS_OCTETS, Arrival
+from gosip_check.probes.media.answer import TLV_OCTETS, Arrival
 from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import Link, Record
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp_sent import Sent
-from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, ClassOfService, Tlv
+from gosip_check.wire.stamp_tlv import CLASS_OF_SERVICE, LOCATION, ClassOfService, Tlv
 
 PACKETS_PER_S = 50
 _INTERVAL_S = 1 / PACKETS_PER_S
@@ -82,9 +82,10 @@ class _Channel:
     def __init__(self, plan: StreamPlan, key: bytes | None) -> None:
         self.sock: socket.socket = flow.open_flow(Link(name="", source=plan.source), plan.address, plan.port, plan.dscp)
         cos = Tlv(CLASS_OF_SERVICE, bytes(ClassOfService(plan.dscp, 0, 0, False)))
-        self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=[cos], key=key)
+        tlvs = [cos, Tlv(LOCATION, bytes(4))]
+        self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=tlvs, key=key)
         base = stamp.UNAUTHENTICATED_OCTETS if key is None else stamp.AUTHENTICATED_OCTETS
-        self.kept_octets = base + COS_OCTETS
+        self.kept_octets = base + TLV_OCTETS
         self.octets = plan.octets
         self.sent = Sent()
         self.log = bytearray()
@@ -110,7 +111,7 @@ class _Channel:
         for at in range(0, len(self.log), size):
             entry = bytes(self.log[at : at + size])
             arrived_ns, dscp, octets = _ARRIVAL.unpack_from(entry, self.kept_octets)
-            base = self.kept_octets - COS_OCTETS
+            base = self.kept_octets - TLV_OCTETS
             yield Arrival(entry[: min(base, octets)], entry[base : self.kept_octets], arrived_ns, dscp)
 
 

@@ -124,6 +124,8 @@ class StreamFacts(Record, frozen=True):
     "Why the far end's times are not believed."
     strays: int
     "Packets from the far end that belong to none that was sent, or to one that was answered already."
+    ports_changed: int
+    "Channels whose port the far end saw change: a device on the way forgot the flow, not the far end."
     longest_burst: int
     dscp_sent: int
     dscp_at_far_end: dict[int, int]
@@ -154,7 +156,7 @@ def facts_of(
     """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that."""
     up, down, either, whole = Pool(packets), Pool(packets), Pool(packets), Pool(packets)
     times = Times(up, down, whole, sending.clock_step_ms, sending.lasted_s)
-    unmarked = lost_at_restart = strays = 0
+    unmarked = lost_at_restart = strays = ports_changed = 0
     dscp_at_far_end: Counter[int] = Counter()
     dscp_received: Counter[int] = Counter()
     per_channel: list[ChannelFacts] = []
@@ -174,9 +176,11 @@ def facts_of(
         missing = sorted(lost[0] + lost[1] + lost[2])
         whole.lose(missing)
         have_direction = have_direction and (located.have_direction or not missing)
-        lost_at_restart += sum(n < packets for n in located.at_restart)
+        has_moved = len({a.far_port for a in answers} - {None}) > 1
+        ports_changed += has_moved
+        lost_at_restart += 0 if has_moved else sum(n < packets for n in located.at_restart)
         if answers:
-            restarts.append(located.restarts)
+            restarts.append(0 if has_moved else located.restarts)
             last_answered = max(last_answered, max(a.sequence for a in answers))
         marks = Counter(a.far_dscp for a in counted if a.far_dscp is not None)
         dscp_at_far_end.update(marks)
@@ -221,6 +225,7 @@ def facts_of(
         away_ms=times.away.summary,
         clock_doubt=times.doubt,
         strays=strays,
+        ports_changed=ports_changed,
         longest_burst=max(whole.bursts, default=0),
         dscp_sent=dscp_sent,
         dscp_at_far_end=dict(dscp_at_far_end),

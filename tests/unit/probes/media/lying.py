@@ -140,7 +140,7 @@ def channel(lie: Lie, up_ms: Delay, down_ms: Delay, packets: int = PACKETS) -> C
         octets = _said(lie, asked)
         count += 1
         if octets is not None and back is not None:
-            arrivals.append(Arrival(octets[:44], octets[44:52], received_ns + KEPT_NS + int(back * MS), 46))
+            arrivals.append(Arrival(octets[:44], octets[44:60], received_ns + KEPT_NS + int(back * MS), 46))
     arrivals.sort(key=lambda arrival: arrival.arrived_ns)
     return answer.read(arrivals, sent, packets + _TAIL, None, 46)
 

@@ -1,5 +1,6 @@
 """The media probe from end to end on loopback: a child process, a reflector, and a bad line that counts its drops."""
 
+import select
 import socket
 import struct
 import threading
@@ -98,6 +99,57 @@ def test_when_real_packets_are_tried_is_an_option(share_pct: float, is_tried: bo
         facts = measured(relay.port, carried_delivered_pct=share_pct)
     assert (facts.calls_delivered_pct is not None) == is_tried
     assert ("With real G.711 packets" in facts.evidence["delivered_pct"]) == is_tried
+
+
+@contextmanager
+def forgetful_nat(far_port: int, after: int, lost: int) -> Iterator[int]:
+    """Its port. After so many packets it forgets every flow, loses so many, and then gives each flow a new port."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        flows: dict[Any, socket.socket] = {}
+        passed = 0
+        while not stop.is_set():
+            for ready in select.select([near, *flows.values()], [], [], 0.02)[0]:
+                if ready is near:
+                    data, client = near.recvfrom(2048)
+                    passed += 1
+                    if after <= passed < after + lost:
+                        for sock in flows.values():
+                            sock.close()
+                        flows.clear()
+                        break
+                    if client not in flows:
+                        flows[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                        flows[client].connect(("127.0.0.1", far_port))
+                    flows[client].send(data)
+                else:
+                    near.sendto(ready.recv(2048), next(c for c, flow in flows.items() if flow is ready))
+        for sock in flows.values():
+            sock.close()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+        near.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield near.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_nat_that_forgets_its_flows_is_no_restart_of_the_reflector() -> None:
+    """The reflector counts anew for each new port, and says which port it sees."""
+    with far() as port, forgetful_nat(port, 300, 120) as nat_port:
+        facts = measured(nat_port, duration_s=3.0)
+    assert (facts.ports_changed, facts.far_restarted) == (5, False)
+    assert facts.round_trip_loss_pct is not None
+    assert facts.round_trip_loss_pct > 5
+    low, _ = facts.between.get("window15_loss_pct", (facts.window15_loss_pct, None))
+    assert low is not None
+    assert low > 1
+    assert "a device on the way forgot them" in facts.evidence["window15_loss_pct"]
 
 
 def test_delay_and_jitter_are_found_on_their_way() -> None:

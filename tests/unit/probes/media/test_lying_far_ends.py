@@ -305,6 +305,28 @@ def test_a_restart_that_the_count_disproves_is_none() -> None:
     assert (outcome, "restarted" in reason) == ("unknown", True)
 
 
+def test_a_device_on_the_way_that_forgets_the_flows_is_no_restart_of_the_far_end() -> None:
+    """The far end counts anew for a new port, and says which port it saw."""
+
+    def seen_by(port_before: int, port_after: int) -> StreamFacts:
+        def lie(packet: Packet, asked: Asked) -> Packet:
+            is_after = asked.count >= 500
+            port = port_after if is_after else port_before
+            service = bytes([0x80, 4, 0, 4]) + bytes(4)
+            packet.tail = service + bytes([0, 2, 0, 4]) + (862).to_bytes(2, "big") + port.to_bytes(2, "big")
+            packet.sequence = asked.count - 500 if is_after else asked.count
+            return packet
+
+        return brought_back(lie, lambda n: None if 500 <= n < 600 else 10.0)
+
+    moved, restarted = seen_by(40_000, 41_000), seen_by(40_000, 40_000)
+    assert (moved.ports_changed, moved.restarted, moved.lost_at_restart) == (4, False, 0)
+    outcome, reason = verdicts(moved)["loss"]
+    assert (outcome, "the port of 4 of 4 channels change" in reason) == ("fail", True)
+    assert (restarted.ports_changed, restarted.restarted, restarted.lost_at_restart) == (0, True, 400)
+    assert verdicts(restarted)["loss"][0] == "unknown"
+
+
 def test_a_far_end_cannot_have_refused_more_than_is_missing() -> None:
     claims = FarDrops(4_000_000_000, 70_000)
     assert outcomes(brought_back(truth), REFLECTOR, claims)["jitter"] == "pass"
