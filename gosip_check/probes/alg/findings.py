@@ -11,8 +11,11 @@ from gosip_check.probes.alg.mirror import Mirrored
 from gosip_check.probes.alg.quoted import Sighting, Walk, covered
 from gosip_check.probes.alg.signature import AlgFamily, AlgKind, family_of, kind_of_changes
 from gosip_check.probes.alg.via_pair import ViaTest
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.quotes import Fate
+from gosip_check.probes.path.stand_in import StandIn
+from gosip_check.probes.sip.exchange import Exchange
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Change
 
@@ -74,6 +77,15 @@ def from_answers(tests: Sequence[ViaTest]) -> list[Finding]:
 def is_translated(test: ViaTest) -> bool:
     """The server saw another address than the one this machine has."""
     return test.seen_from is not None and test.seen_from[0] != test.local[0]
+
+
+def from_stand_in(server: Server, who: StandIn, nearer: Exchange) -> Finding:
+    """nearer: what came of an OPTIONS over a connection that cannot reach further than whoever accepts it."""
+    device = f"Something {who.place} accepts connections to {server.address}:{server.port} in the server's name"
+    if nearer.result != "answered":
+        return Finding("early answer", None, f"{device}. What it does to SIP could not be seen.")
+    sentence = f"{device} and answers OPTIONS that cannot travel further: a SIP ALG or proxy."
+    return Finding("early answer", True, sentence, AlgKind.PROXY, AlgFamily.PROXY, who.hop, bait.OPTIONS)
 
 
 def from_mirror(mirrored: Sequence[Mirrored], transport: str, port: int) -> list[Finding]:

@@ -14,14 +14,23 @@ from typing import Literal
 
 from gosip_check.probes import probe
 from gosip_check.probes.alg import via_pair
-from gosip_check.probes.alg.findings import Finding, from_answers, from_mirror, from_quotes, is_translated
+from gosip_check.probes.alg.findings import (
+    Finding,
+    from_answers,
+    from_mirror,
+    from_quotes,
+    from_stand_in,
+    is_translated,
+)
 from gosip_check.probes.alg.mirror import UNRELATED_PORT, ask_mirror
 from gosip_check.probes.alg.quoted import Walk, walk
 from gosip_check.probes.alg.signature import FAMILY_NAMES, AlgKind
 from gosip_check.probes.alg.via_pair import ViaForm, ViaTest
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
+from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Record
 
 _PAIR: tuple[ViaForm, ...] = ("literal", "name")
@@ -91,7 +100,7 @@ def measure(options: Options, context: Context) -> Facts:
         with ThreadPoolExecutor(3) as pool:
             mirroring, quoting = pool.submit(_mirrored, options, context), pool.submit(_quoted, options, context)
             tests = pool.submit(_tests, options, context, servers).result()
-            others = mirroring.result() + quoting.result()
+            others = mirroring.result() + quoting.result() + _stood_in(options, context, servers)
     answers = from_answers(tests)
     proven = any(finding.found and not finding.to_be_confirmed for finding in others + answers)
     if not proven and any(finding.to_be_confirmed for finding in answers):
@@ -121,6 +130,16 @@ def _quoted(options: Options, context: Context) -> list[Finding]:
     if path is None or path.is_this_machine:
         return from_quotes(Walk([], []), path)
     return from_quotes(walk(context, path, options.domain, options.port), path)
+
+
+def _stood_in(options: Options, context: Context, servers: Sequence[Server]) -> list[Finding]:
+    """Of the first server in whose name something accepts connections: is SIP answered there, too?"""
+    for server in servers if options.transport == "tcp" else []:
+        if who := stand_in_of(context, server):
+            with context.turn(server.address):
+                nearer = ask_over_tcp(context, options.domain, server, ttl=who.ttl)
+            return [from_stand_in(server, who, nearer)]
+    return []
 
 
 def _tests(options: Options, context: Context, servers: Sequence[Server], *, confirm: bool = False) -> list[ViaTest]:
@@ -196,4 +215,4 @@ def _subject(options: Options) -> str:
     return f"SIP ALG on the way to {options.domain} ({options.port}/{transport})"
 
 
-PROBE = Probe("sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path"))
+PROBE = Probe("sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path", "stand_in"))

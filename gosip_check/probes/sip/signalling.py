@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import StandIn, stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.probes.sip import leaving
 from gosip_check.probes.sip.exchange import Exchange, Result, ask_over_udp
@@ -30,6 +31,7 @@ _UNDECIDED: dict[Result, str] = {
     "closed": "A connection that was accepted has passed the firewall, unless a proxy on the way took it. "
     "Ask the provider whether the public address of this line is whitelisted.",
     "other-port": "The way there and back is open, but a phone system may not take such an answer; tell the provider.",
+    "stand-in": "Take the redirection of this port, the proxy or the SIP ALG off on that device, and run this again.",
     "unsent": "What this machine itself cannot or may not send says nothing of the site; run this on one that can.",
 }
 "Results that decide nothing, and what would help."
@@ -94,13 +96,13 @@ def measure(options: Options, context: Context) -> Facts:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(to_ask)} server(s) over {options.transport.upper()}")
     servers = side_by_side(lambda same: _ask(options, context, same), to_ask, _MOST_SERVERS)
-    servers = _with_departures(options, context, servers)
+    servers = _with_stand_ins(options, context, _with_departures(options, context, servers))
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
     left_out = len(by_address) - len(to_ask)
     every_answers = False if False in states else None if None in states or left_out else True
     missing = [server for server in servers if server.first.result != "answered"]
-    seen_from = {server.first.received for server in servers if server.first.received}
+    seen_from = {s.first.received for s in servers if s.first.received and s.first.result == "answered"}
     slowest_ms, at_least_ms, pace = _pace(servers)
     return Facts(
         transport=options.transport,
@@ -187,6 +189,37 @@ def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchang
     return replace(exchange, detail=detail)
 
 
+def _with_stand_ins(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
+    """The same servers; of one whose connections something else accepts, what can be said of the server itself."""
+
+    def seen_through(each: ServerFacts) -> ServerFacts:
+        who = stand_in_of(context, each.server) if options.transport == "tcp" else None
+        if who is None or each.first.result not in _OVER_A_CONNECTION:
+            return each
+        with context.turn(each.address):
+            nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
+        return replace(each, first=_with_stand_in(each.first, nearer, who))
+
+    return side_by_side(seen_through, servers)
+
+
+_OVER_A_CONNECTION: set[Result] = {"answered", "closed", "silent", "malformed"}
+
+
+def _with_stand_in(exchange: Exchange, nearer: Exchange, who: StandIn) -> Exchange:
+    """`nearer`: what came where nothing that was sent could reach the server."""
+    in_its_name = f"{who.place} accepts connections in the server's name"
+    if exchange.result == nearer.result == "malformed":
+        return replace(exchange, detail=f"{exchange.detail}: something {in_its_name}", culprit=who.hop)
+    if exchange.result in ("answered", "malformed") and nearer.result != "answered":
+        return replace(exchange, detail=f"{exchange.detail}, though something {in_its_name}")
+    if exchange.result == "answered":
+        detail = f"{exchange.detail}, but that comes from a device that {in_its_name}; the server itself is not seen"
+    else:
+        detail = f"{exchange.detail}; something {in_its_name}, so the server itself is not seen"
+    return replace(exchange, result="stand-in", detail=detail, culprit=who.hop)
+
+
 def _answers(exchange: Exchange) -> bool | None:
     """Yes for any SIP answer; no only where something else came instead; undecided where the path may be good."""
     if exchange.result == "answered":
@@ -249,5 +282,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
-    after=("srv", "path"),
+    after=("srv", "path", "stand_in"),
 )

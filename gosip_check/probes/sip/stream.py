@@ -36,16 +36,18 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 "What TLS can carry as a server's name (RFC 6066 3); DNS may give names of any octets."
 
 
-def ask_over_tcp(context: Context, domain: str, server: Server, plain: bool = False) -> Exchange:
+def ask_over_tcp(
+    context: Context, domain: str, server: Server, plain: bool = False, *, ttl: int | None = None
+) -> Exchange:
     """TLS first; where the server does not speak it, plain SIP on a second connection. Says which of them it speaks.
 
-    plain: it is known not to speak TLS, so that is not tried again.
+    plain: it is known not to speak TLS, so that is not tried again. ttl: nothing that is sent goes further.
     """
     why_plain = "TLS was not tried again"
     address, port = server.address, server.port
     try:
         if not plain:
-            with sockets.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
+            with sockets.tcp_connect(context, address, port, CONNECT_TIMEOUT_S, ttl=ttl) as sock:
                 secured = handshake(context, sock, server.name)
                 if isinstance(secured, Exchange):
                     return secured
@@ -55,7 +57,7 @@ def ask_over_tcp(context: Context, domain: str, server: Server, plain: bool = Fa
                         exchange = _ask_on_stream(context, secured, domain, "TLS", address)
                         return replace(exchange, speaks="tls", tls=tls)
                 why_plain = f"TLS was tried first: {secured}"
-        with sockets.tcp_connect(context, address, port, CONNECT_TIMEOUT_S) as sock:
+        with sockets.tcp_connect(context, address, port, CONNECT_TIMEOUT_S, ttl=ttl) as sock:
             exchange = _ask_on_stream(context, sock, domain, "TCP", address)
     except sockets.ConnectFailed as failed:
         return _not_connected(failed)
