@@ -276,6 +276,14 @@ def _echoed(tests: Sequence[ViaTest]) -> Finding:
             kind, family = kind_of_changes(changes, in_reply=True), family_of(changes, test.local)
             family = None if family is AlgFamily.NETFILTER else family  # it leaves what is copied as it was
             return Finding("echo", True, sentence, kind, family, None, "reply", changes, to_be_confirmed=True)
+    for test in tests:
+        doubts = tuple(test.doubts())
+        if doubts:
+            sentence = (
+                f"The answer of {test.server.address} brings back another {_lines(doubts)} than was sent "
+                f"({doubts[0].after}). The provider's own servers may do that, so it proves no SIP ALG."
+            )
+            return Finding("echo", None, sentence)
     return Finding("echo", False, f"{len(tests)} answers brought back unchanged what a server must copy.")
 
 
