@@ -99,7 +99,11 @@ def ask_over_udp(context: Context, domain: str, server: Server) -> Exchange:
     response = transaction.final or transaction.provisional
     if response is None:
         return instead_of_answer(transaction)
-    return answered(response, transaction.rtt_ms, transaction.sent)
+    exchange = answered(response, transaction.rtt_ms, transaction.sent)
+    if transaction.flaw:
+        flaw = f"{exchange.detail}, which a phone system may drop: {transaction.flaw}"
+        return replace(exchange, detail=flaw)
+    return exchange
 
 
 def exchange_over_udp(

@@ -69,6 +69,9 @@ class Facts(probe.Facts, frozen=True):
     """public_address: where the servers saw the requests come from, when they said so, agreed, and it is a public one:
     a device that rewrites SIP puts the private one back into their answers.
 
+    answered_otherwise: for every server that did not answer as it must something else did, so no firewall rule is
+    missing: not in SIP, from another address, a device in between, a TLS handshake that failed.
+
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
 
@@ -77,6 +80,7 @@ class Facts(probe.Facts, frozen=True):
     any_server_answers: bool | None
     every_server_answers: bool | None
     public_address: str | None
+    answered_otherwise: bool = False
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
 
@@ -110,6 +114,7 @@ def measure(options: Options, context: Context) -> Facts:
         any_server_answers=any_answers,
         every_server_answers=every_answers,
         public_address=_public(seen_from),
+        answered_otherwise=bool(missing) and all(_answered_otherwise(server.first) for server in missing),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
@@ -225,6 +230,11 @@ def _answers(exchange: Exchange) -> bool | None:
     if exchange.result == "answered":
         return True
     return None if exchange.result in _UNDECIDED else False
+
+
+def _answered_otherwise(exchange: Exchange) -> bool:
+    came_in_tls = exchange.result == "closed" and exchange.speaks == "tls"
+    return came_in_tls or exchange.result in ("malformed", "foreign", "other-port", "stand-in")
 
 
 def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, str]:

@@ -15,10 +15,11 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context
 from gosip_check.probes.sip.exchange import Exchange, Tls, answered, from_icmp, options
-from gosip_check.probes.sip.transactions import OTHER_REQUEST
+from gosip_check.probes.sip.transactions import other_request
 from gosip_check.records import FailureKind
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
+from gosip_check.wire.sip_head import described, head_of
 from gosip_check.wire.transaction import ClientTransaction
 from gosip_check.wire.x509 import read_certificate
 
@@ -28,9 +29,6 @@ TLS_TIMEOUT_S = 3.0
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(.+)")
 "How OpenSSL names an alert (RFC 8446 6.2) that came from the other side."
-
-_CONTENT_LENGTH = re.compile(rb"(?im)^(content-length|l)[ \t]*:.*\n")
-_HEAD_END = re.compile(rb"\r?\n(?=\r?\n)")
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 "What TLS can carry as a server's name (RFC 6066 3); DNS may give names of any octets."
@@ -100,7 +98,7 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
         if buffer:
             ending = Exchange("malformed", f"its answer broke off after {len(buffer)} octets", culprit=address)
     except WireError as error:
-        ending = Exchange("malformed", f"answered something that is not SIP ({error})", culprit=address)
+        ending = Exchange("malformed", described(buffer, error), culprit=address)
     except ConnectionResetError:
         ending = Exchange("closed", "accepted the connection and reset it without an answer")
     except OSError as error:
@@ -112,7 +110,7 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
     if transaction.provisional is not None:  # no final response, and yet the way there and back is open
         return transaction.provisional
     if any(isinstance(message, sip.Response) for message in transaction.foreign):
-        return Exchange("malformed", OTHER_REQUEST, culprit=address)
+        return Exchange("malformed", other_request(transaction.request, transaction.foreign), culprit=address)
     return ending
 
 
@@ -128,15 +126,12 @@ def _unfinished(buffer: bytes, transaction: ClientTransaction) -> sip.Response |
 
     A status is an answer. Lines that say whose it is must be right, unless they were still to come.
     """
-    buffer = buffer.lstrip(b"\r\n")
-    end = _HEAD_END.search(buffer)
-    head = _CONTENT_LENGTH.sub(b"", buffer[: end.end() if end else buffer.rfind(b"\n") + 1])
-    message = sip.parse(head)
+    message, head_is_whole = head_of(buffer)
     if not isinstance(message, sip.Response):
         return None
-    if end is None and (message.header("Via") is None or message.header("CSeq") is None):
+    if not head_is_whole and (message.header("Via") is None or message.header("CSeq") is None):
         return message
-    return transaction.receive(head)
+    return transaction.take(message)
 
 
 def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket | Exchange | str:

@@ -1,5 +1,7 @@
 """Equivalent SIP URIs: the pairs that RFC 3261 19.1.4 lists, and garbage."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +57,5 @@ def test_not_equivalent(one: str, other: str) -> None:
 def test_only_wire_errors_escape(one: str, other: str) -> None:
     assert equivalent(one, one)
     assert equivalent(one, other) == equivalent(other, one)
-    try:
+    with contextlib.suppress(WireError):
         read_uri("sip:" + one)
-    except WireError:
-        pass
