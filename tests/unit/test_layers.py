@@ -82,7 +82,7 @@ DOORS: dict[str, set[str]] = {
     "dns": {"query", "resolvers", "servers", "srv"},
     "path": {"hops", "quotes", "stand_in", "syns"},
     "host": {"interface"},
-    "sip": {"exchange", "signalling", "stream", "transactions"},
+    "sip": {"exchange", "signalling", "stream", "tls", "transactions"},
 }
 
 

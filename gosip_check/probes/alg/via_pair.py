@@ -24,7 +24,8 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip.exchange import ICMP_IS_FINAL, VIA_NAME, Exchange
 from gosip_check.probes.sip.exchange import options as options_request
-from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream, handshake
+from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream
+from gosip_check.probes.sip.tls import handshake
 from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.wire import sip
 from gosip_check.wire.rewriting import Change

@@ -11,7 +11,7 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.sip import exchange, stream
+from gosip_check.probes.sip import exchange, stream, tls
 from gosip_check.probes.sip.exchange import Exchange, Result, ask_over_udp
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import FailureKind, Link
@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "UDP_TIMEOUT_S", 0.2)
     monkeypatch.setattr(stream, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(stream, "ANSWER_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(stream, "TLS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(tls, "TIMEOUT_S", 0.2)
 
 
 @pytest.fixture
