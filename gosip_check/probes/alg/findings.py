@@ -52,13 +52,15 @@ class Finding:
         return replace(self, found=None, to_be_confirmed=False, sentence=sentence)
 
 
-def from_quotes(walk: Walk, path: hops.Facts | None) -> list[Finding]:
-    """Methods that need hops to quote. path: None where it was not to be had."""
+def from_quotes(walk: Walk, path: hops.Facts | None, *, answered: bool = False) -> list[Finding]:
+    """Methods that need hops to quote. path: None where it was not to be had. answered: some server answered OPTIONS
+    that were sent meanwhile.
+    """
     if path is None:
         return [Finding("quotes", None, "What leaves the site could not be seen: no hop on the way could be asked.")]
     if path.is_this_machine:
         return [Finding("quotes", False, f"{path.destination} is this machine itself: nothing lies on the way.")]
-    findings = [_answered_too_early(walk, path), _dropped(walk, path), _rewritten(walk, path)]
+    findings = [_answered_too_early(walk, path), _dropped(walk, path), _rewritten(walk, path, answered)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -120,7 +122,7 @@ def _lines(changes: Sequence[Change]) -> str:
 # ------------------------------------------------------------------------------------------------------ quotes
 
 
-def _rewritten(walk: Walk, path: hops.Facts) -> Finding:
+def _rewritten(walk: Walk, path: hops.Facts, answered: bool) -> Finding:
     changed = [s for s in walk.sightings if s.comparison and s.comparison.changes and s.comparison.legible]
     believed = [sighting for sighting in changed if not _also_elsewhere(sighting, walk)]
     if believed:
@@ -141,7 +143,7 @@ def _rewritten(walk: Walk, path: hops.Facts) -> Finding:
     behind = [sighting for sighting in walk.sightings if sighting.ttl in beyond]
     unseen = {message: lines - covered(behind, message) for message, lines in LINES_THAT_MATTER.items()}
     if any(unseen.values()):
-        return Finding("quotes", None, _why_unseen(unseen, behind))
+        return Finding("quotes", None, _why_unseen(unseen, behind, answered))
     deepest = max(sighting.ttl for sighting in behind if sighting.fate is Fate.PASSED)
     at = path.hop_at(deepest)
     place = f"at hop {deepest} ({at.address if at else 'unknown'}), behind {path.edge_name()}"
@@ -168,10 +170,18 @@ def _between(proof: Sighting, walk: Walk) -> tuple[str | None, str]:
     return None, f"before hop {proof.ttl}"
 
 
-def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting]) -> str:
+def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answered: bool) -> str:
     quoting = [sighting for sighting in behind if sighting.fate is Fate.PASSED]
     if not quoting and any(sighting.fate in (Fate.DROPPED, Fate.REFUSED) for sighting in behind):
-        return "What leaves the site could not be seen: its edge lets no SIP out. Open the port on the firewall first."
+        if answered:
+            return (
+                "What leaves the site could not be seen: servers answer, but its edge lets only some SIP out, as a "
+                "limit on requests a second does. Take such a limit off for the provider's networks, then run this again."
+            )
+        return (
+            "What leaves the site could not be seen: its edge let none of these SIP requests out. It blocks the port, "
+            "or limits SIP to a few requests a second."
+        )
     if not quoting:
         return (
             "What leaves the site could not be seen: no hop behind the edge quoted our SIP. "

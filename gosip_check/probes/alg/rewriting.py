@@ -98,9 +98,10 @@ def measure(options: Options, context: Context) -> Facts:
     else:
         context.say(f"SIP ALG: requests that die on the way, and OPTIONS to {len(servers)} server(s)")
         with ThreadPoolExecutor(3) as pool:
-            mirroring, quoting = pool.submit(_mirrored, options, context), pool.submit(_quoted, options, context)
+            mirroring, walking = pool.submit(_mirrored, options, context), pool.submit(_walked, options, context)
             tests = pool.submit(_tests, options, context, servers).result()
-            others = mirroring.result() + quoting.result() + _stood_in(options, context, servers)
+            quoted = _quoted(options, context, walking.result(), tests)
+            others = mirroring.result() + quoted + _stood_in(options, context, servers)
     answers = from_answers(tests)
     proven = any(finding.found and not finding.to_be_confirmed for finding in others + answers)
     if not proven and any(finding.to_be_confirmed for finding in answers):
@@ -122,14 +123,18 @@ def _mirrored(options: Options, context: Context) -> list[Finding]:
     return from_mirror(mirrored, options.transport, options.port)
 
 
-def _quoted(options: Options, context: Context) -> list[Finding]:
+def _walked(options: Options, context: Context) -> Walk:
     """Over TCP nothing: only UDP requests are sent to die on the way."""
+    path = context.facts_of(hops.Facts)
+    if options.transport != "udp" or path is None or path.is_this_machine:
+        return Walk([], [])
+    return walk(context, path, options.domain, options.port)
+
+
+def _quoted(options: Options, context: Context, walked: Walk, tests: Sequence[ViaTest]) -> list[Finding]:
     if options.transport != "udp":
         return []
-    path = context.facts_of(hops.Facts)
-    if path is None or path.is_this_machine:
-        return from_quotes(Walk([], []), path)
-    return from_quotes(walk(context, path, options.domain, options.port), path)
+    return from_quotes(walked, context.facts_of(hops.Facts), answered=any(test.response for test in tests))
 
 
 def _stood_in(options: Options, context: Context, servers: Sequence[Server]) -> list[Finding]:

@@ -317,3 +317,12 @@ def test_kinds_of_changes() -> None:
 def test_every_line_that_matters_is_in_the_bait() -> None:
     for message, lines in findings.LINES_THAT_MATTER.items():
         assert lines <= set(compare(_sent(message), _sent(message)).covered)
+
+
+def test_an_edge_that_limits_sip_is_not_said_to_let_none_out() -> None:
+    lost = [_lost(bait.OPTIONS, 2), *[_seen(message, 1) for message in (bait.OPTIONS, bait.INVITE, bait.REGISTER)]]
+    (limited,) = from_quotes(Walk(lost, []), PATH, answered=True)
+    (open_question,) = from_quotes(Walk(lost, []), PATH)
+    assert (limited.found, open_question.found) == (None, None)
+    assert "servers answer, but its edge lets only some SIP out" in limited.sentence
+    assert "blocks the port, or limits SIP" in open_question.sentence
