@@ -176,7 +176,7 @@ def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answere
         if answered:
             return (
                 "What leaves the site could not be seen: servers answer, but its edge lets only some SIP out, as a "
-                "limit on requests a second does. Take such a limit off for the provider's networks, then run this again."
+                "limit on requests a second does. Take the limit off for the provider's networks, and run this again."
             )
         return (
             "What leaves the site could not be seen: its edge let none of these SIP requests out. It blocks the port, "
