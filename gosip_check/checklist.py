@@ -143,12 +143,14 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
     known = [other.id for other in earlier]
     if requirement.id in known:
         raise TomlError(f"{where}: appears twice; every id must be its own.")
-    texts, values = {}, values_of(trunk)
+    texts: dict[str, str] = {}
+    values = values_of(trunk)
     for field in ("title", "hint", "source"):
         texts[field] = filled(getattr(requirement, field), values, f"{where}: {field}")
         if not texts[field].strip():
             raise TomlError(f"{where}: {field} is empty; an installer needs it.")
-    requirement = msgspec.structs.replace(requirement, **texts)
+    hint_if = {fact: filled(hint, values, f"{where}: hint_if: {fact}") for fact, hint in requirement.hint_if.items()}
+    requirement = msgspec.structs.replace(requirement, **texts, hint_if=hint_if)
     for need in requirement.needs:
         if need not in known:
             raise TomlError(f"{where}: needs {need!r}, which is no earlier requirement{instead(need, known)}")
@@ -171,6 +173,9 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
+    for fact in requirement.hint_if:
+        if bool not in _type_of(probe, fact, f"{where}: hint_if"):
+            raise TomlError(f"{where}: hint_if: {fact} is neither true nor false.")
     return requirement
 
 

@@ -49,7 +49,9 @@ def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     else:
         outcome, telling = Outcome.PASS, requirement.expect
     words = dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling)
-    return verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
+    judged = verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
+    hint = next((hint for fact, hint in requirement.hint_if.items() if facts.get(fact) is True), requirement.hint)
+    return msgspec.structs.replace(judged, hint=hint)
 
 
 def stopped(requirement: Requirement, link: str) -> Verdict:

@@ -105,6 +105,8 @@ class Requirement(Record, frozen=True):
     "Earlier requirements that must pass before this one is looked at."
     prefer: list[Expectation] = []
     "What a good site does better still; missing it warns where everything in `expect` holds."
+    hint_if: dict[str, str] = {}
+    "A fact that is true or false -> what to do instead of `hint` where it is true."
     health: bool = False
     "Part of the light subset that `gosip-check health` runs on a schedule."
 

@@ -43,7 +43,8 @@ def show(name: str) -> int:
     for requirement in loaded.requirements:
         terminal.print()
         terminal.print(Text(visible(f"{requirement.id} ({requirement.level}): {requirement.title}"), "bold"))
-        for text in (f"if not: {requirement.hint}", f"source: {requirement.source}"):
+        hints = [requirement.hint, *requirement.hint_if.values()]
+        for text in (*(f"if not: {hint}" for hint in hints), f"source: {requirement.source}"):
             terminal.print(Padding(Text(visible(text)), (0, 0, 0, 2)))
     return EXIT_READY
 

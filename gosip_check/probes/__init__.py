@@ -11,7 +11,7 @@ from gosip_check.probes.host import interface, machine, ntp
 from gosip_check.probes.lines import redundancy
 from gosip_check.probes.media import channels
 from gosip_check.probes.nat import binding_lifetime, fixed_address, translation
-from gosip_check.probes.path import hops, mtu
+from gosip_check.probes.path import hops, mtu, stand_in
 from gosip_check.probes.probe import Probe
 from gosip_check.probes.sip import large, signalling
 
@@ -25,6 +25,7 @@ PROBES: dict[str, Probe] = {
     for probe in (
         srv.PROBE,
         hops.PROBE,
+        stand_in.PROBE,
         signalling.PROBE,
         rewriting.PROBE,
         port_range.PROBE,

@@ -114,6 +114,10 @@ WRONG = {
         "w.toml: requirement 'dns.srv-answers': level: invalid enum value 'shall'; "
         "one of must, should, info would be right.",
     ),
+    "a hint for a fact that is no yes or no": (
+        HEAD + TRUNK + GOOD + 'hint_if = { site_count = "ask" }\n',
+        "w.toml: requirement 'dns.srv-answers': hint_if: site_count is neither true nor false.",
+    ),
     "no hint": (
         HEAD + TRUNK + requirement(hint='" "'),
         "w.toml: requirement 'dns.srv-answers': hint is empty; an installer needs it.",

@@ -80,9 +80,9 @@ MAY_USE: dict[str, set[str]] = {
 DOORS: dict[str, set[str]] = {
     "net": {"flow", "icmp", "ping", "segments", "sockets"},
     "dns": {"query", "resolvers", "servers", "srv"},
-    "path": {"hops", "quotes"},
+    "path": {"hops", "quotes", "stand_in", "syns"},
     "host": {"interface"},
-    "sip": {"exchange", "signalling", "stream", "transactions"},
+    "sip": {"exchange", "signalling", "stream", "tls", "transactions"},
 }
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.sip import stream
+from gosip_check.probes.sip import stream, tls
 from gosip_check.probes.sip.exchange import exchange_over_udp, instead_of_answer
 from gosip_check.probes.sip.signalling import ServerFacts
 from gosip_check.records import FailureKind
@@ -76,8 +76,9 @@ def open_flow(context: Context, server: ServerFacts, transport: Literal["udp", "
         if server.first.speaks != "tls":
             yield Flow(context, "TCP", sock, server, *local)
             return
-        secured = stream.handshake(context, sock, server.targets[0])
+        secured = tls.handshake(context, sock, server.targets[0])
         if not isinstance(secured, ssl.SSLSocket):
-            raise ProbeFailed(FailureKind.UNREACHABLE, f"{server.address}:{server.port} gives {secured}.")
+            came = f"gives {secured}" if isinstance(secured, str) else secured.detail
+            raise ProbeFailed(FailureKind.UNREACHABLE, f"{server.address}:{server.port} {came}.")
         with secured:
             yield Flow(context, "TLS", secured, server, *local)

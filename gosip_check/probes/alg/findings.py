@@ -11,8 +11,11 @@ from gosip_check.probes.alg.mirror import Mirrored
 from gosip_check.probes.alg.quoted import Sighting, Walk, covered
 from gosip_check.probes.alg.signature import AlgFamily, AlgKind, family_of, kind_of_changes
 from gosip_check.probes.alg.via_pair import ViaTest
+from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.quotes import Fate
+from gosip_check.probes.path.stand_in import StandIn
+from gosip_check.probes.sip.exchange import Exchange
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Change
 
@@ -49,13 +52,15 @@ class Finding:
         return replace(self, found=None, to_be_confirmed=False, sentence=sentence)
 
 
-def from_quotes(walk: Walk, path: hops.Facts | None) -> list[Finding]:
-    """Methods that need hops to quote. path: None where it was not to be had."""
+def from_quotes(walk: Walk, path: hops.Facts | None, *, answered: bool = False) -> list[Finding]:
+    """Methods that need hops to quote. path: None where it was not to be had. answered: some server answered OPTIONS
+    that were sent meanwhile.
+    """
     if path is None:
         return [Finding("quotes", None, "What leaves the site could not be seen: no hop on the way could be asked.")]
     if path.is_this_machine:
         return [Finding("quotes", False, f"{path.destination} is this machine itself: nothing lies on the way.")]
-    findings = [_answered_too_early(walk, path), _dropped(walk, path), _rewritten(walk, path)]
+    findings = [_answered_too_early(walk, path), _dropped(walk, path), _rewritten(walk, path, answered)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -74,6 +79,15 @@ def from_answers(tests: Sequence[ViaTest]) -> list[Finding]:
 def is_translated(test: ViaTest) -> bool:
     """The server saw another address than the one this machine has."""
     return test.seen_from is not None and test.seen_from[0] != test.local[0]
+
+
+def from_stand_in(server: Server, who: StandIn, nearer: Exchange) -> Finding:
+    """nearer: what came of an OPTIONS over a connection that cannot reach further than whoever accepts it."""
+    device = f"Something {who.place} accepts connections to {server.address}:{server.port} in the server's name"
+    if nearer.result != "answered":
+        return Finding("early answer", None, f"{device}. What it does to SIP could not be seen.")
+    sentence = f"{device} and answers OPTIONS that cannot travel further: a SIP ALG or proxy."
+    return Finding("early answer", True, sentence, AlgKind.PROXY, AlgFamily.PROXY, who.hop, bait.OPTIONS)
 
 
 def from_mirror(mirrored: Sequence[Mirrored], transport: str, port: int) -> list[Finding]:
@@ -108,7 +122,7 @@ def _lines(changes: Sequence[Change]) -> str:
 # ------------------------------------------------------------------------------------------------------ quotes
 
 
-def _rewritten(walk: Walk, path: hops.Facts) -> Finding:
+def _rewritten(walk: Walk, path: hops.Facts, answered: bool) -> Finding:
     changed = [s for s in walk.sightings if s.comparison and s.comparison.changes and s.comparison.legible]
     believed = [sighting for sighting in changed if not _also_elsewhere(sighting, walk)]
     if believed:
@@ -129,7 +143,7 @@ def _rewritten(walk: Walk, path: hops.Facts) -> Finding:
     behind = [sighting for sighting in walk.sightings if sighting.ttl in beyond]
     unseen = {message: lines - covered(behind, message) for message, lines in LINES_THAT_MATTER.items()}
     if any(unseen.values()):
-        return Finding("quotes", None, _why_unseen(unseen, behind))
+        return Finding("quotes", None, _why_unseen(unseen, behind, answered))
     deepest = max(sighting.ttl for sighting in behind if sighting.fate is Fate.PASSED)
     at = path.hop_at(deepest)
     place = f"at hop {deepest} ({at.address if at else 'unknown'}), behind {path.edge_name()}"
@@ -156,10 +170,18 @@ def _between(proof: Sighting, walk: Walk) -> tuple[str | None, str]:
     return None, f"before hop {proof.ttl}"
 
 
-def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting]) -> str:
+def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answered: bool) -> str:
     quoting = [sighting for sighting in behind if sighting.fate is Fate.PASSED]
     if not quoting and any(sighting.fate in (Fate.DROPPED, Fate.REFUSED) for sighting in behind):
-        return "What leaves the site could not be seen: its edge lets no SIP out. Open the port on the firewall first."
+        if answered:
+            return (
+                "What leaves the site could not be seen: servers answer, but its edge lets only some SIP out, as a "
+                "limit on requests a second does. Take the limit off for the provider's networks, and run this again."
+            )
+        return (
+            "What leaves the site could not be seen: its edge let none of these SIP requests out. It blocks the port, "
+            "or limits SIP to a few requests a second."
+        )
     if not quoting:
         return (
             "What leaves the site could not be seen: no hop behind the edge quoted our SIP. "
@@ -264,6 +286,14 @@ def _echoed(tests: Sequence[ViaTest]) -> Finding:
             kind, family = kind_of_changes(changes, in_reply=True), family_of(changes, test.local)
             family = None if family is AlgFamily.NETFILTER else family  # it leaves what is copied as it was
             return Finding("echo", True, sentence, kind, family, None, "reply", changes, to_be_confirmed=True)
+    for test in tests:
+        doubts = tuple(test.doubts())
+        if doubts:
+            sentence = (
+                f"The answer of {test.server.address} brings back another {_lines(doubts)} than was sent "
+                f"({doubts[0].after}). The provider's own servers may do that, so it proves no SIP ALG."
+            )
+            return Finding("echo", None, sentence)
     return Finding("echo", False, f"{len(tests)} answers brought back unchanged what a server must copy.")
 
 

@@ -14,14 +14,23 @@ from typing import Literal
 
 from gosip_check.probes import probe
 from gosip_check.probes.alg import via_pair
-from gosip_check.probes.alg.findings import Finding, from_answers, from_mirror, from_quotes, is_translated
+from gosip_check.probes.alg.findings import (
+    Finding,
+    from_answers,
+    from_mirror,
+    from_quotes,
+    from_stand_in,
+    is_translated,
+)
 from gosip_check.probes.alg.mirror import UNRELATED_PORT, ask_mirror
 from gosip_check.probes.alg.quoted import Walk, walk
 from gosip_check.probes.alg.signature import FAMILY_NAMES, AlgKind
 from gosip_check.probes.alg.via_pair import ViaForm, ViaTest
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
+from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Record
 
 _PAIR: tuple[ViaForm, ...] = ("literal", "name")
@@ -89,9 +98,10 @@ def measure(options: Options, context: Context) -> Facts:
     else:
         context.say(f"SIP ALG: requests that die on the way, and OPTIONS to {len(servers)} server(s)")
         with ThreadPoolExecutor(3) as pool:
-            mirroring, quoting = pool.submit(_mirrored, options, context), pool.submit(_quoted, options, context)
+            mirroring, walking = pool.submit(_mirrored, options, context), pool.submit(_walked, options, context)
             tests = pool.submit(_tests, options, context, servers).result()
-            others = mirroring.result() + quoting.result()
+            quoted = _quoted(options, context, walking.result(), tests)
+            others = mirroring.result() + quoted + _stood_in(options, context, servers)
     answers = from_answers(tests)
     proven = any(finding.found and not finding.to_be_confirmed for finding in others + answers)
     if not proven and any(finding.to_be_confirmed for finding in answers):
@@ -113,14 +123,28 @@ def _mirrored(options: Options, context: Context) -> list[Finding]:
     return from_mirror(mirrored, options.transport, options.port)
 
 
-def _quoted(options: Options, context: Context) -> list[Finding]:
+def _walked(options: Options, context: Context) -> Walk:
     """Over TCP nothing: only UDP requests are sent to die on the way."""
+    path = context.facts_of(hops.Facts)
+    if options.transport != "udp" or path is None or path.is_this_machine:
+        return Walk([], [])
+    return walk(context, path, options.domain, options.port)
+
+
+def _quoted(options: Options, context: Context, walked: Walk, tests: Sequence[ViaTest]) -> list[Finding]:
     if options.transport != "udp":
         return []
-    path = context.facts_of(hops.Facts)
-    if path is None or path.is_this_machine:
-        return from_quotes(Walk([], []), path)
-    return from_quotes(walk(context, path, options.domain, options.port), path)
+    return from_quotes(walked, context.facts_of(hops.Facts), answered=any(test.response for test in tests))
+
+
+def _stood_in(options: Options, context: Context, servers: Sequence[Server]) -> list[Finding]:
+    """Of the first server in whose name something accepts connections: is SIP answered there, too?"""
+    for server in servers if options.transport == "tcp" else []:
+        if who := stand_in_of(context, server):
+            with context.turn(server.address):
+                nearer = ask_over_tcp(context, options.domain, server, ttl=who.ttl)
+            return [from_stand_in(server, who, nearer)]
+    return []
 
 
 def _tests(options: Options, context: Context, servers: Sequence[Server], *, confirm: bool = False) -> list[ViaTest]:
@@ -196,4 +220,4 @@ def _subject(options: Options) -> str:
     return f"SIP ALG on the way to {options.domain} ({options.port}/{transport})"
 
 
-PROBE = Probe("sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path"))
+PROBE = Probe("sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path", "stand_in"))

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from gosip_check.wire.rewriting import Change
+from gosip_check.wire.sip import split_list
 
 
 class AlgKind(StrEnum):
@@ -64,11 +65,16 @@ def family_of(changes: Collection[Change], local: tuple[str, int]) -> AlgFamily 
 
 def _is_proxy(changes: Collection[Change]) -> bool:
     return any(
-        (change.where == "Via" and change.before is None)
-        or change.where in ("Max-Forwards", "order of lines")
-        or _spelled_differently(change)
+        _is_one_more_via(change) or change.where in ("Max-Forwards", "order of lines") or _spelled_differently(change)
         for change in changes
     )
+
+
+def _is_one_more_via(change: Change) -> bool:
+    """On a line of its own, or in one line with ours, which means the same (RFC 3261 7.3.1)."""
+    if change.where != "Via" or change.after is None:
+        return False
+    return change.before is None or len(split_list(change.after, ",")) > len(split_list(change.before, ","))
 
 
 def _spelled_differently(change: Change) -> bool:

@@ -11,9 +11,10 @@ other-port  Via names the port of a second socket of ours, while `rport` (RFC 35
 Of every answer, the headers that a server must copy (RFC 3261 8.2.6.2) are compared with what was sent.
 """
 
+import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
@@ -23,11 +24,13 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip.exchange import ICMP_IS_FINAL, VIA_NAME, Exchange
 from gosip_check.probes.sip.exchange import options as options_request
-from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream, handshake
+from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream
+from gosip_check.probes.sip.tls import handshake
 from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.wire import sip
 from gosip_check.wire.rewriting import Change
 from gosip_check.wire.sip import WireError
+from gosip_check.wire.sip_uri import equivalent, host_key, read_uri, same_host
 
 ViaForm = Literal["literal", "name", "other-port"]
 
@@ -64,16 +67,24 @@ class ViaTest:
             return None
 
     def changes(self) -> list[Change]:
-        """What is not in the answer as it was sent, of the headers that a server must copy."""
+        """What is not in the answer as it was sent, of the headers that a server must copy: a device's doing."""
+        return [change for change, proves in self._differences() if proves]
+
+    def doubts(self) -> list[Change]:
+        """What is not as it was sent either, but may have been changed by the provider's own servers."""
+        return [change for change, proves in self._differences() if not proves]
+
+    def _differences(self) -> list[tuple[Change, bool]]:
         if self.response is None:
             return []
-        request = sip.parse(self.sent)
-        changes = []
-        for name, before, after in _copied(request, self.response):
-            if before != after:
-                changes.append(Change(name, f"{name}: {request.header(name)}", f"{name}: {self.response.header(name)}"))
-        changes += [Change("Via", None, f"Via: {value}") for value in self.response.headers("Via")[1:]]
-        return changes
+        request, response = sip.parse(self.sent), self.response
+        ours = {self.local[0], self.seen_from[0] if self.seen_from else self.local[0]}
+        differences = []
+        for name, proves in _copied_otherwise(request, response, self.server, ours):
+            change = Change(name, f"{name}: {request.header(name)}", f"{name}: {response.header(name)}")
+            differences.append((change, proves))
+        vias = [item for value in response.headers("Via") for item in sip.split_list(value, ",")]
+        return differences + [(Change("Via", None, f"Via: {value}"), True) for value in vias[1:]]
 
 
 def over_udp(context: Context, domain: str, servers: Sequence[Server], forms: Sequence[ViaForm]) -> list[ViaTest]:
@@ -152,24 +163,56 @@ def _over_tcp(context: Context, domain: str, server: Server, form: ViaForm) -> V
         return ViaTest(form, server, (source, 0), b"", None, None)
 
 
-def _copied(request: sip.Message, response: sip.Message) -> Iterable[tuple[str, object, object]]:
-    """(header, as sent, as answered), compared by meaning: servers may space and order what they copy as they like."""
+def _copied_otherwise(
+    request: sip.Message, response: sip.Message, server: Server, ours: Collection[str]
+) -> Iterable[tuple[str, bool]]:
+    """(header, whether it proves a device on the way) of each header that means something else in the answer.
+
+    Servers may space, order and spell what they copy as they like, so meanings are compared. ours: the addresses of
+    this site, as we and the server know them.
+    """
     for name, read in _COPIED.items():
-        try:
-            yield name, read(request), read(response)
-        except WireError:  # an answer too broken to compare proves nothing
-            continue
+        with contextlib.suppress(WireError):  # an answer too broken to compare proves nothing
+            if read(request) != read(response):
+                yield name, True
+    with contextlib.suppress(WireError):
+        if (request.from_.tag or "").lower() != (response.from_.tag or "").lower():
+            yield "From", True
+            return
+    for name in ("From", "To"):
+        with contextlib.suppress(WireError):
+            sent, came = (message.from_.uri if name == "From" else message.to.uri for message in (request, response))
+            allowed = {server.address, server.name, read_uri(request.to.uri).host}
+            proves = _is_proof(sent, came, allowed, ours)
+            if proves is not None:
+                yield name, proves
+
+
+def _is_proof(sent: str, came: str, allowed: Iterable[str], ours: Collection[str]) -> bool | None:
+    """None where the URIs are equivalent (RFC 3261 19.1.4), or differ only as any server of the provider may have it.
+
+    It may put its address for its name, and the reverse, and add a port or parameters. An address of the site that was
+    not sent there, or another port beside ours, is proof of a device. Anything else is open.
+    """
+    if equivalent(sent, came):
+        return None
+    before, after = read_uri(sent), read_uri(came)
+    if not same_host(before.host, after.host):
+        if any(same_host(after.host, name) for name in allowed) and before.user == after.user:
+            return None
+        return any(same_host(after.host, address) for address in ours)
+    if before.port != after.port and before.port is not None and after.port is not None:
+        return True
+    return None if (before.scheme, before.user) == (after.scheme, after.user) else False
 
 
 def _via(message: sip.Message) -> object:
     via = message.vias[0]
-    return via.host.lower(), via.port, (via.branch or "").lower()
+    return host_key(via.host), via.port, (via.branch or "").lower()
 
 
 _COPIED: Mapping[str, Callable[[sip.Message], object]] = {
     "Via": _via,
-    "From": lambda message: (message.from_.uri, message.from_.tag),
-    "To": lambda message: message.to.uri,
     "Call-ID": lambda message: message.call_id,
     "CSeq": lambda message: message.cseq,
 }

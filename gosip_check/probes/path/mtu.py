@@ -18,6 +18,7 @@ from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.net import segments, sockets
 from gosip_check.probes.path.quotes import Shot, volley
+from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Record
 from gosip_check.wire import sip
@@ -112,6 +113,9 @@ def _look(options: Options, context: Context, server: Server) -> tuple[Path, boo
         return Path(server.name, server.address, server.port, state, detail, own_mtu, largest, who)
 
     own_mtu = _own_mtu(context, server.address)
+    if stand_in := stand_in_of(context, server):
+        who = f"something {stand_in.place} takes the connection in the server's name"
+        return path(None, f"{who}, so what arrives at the server itself cannot be seen."), None
     try:
         full = _send_segments(options, context, server, None)
     except sockets.ConnectFailed as failed:
@@ -251,6 +255,6 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"path MTU to {options.domain}",
-    after=("srv",),
+    after=("srv", "path", "stand_in"),
     deadline_s=120.0,
 )

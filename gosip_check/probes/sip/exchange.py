@@ -48,11 +48,13 @@ Result = Literal[
     "malformed",
     "foreign",
     "other-port",
+    "stand-in",
     "unsent",
 ]
 """silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
 ended without an answer. foreign: an answer to our request from another address than the server's. other-port: the same
-from another port of its address. unsent: this machine has no way to that address, or does not let it be used. The
+from another port of its address. stand-in: something on the way took the connection in the server's name, and what
+came is its own, or may be. unsent: this machine has no way to that address, or does not let it be used. The
 others say what came instead of an answer."""
 
 
@@ -97,7 +99,11 @@ def ask_over_udp(context: Context, domain: str, server: Server) -> Exchange:
     response = transaction.final or transaction.provisional
     if response is None:
         return instead_of_answer(transaction)
-    return answered(response, transaction.rtt_ms, transaction.sent)
+    exchange = answered(response, transaction.rtt_ms, transaction.sent)
+    if transaction.flaw:
+        flaw = f"{exchange.detail}, which a phone system may drop: {transaction.flaw}"
+        return replace(exchange, detail=flaw)
+    return exchange
 
 
 def exchange_over_udp(

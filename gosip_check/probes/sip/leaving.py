@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gosip_check.probes.dns.servers import Server
-from gosip_check.probes.net import sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.quotes import STRIKES, Fate, Trial, sip_shot, try_shots
+from gosip_check.probes.path.syns import CONTROL_PORTS, first_quoted, syn
 from gosip_check.probes.probe import Context
-from gosip_check.records import FailureKind
 from gosip_check.wire import bait
 
 _BUDGET_S = 10.0
-_SYN_TIMEOUT_S = 0.8
-_TCP_CONTROL_PORTS = (443, 80, 5065, 33434)
 
 
 @dataclass(frozen=True)
@@ -86,22 +83,22 @@ def over_tcp(context: Context, path: hops.Facts, server: Server) -> Departure:
     if not beyond:
         return _UNDECIDED
     address, ttl, strikes = server.address, beyond[0].ttl, 0
-    control_ports: Sequence[int] = _TCP_CONTROL_PORTS
+    control_ports: Sequence[int] = CONTROL_PORTS
     until_s = time.monotonic() + _BUDGET_S
     while time.monotonic() < until_s:
-        came, sender = _syn(context, address, server.port, ttl)
+        came, sender = syn(context, address, server.port, ttl)
         if came == "time exceeded":
             return Departure("left", sender)
         if came == "reset":
             deeper = max(hop.ttl for hop in path.hops)  # a way one hop shorter would bring the SYN to the server itself
-            certain = ttl + 1 < deeper or _quoted_port(context, address, _TCP_CONTROL_PORTS, ttl) is not None
+            certain = ttl + 1 < deeper or first_quoted(context, address, CONTROL_PORTS, ttl)[1] == "time exceeded"
             return Departure("forged reset", str(ttl)) if certain else _UNDECIDED
         if came == "rejected":
             return Departure("left" if sender == address else "rejected", sender)
         if came == "connected":
             return _UNDECIDED
-        control_port = _quoted_port(context, address, control_ports, ttl)
-        if control_port is None:
+        control_port, vouched, _ = first_quoted(context, address, control_ports, ttl)
+        if vouched != "time exceeded":
             return _UNDECIDED
         control_ports = (control_port,)
         strikes += 1
@@ -111,28 +108,9 @@ def over_tcp(context: Context, path: hops.Facts, server: Server) -> Departure:
     return _UNDECIDED
 
 
-def _quoted_port(context: Context, address: str, ports: Sequence[int], ttl: int) -> int | None:
-    """The first port to which a SYN is seen to die at this TTL: so this TTL does not reach the server."""
-    return next((port for port in ports if _syn(context, address, port, ttl)[0] == "time exceeded"), None)
-
-
 def _last_to_see(context: Context, path: hops.Facts, server: Server, ttl: int) -> str | None:
     for hop in reversed([hop for hop in path.hops if hop.ttl < ttl]):
-        came, sender = _syn(context, server.address, server.port, hop.ttl)
+        came, sender = syn(context, server.address, server.port, hop.ttl)
         if came == "time exceeded":
             return sender
     return None
-
-
-_Came = Literal["time exceeded", "reset", "rejected", "connected", "nothing"]
-
-
-def _syn(context: Context, address: str, port: int, ttl: int) -> tuple[_Came, str | None]:
-    """What came back for a SYN that dies after `ttl` hops, and who sent an ICMP error."""
-    try:
-        sockets.tcp_connect(context, address, port, _SYN_TIMEOUT_S, ttl=ttl).close()
-        return "connected", None
-    except sockets.ConnectFailed as failed:
-        if failed.icmp is not None:
-            return ("time exceeded" if failed.icmp.is_time_exceeded else "rejected"), failed.icmp.sender
-        return ("reset" if failed.failure.kind is FailureKind.REFUSED else "nothing"), None

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import StandIn, stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.probes.sip import leaving
 from gosip_check.probes.sip.exchange import Exchange, Result, ask_over_udp
@@ -30,6 +31,7 @@ _UNDECIDED: dict[Result, str] = {
     "closed": "A connection that was accepted has passed the firewall, unless a proxy on the way took it. "
     "Ask the provider whether the public address of this line is whitelisted.",
     "other-port": "The way there and back is open, but a phone system may not take such an answer; tell the provider.",
+    "stand-in": "Take the redirection of this port, the proxy or the SIP ALG off on that device, and run this again.",
     "unsent": "What this machine itself cannot or may not send says nothing of the site; run this on one that can.",
 }
 "Results that decide nothing, and what would help."
@@ -67,6 +69,9 @@ class Facts(probe.Facts, frozen=True):
     """public_address: where the servers saw the requests come from, when they said so, agreed, and it is a public one:
     a device that rewrites SIP puts the private one back into their answers.
 
+    answered_otherwise: for every server that did not answer as it must something else did, so no firewall rule is
+    missing: not in SIP, from another address, a device in between, a TLS handshake that failed.
+
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
 
@@ -75,6 +80,7 @@ class Facts(probe.Facts, frozen=True):
     any_server_answers: bool | None
     every_server_answers: bool | None
     public_address: str | None
+    answered_otherwise: bool = False
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
 
@@ -94,13 +100,13 @@ def measure(options: Options, context: Context) -> Facts:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address to send to.")
     context.say(f"SIP OPTIONS to {len(to_ask)} server(s) over {options.transport.upper()}")
     servers = side_by_side(lambda same: _ask(options, context, same), to_ask, _MOST_SERVERS)
-    servers = _with_departures(options, context, servers)
+    servers = _with_stand_ins(options, context, _with_departures(options, context, servers))
     states = [_answers(server.first) for server in servers]
     any_answers = True if True in states else None if None in states else False
     left_out = len(by_address) - len(to_ask)
     every_answers = False if False in states else None if None in states or left_out else True
     missing = [server for server in servers if server.first.result != "answered"]
-    seen_from = {server.first.received for server in servers if server.first.received}
+    seen_from = {s.first.received for s in servers if s.first.received and s.first.result == "answered"}
     slowest_ms, at_least_ms, pace = _pace(servers)
     return Facts(
         transport=options.transport,
@@ -108,6 +114,7 @@ def measure(options: Options, context: Context) -> Facts:
         any_server_answers=any_answers,
         every_server_answers=every_answers,
         public_address=_public(seen_from),
+        answered_otherwise=bool(missing) and all(_answered_otherwise(server.first) for server in missing),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
@@ -187,11 +194,47 @@ def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchang
     return replace(exchange, detail=detail)
 
 
+def _with_stand_ins(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
+    """The same servers; of one whose connections something else accepts, what can be said of the server itself."""
+
+    def seen_through(each: ServerFacts) -> ServerFacts:
+        who = stand_in_of(context, each.server) if options.transport == "tcp" else None
+        if who is None or each.first.result not in _OVER_A_CONNECTION:
+            return each
+        with context.turn(each.address):
+            nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
+        return replace(each, first=_with_stand_in(each.first, nearer, who))
+
+    return side_by_side(seen_through, servers)
+
+
+_OVER_A_CONNECTION: set[Result] = {"answered", "closed", "silent", "malformed"}
+
+
+def _with_stand_in(exchange: Exchange, nearer: Exchange, who: StandIn) -> Exchange:
+    """`nearer`: what came where nothing that was sent could reach the server."""
+    in_its_name = f"{who.place} accepts connections in the server's name"
+    if exchange.result == nearer.result == "malformed":
+        return replace(exchange, detail=f"{exchange.detail}: something {in_its_name}", culprit=who.hop)
+    if exchange.result in ("answered", "malformed") and nearer.result != "answered":
+        return replace(exchange, detail=f"{exchange.detail}, though something {in_its_name}")
+    if exchange.result == "answered":
+        detail = f"{exchange.detail}, but that comes from a device that {in_its_name}; the server itself is not seen"
+    else:
+        detail = f"{exchange.detail}; something {in_its_name}, so the server itself is not seen"
+    return replace(exchange, result="stand-in", detail=detail, culprit=who.hop)
+
+
 def _answers(exchange: Exchange) -> bool | None:
     """Yes for any SIP answer; no only where something else came instead; undecided where the path may be good."""
     if exchange.result == "answered":
         return True
     return None if exchange.result in _UNDECIDED else False
+
+
+def _answered_otherwise(exchange: Exchange) -> bool:
+    came_in_tls = exchange.result == "closed" and exchange.speaks == "tls"
+    return came_in_tls or exchange.result in ("malformed", "foreign", "other-port", "stand-in")
 
 
 def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, str]:
@@ -249,5 +292,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
-    after=("srv", "path"),
+    after=("srv", "path", "stand_in"),
 )

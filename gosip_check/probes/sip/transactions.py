@@ -3,6 +3,7 @@
 The client's side of RFC 3261 17.1.2. Branch and method say whose an answer is; where it came from is noted.
 """
 
+import contextlib
 import socket
 import time
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ from gosip_check.probes.net.sockets import Datagram
 from gosip_check.probes.probe import Context
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Message, Response, WireError
+from gosip_check.wire.sip_head import described, head_of
 from gosip_check.wire.transaction import ClientTransaction
-
-OTHER_REQUEST = "its answers belong to another request than ours"
 
 _KEEP_ALIVE = b"\r\n\0"
 "A datagram of nothing else keeps a NAT's table entry alive (RFC 5626 3.5.1 and older customs)."
 
 _ERRORS_KEPT = 8
+_LONGEST_STATUS = 80
 
 
 class Transaction(ClientTransaction):
@@ -42,6 +43,9 @@ class Transaction(ClientTransaction):
     noise: str
     "What else came from the server: the latest thing that is not SIP, or answers another request."
 
+    flaw: str
+    "What is wrong with the final response, which a phone system may drop for it (RFC 3261 18.3); empty if nothing."
+
     errors: list[IcmpError]
     "The first few ICMP errors."
 
@@ -60,7 +64,7 @@ class Transaction(ClientTransaction):
     ) -> None:
         start_s = time.monotonic() + delay_s
         super().__init__(request, start_s, context.t1_s, timeout_s=timeout_s, reliable=once)
-        self.sock, self.server, self.noise, self.errors = sock, server, "", []
+        self.sock, self.server, self.noise, self.flaw, self.errors = sock, server, "", "", []
         self.answer = self.answered_at = self.elsewhere = None
         self._any_source, self._icmp_ends, self._sent_s = any_source, icmp_ends, 0.0
 
@@ -80,17 +84,22 @@ class Transaction(ClientTransaction):
             self._sent_s = time.monotonic()
             sockets.send_to(self.sock, copy, self.server.address, self.server.port)
 
-    def deliver(self, datagram: Datagram, message: Message | WireError, sock: socket.socket) -> None:
-        """One datagram, with what it holds and the socket that it came to. Whatever is no answer is waited past."""
+    def deliver(self, datagram: Datagram, message: Message | WireError, sock: socket.socket, flaw: str) -> None:
+        """One datagram, with what it holds, what is wrong with that, and the socket that it came to.
+
+        Whatever is no answer is waited past.
+        """
         if not self._any_source and not datagram.is_from(self.server.address, self.server.port):
             if not isinstance(message, WireError) and self.is_answered_by(message):
                 self.elsewhere = self.elsewhere or datagram
         elif isinstance(message, WireError):
-            self.noise = f"answered {len(datagram.data)} octets that are not SIP ({message})"
+            self.noise = described(datagram.data, message)
         elif self.take(message) is None:
-            self.noise = OTHER_REQUEST if isinstance(message, Response) else self.noise
+            self.noise = (
+                other_request(self.request, [*self.foreign, message]) if isinstance(message, Response) else self.noise
+            )
         elif self.final is not None:
-            self.answer, self.answered_at = datagram, sock
+            self.answer, self.answered_at, self.flaw = datagram, sock, flaw
 
 
 def run(context: Context, transactions: Sequence[Transaction], listener: socket.socket | None = None) -> None:
@@ -118,11 +127,36 @@ def _deliver(datagram: Datagram, sock: socket.socket, transactions: Sequence[Tra
     pending = [each for each in transactions if not each.is_over]
     if not datagram.data.strip(_KEEP_ALIVE):
         return
-    message: Message | WireError
+    message, flaw = _read(datagram.data)
     try:
-        message = sip.parse(datagram.data)
-        owners = [each for each in pending if each.is_answered_by(message)]
+        owners = [] if isinstance(message, WireError) else [each for each in pending if each.is_answered_by(message)]
     except WireError as error:
         message, owners = error, []
     for each in owners or pending:
-        each.deliver(datagram, message, sock)
+        each.deliver(datagram, message, sock, flaw)
+
+
+def _read(data: bytes) -> tuple[Message | WireError, str]:
+    """The message and what is wrong with it: of a response whose Content-Length is wrong, the head counts."""
+    try:
+        return sip.parse(data), ""
+    except WireError as error:
+        with contextlib.suppress(WireError):
+            message, is_whole = head_of(data)
+            if is_whole and isinstance(message, Response):
+                return message, str(error)
+        return error, ""
+
+
+def other_request(request: bytes, messages: Sequence[Message]) -> str:
+    """In words: what came is an answer, but not one to `request` by its branch and method (RFC 3261 17.1.3)."""
+    call_id = sip.parse(request).call_id
+    for message in messages:
+        with contextlib.suppress(WireError):
+            if isinstance(message, Response) and message.call_id == call_id:
+                came = f"{message.status} {message.reason}".strip()[:_LONGEST_STATUS]
+                return (
+                    f"answered {came}, but with another branch or method than we sent, so that no phone system takes "
+                    "it for its answer: the server, or a device on the way, changed it"
+                )
+    return "answered SIP, but its answers belong to another request than ours"

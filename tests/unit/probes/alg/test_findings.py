@@ -197,6 +197,10 @@ def test_proof_by_one_server_needs_a_second_time() -> None:
         ((b"From: <sip:probe@192.168.1.10", b"From: <sip:edge@203.0.113.5"), AlgKind.REWRITES_REPLY),
         ((b"Via: SIP/2.0/UDP 192.168.1.10:5062", b"Via: SIP/2.0/UDP 203.0.113.5:5062"), AlgKind.REWRITES_REPLY),
         ((b"\r\nFrom", b"\r\nVia: SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKq\r\nFrom"), AlgKind.PROXY),
+        ((b"\r\nFrom", b", SIP/2.0/UDP edge.lan:5060;branch=z9hG4bKq\r\nFrom"), AlgKind.PROXY),
+        ((b"<sip:probe@192.168.1.10:5062>;tag", b"<sip:probe@192.168.1.10:61234>;tag"), AlgKind.REWRITES_REPLY),
+        ((b"To: <sip:trunk.example>", b"To: <sip:203.0.113.5>"), AlgKind.REWRITES_REPLY),
+        ((b">;tag=1", b">;tag=8"), AlgKind.REWRITES_REPLY),
     ],
 )
 def test_an_answer_that_brings_back_something_else_is_proof(change: tuple[bytes, bytes], kind: AlgKind) -> None:
@@ -215,6 +219,45 @@ def test_other_spacing_and_case_in_an_answer_is_a_servers_right() -> None:
         _answer("name", PUBLIC, change=(b"From: ", b"FROM:")),
     ]
     assert _by_method(from_answers(answers))["echo"] is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"To: <sip:trunk.example>", b"To: <sip:TRUNK.Example>"),
+        (b"To: <sip:trunk.example>", b"To: sip:trunk.example:5060;transport=udp"),
+        (b"To: <sip:trunk.example>", b"To: <sip:trunk.example;lr;user=phone>"),
+        (b"To: <sip:trunk.example>", b"To: <sip:198.51.100.7:5060>"),
+        (b"To: <sip:trunk.example>", b"To: <SIP:zt.example>"),
+        (b"<sip:probe@", b"<sip:pr%6Fbe@"),
+        (b"<sip:probe@192.168.1.10:5062>;tag", b"<sip:%70robe@192.168.1.10:5062;transport=UDP>;tag"),
+        (b"<sip:probe@192.168.1.10:5062>;tag", b"<sip:probe@trunk.example>;tag"),
+    ],
+)
+def test_an_equivalent_uri_or_what_a_server_may_add_is_a_clean_look(change: tuple[bytes, bytes]) -> None:
+    answers = [_answer("literal", PUBLIC, change=change), _answer("name", PUBLIC)]
+    assert _by_method(from_answers(answers))["echo"] is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"To: <sip:trunk.example>", b"To: <sip:sbc-7.internal>"),
+        (b"<sip:probe@192.168.1.10:5062>;tag", b"<sip:anonymous@anonymous.invalid>;tag"),
+        (b"To: <sip:trunk.example>", b"To: <sip:+35621000000@trunk.example>"),
+    ],
+)
+def test_what_the_providers_own_servers_may_have_changed_is_no_proof(change: tuple[bytes, bytes]) -> None:
+    answers = [_answer("literal", PUBLIC, change=change), _answer("name", PUBLIC)]
+    echo = next(finding for finding in from_answers(answers) if finding.method == "echo")
+    assert echo.found is None
+    assert "proves no SIP ALG" in echo.sentence
+
+
+def test_a_via_that_joins_ours_in_one_line_is_a_proxys() -> None:
+    joined = Change("Via", "Via: SIP/2.0/UDP a;branch=z9hG4bK1", "Via: SIP/2.0/UDP b, SIP/2.0/UDP a;branch=z9hG4bK1")
+    assert family_of([joined], LOCAL) is AlgFamily.PROXY
+    assert kind_of_changes([joined], in_reply=False) is AlgKind.PROXY
 
 
 def test_an_answer_at_another_port_than_the_server_sent_it_to_was_diverted() -> None:
@@ -274,3 +317,12 @@ def test_kinds_of_changes() -> None:
 def test_every_line_that_matters_is_in_the_bait() -> None:
     for message, lines in findings.LINES_THAT_MATTER.items():
         assert lines <= set(compare(_sent(message), _sent(message)).covered)
+
+
+def test_an_edge_that_limits_sip_is_not_said_to_let_none_out() -> None:
+    lost = [_lost(bait.OPTIONS, 2), *[_seen(message, 1) for message in (bait.OPTIONS, bait.INVITE, bait.REGISTER)]]
+    (limited,) = from_quotes(Walk(lost, []), PATH, answered=True)
+    (open_question,) = from_quotes(Walk(lost, []), PATH)
+    assert (limited.found, open_question.found) == (None, None)
+    assert "servers answer, but its edge lets only some SIP out" in limited.sentence
+    assert "blocks the port, or limits SIP" in open_question.sentence

@@ -11,7 +11,7 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.sip import exchange, stream
+from gosip_check.probes.sip import exchange, stream, tls
 from gosip_check.probes.sip.exchange import Exchange, Result, ask_over_udp
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import FailureKind, Link
@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "UDP_TIMEOUT_S", 0.2)
     monkeypatch.setattr(stream, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(stream, "ANSWER_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(stream, "TLS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(tls, "TIMEOUT_S", 0.2)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def other_method(request: sip.Request, peer: Peer) -> Answers:
 def test_an_answer_to_another_request_is_malformed(over: Over, handle: Handle) -> None:
     exchange = over(handle)
     assert exchange.result == "malformed"
-    assert exchange.detail.startswith("its answers belong to another request than ours")
+    assert exchange.detail.startswith("answered 200 OK, but with another branch or method than we sent")
     assert exchange.culprit == "127.0.0.1"
 
 
@@ -210,6 +210,41 @@ def test_what_is_not_sip_is_malformed(over: Over, garbage: bytes) -> None:
     exchange = over(lambda request, peer: garbage)
     assert exchange.result == "malformed"
     assert exchange.culprit == "127.0.0.1"
+
+
+LENGTHS = {
+    "too long": b"Content-Length: 40",
+    "empty": b"Content-Length:",
+    "no number": b"Content-Length: zero",
+    "two that differ": b"Content-Length: 0\r\nl: 7",
+    "missing": b"X-Nothing: 0",
+}
+
+
+@BOTH
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
+def test_an_answer_with_a_wrong_length_is_an_answer_over_either(over: Over, length: bytes) -> None:
+    exchange = over(lambda request, peer: reply(request, peer).replace(b"Content-Length: 0", length))
+    assert (exchange.result, exchange.status, exchange.reason) == ("answered", 200, "OK")
+    is_flawed = over is over_udp and b"X-Nothing" not in length
+    assert ("which a phone system may drop: " in exchange.detail) == is_flawed
+
+
+@BOTH
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.0 302 Found\r\nLocation: /login\r\n\r\n", "answered in HTTP ('HTTP/1.0 302 Found')"),
+        (b"SIP/3.0 200 OK\r\nContent-Length: 0\r\n\r\n", "answered in SIP that cannot be read: version 'SIP/3.0'"),
+        (b"SSH-2.0-dropbear\r\n\r\n", "octets that are not SIP"),
+    ],
+)
+def test_it_is_said_who_answered_what(over: Over, answer: bytes, says: str) -> None:
+    exchange = over(lambda request, peer: answer)
+    assert (exchange.result, exchange.culprit) == ("malformed", "127.0.0.1")
+    assert says in exchange.detail
 
 
 def test_garbage_and_then_the_answer() -> None:

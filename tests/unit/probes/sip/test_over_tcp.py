@@ -15,7 +15,7 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context
-from gosip_check.probes.sip import stream
+from gosip_check.probes.sip import stream, tls
 from gosip_check.probes.sip.exchange import Exchange, Result
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Link
@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which no answer comes."""
     monkeypatch.setattr(stream, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(stream, "ANSWER_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(stream, "TLS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(tls, "TIMEOUT_S", 0.2)
 
 
 def ask(port: int) -> Exchange:

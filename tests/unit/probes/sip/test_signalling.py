@@ -344,3 +344,31 @@ def test_evidence_over_tcp_says_what_the_server_speaks(monkeypatch: pytest.Monke
         "2 of 2 servers answered: 127.0.0.1:5061 (site-a.trunk.example) 200 OK over TLS in 1.2 ms; "
         "127.0.0.1:5060 (site-a.trunk.example) 200 OK over plain TCP in 1.2 ms."
     )
+
+
+@pytest.mark.parametrize("product", ["go-native", "go-gateway"])
+@pytest.mark.parametrize(
+    ("results", "opens_a_port"),
+    [
+        (["malformed"], False),
+        (["foreign", "malformed"], False),
+        (["stand-in"], False),
+        (["other-port"], False),
+        (["refused"], True),
+        (["malformed", "silent"], True),
+        (["malformed", "dropped"], True),
+    ],
+)
+def test_no_port_is_to_be_opened_where_something_answers(
+    monkeypatch: pytest.MonkeyPatch, product: str, results: list[Result], opens_a_port: bool
+) -> None:
+    by_port = dict(enumerate(results, 1))
+    monkeypatch.setattr(
+        signalling, "ask_over_udp", lambda context, domain, server: Exchange(by_port[server.port], "said something")
+    )
+    facts = measure(options(), context_with(*(target("127.0.0.1", port) for port in by_port)))
+    for requirement in load(product).requirements:
+        if requirement.id.startswith("firewall.signalling"):
+            verdict = judge(requirement, measurement(msgspec.to_builtins(facts)))
+            assert verdict.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
+            assert ("Allow " in verdict.hint) == opens_a_port, verdict
