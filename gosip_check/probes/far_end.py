@@ -167,9 +167,9 @@ def ask_closely(context: Context, reflector: Reflector) -> Replies:
 
 def _send(sock: socket.socket, data: bytes) -> None:
     try:
-        sock.send(data)
-    except OSError:  # an ICMP error about the packet before; this one counts as lost
-        return
+        flow.send(sock, data)
+    except OSError as error:
+        raise sockets.local_trouble(error, "sending to the reflector") from error
 
 
 def _oddities(reply: Reply, octets: int, ssid: int, number: int, has_t1: bool) -> Iterator[str]:
