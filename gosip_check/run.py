@@ -190,6 +190,8 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         turns=plan.turns,
         password=plan.password,
         links=going.compared,
+        dns_servers=plan.settings.dns_servers,
+        system_resolvers=plan.settings.system_resolvers,
         remains=plan.remains,
     )
     pending = list(plan.requirements)

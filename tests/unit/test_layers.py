@@ -62,7 +62,7 @@ MAY_USE: dict[str, set[str]] = {
     "probe": set(),
     "secret": set(),
     "net": set(),
-    "far_end": set(),
+    "far_end": {"dns"},
     "dns": set(),
     "path": {"dns"},
     "host": {"dns"},
@@ -79,7 +79,7 @@ MAY_USE: dict[str, set[str]] = {
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
     "net": {"flow", "icmp", "interfaces", "ping", "segments", "sockets"},
-    "dns": {"query", "resolvers", "servers"},
+    "dns": {"names", "resolvers", "servers"},
     "path": {"hops", "quotes"},
     "host": {"interface"},
     "sip": {"exchange", "signalling", "stream", "transactions"},
