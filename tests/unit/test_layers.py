@@ -72,7 +72,7 @@ MAY_USE: dict[str, set[str]] = {
     "nat": {"dns", "far_end", "path", "sip"},
     "account": {"sip"},
     "media": {"dns", "far_end", "host", "sip"},
-    "edge": set(),
+    "edge": {"dns"},
     "lines": set(),
 }
 
