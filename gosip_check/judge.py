@@ -1,9 +1,10 @@
 """(Requirement, Measurement) -> Verdict. Pure: no network, no clock, no probe. Judges and never measures.
 
 Nothing that was not measured passes. A failure that is ours or this machine's, and a fact that was looked for and could
-not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns. A
-fact that is None but known to lie between two values (`Facts.between`) is judged where either value would be judged
-the same. Facts may come from a file that anybody has edited: one of the wrong type is `unknown`, nothing fails on it.
+not be decided, are `unknown`; a failure of the site counts as a miss. A missed `must` fails, any other miss warns.
+Where this machine was disturbed meanwhile, a miss may be its own and is `unknown`. A fact that is None but known to lie
+between two values (`Facts.between`) is judged where either value would be judged the same. Facts may come from a file
+that anybody has edited: one of the wrong type is `unknown`, nothing fails on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,14 @@ from gosip_check.values import shown, unit_of, without_unit
 
 def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     """The verdict on one requirement. Facts that the measurement does not have are `unknown`, as in an old report."""
+    judged = _judged(requirement, measurement)
+    if measurement.disturbance is None or judged.outcome not in (Outcome.FAIL, Outcome.WARN):
+        return judged
+    reason = f"{judged.reason} {measurement.disturbance}"
+    return msgspec.structs.replace(judged, outcome=Outcome.UNKNOWN, reason=reason)
+
+
+def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
     if measurement.failure is not None:
         failure = measurement.failure
         outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)

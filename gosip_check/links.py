@@ -50,7 +50,7 @@ def compared_links(
         LinkResult(
             link=link,
             is_ready=_IS_READY[report.outcome],
-            facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts is not None},
+            facts={m.probe: m.facts for m in measurements if m.link == link.name and m.facts and not m.disturbance},
             speed=speed,
         )
         for link, report, speed in zip(links, reports, speeds, strict=False)

@@ -226,7 +226,8 @@ class Series(Record, frozen=True):
 class Measurement(Record, frozen=True):
     """What one probe saw on one link: either facts or a failure, never both.
 
-    options: how it was measured; None in files of versions that did not tell.
+    options: how it was measured; None in files of versions that did not tell. disturbance: what happened to this
+    machine meanwhile, in sentences: what looks like a fault of the site may then be its own.
     """
 
     id: str
@@ -238,6 +239,7 @@ class Measurement(Record, frozen=True):
     facts: dict[str, Any] | None = None
     failure: Failure | None = None
     options: dict[str, Any] | None = None
+    disturbance: str | None = None
 
 
 class Verdict(Record, frozen=True):

@@ -25,7 +25,7 @@ from gosip_check import __version__
 from gosip_check.judge import counts, readiness, stopped
 from gosip_check.links import as_on_form, compared_links, first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
 from gosip_check.records import (
@@ -104,6 +104,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         source, trouble = _route(plan, link)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
+        going.interface = link.interface or (interfaces.interface_with(source) if source else None)
         asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
         judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
@@ -111,6 +112,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         measurements += measured
     if len(links) > 1:
         asked = of_all_links(plan.requirements, PROBES)
+        going.interface = None
         going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
         judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going)
         verdicts += judged
@@ -148,17 +150,18 @@ def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Going:
     """What lasts as long as the run. left_behind: threads of probes that run alone and did not end in time.
 
-    compared: what was found on each link, once all of them have been looked at.
+    compared: what was found on each link, once all of them have been looked at. interface: of the link at hand.
     """
 
     stop: threading.Event
     observer: Observer
     left_behind: list[threading.Thread] = field(default_factory=list)
     compared: list[LinkResult] = field(default_factory=list)
+    interface: str | None = None
     ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
@@ -187,6 +190,8 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         turns=plan.turns,
         password=plan.password,
         links=going.compared,
+        dns_servers=plan.settings.dns_servers,
+        system_resolvers=plan.settings.system_resolvers,
         remains=plan.remains,
     )
     pending = list(plan.requirements)
@@ -265,6 +270,7 @@ def _measure(
     subjects: dict[_Key, str] = {}
     over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
+    carrier = interfaces.Carrier(going.interface)
 
     def work(ask: _Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
@@ -285,6 +291,7 @@ def _measure(
             facts=_as_written(result) if isinstance(result, Facts) else None,
             failure=result if isinstance(result, Failure) else None,
             options=msgspec.to_builtins(ask.options),
+            disturbance=None if ask.probe.local else carrier.disturbance(),
         )
 
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 
+from gosip_check.probes.dns import names
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
@@ -89,15 +90,12 @@ def reflector_of(context: Context, named: str, key_file: str | None) -> Reflecto
     except ValueError as error:
         raise ProbeFailed(FailureKind.UNSUPPORTED, f"The reflector's key cannot be used: {error}") from error
     host, port = host_and_port(named)
-    return Reflector(resolve(host, context.link.source), port, key)
+    return Reflector(resolve(context, host), port, key)
 
 
-def resolve(host: str, source: str | None) -> str:
-    """The first address of the host, of the family of `source` where there is one.
-
-    Raises ProbeFailed(unsupported): a far end that was named wrongly is no fault of the site.
-    """
-    family = socket.AF_UNSPEC if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
+def resolve(context: Context, host: str) -> str:
+    """The address of the host, of the family of the link. Raises ProbeFailed(unsupported): it was named wrongly."""
+    source = context.link.source
     try:
         address = str(ip_address(host))
     except ValueError:
@@ -107,14 +105,9 @@ def resolve(host: str, source: str | None) -> str:
         raise ProbeFailed(FailureKind.UNSUPPORTED, message)
     if address:
         return address
-    if source is not None and ip_address(source).is_loopback:
+    if context.link.is_loopback:
         sockets.refuse_elsewhere(host)
-    try:
-        entries = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could have
-        message = f"The reflector's name {host} has no address here: {getattr(error, 'strerror', None) or error}."
-        raise ProbeFailed(FailureKind.UNSUPPORTED, message) from error
-    return str(sorted(entries, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
+    return names.address_of(context, host)
 
 
 @dataclass(frozen=True)
@@ -167,9 +160,9 @@ def ask_closely(context: Context, reflector: Reflector) -> Replies:
 
 def _send(sock: socket.socket, data: bytes) -> None:
     try:
-        sock.send(data)
-    except OSError:  # an ICMP error about the packet before; this one counts as lost
-        return
+        flow.send(sock, data)
+    except OSError as error:
+        raise sockets.local_trouble(error, "sending to the reflector") from error
 
 
 def _oddities(reply: Reply, octets: int, ssid: int, number: int, has_t1: bool) -> Iterator[str]:

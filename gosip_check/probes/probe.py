@@ -105,6 +105,12 @@ class Context:
     "Set when the measurement that this one accompanies has ended; None where it accompanies none."
     links: Sequence[LinkResult] = ()
     "What came of every link; only for probes that compare them (`Probe.across`)."
+    dns_servers: Sequence[str] = ()
+    "Resolvers that the run was given, to ask for names beside this machine's own."
+    system_resolvers: bool = True
+    "False where this machine's own are not asked."
+    addresses: dict[str, str] = field(default_factory=dict)
+    "What was found for names on this link, so that every probe means the same machine."
     remains: list[str] = field(default_factory=list)
     "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
 

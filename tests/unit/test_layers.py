@@ -62,7 +62,7 @@ MAY_USE: dict[str, set[str]] = {
     "probe": set(),
     "secret": set(),
     "net": set(),
-    "far_end": set(),
+    "far_end": {"dns"},
     "dns": set(),
     "path": {"dns"},
     "host": {"dns"},
@@ -72,14 +72,14 @@ MAY_USE: dict[str, set[str]] = {
     "nat": {"dns", "far_end", "path", "sip"},
     "account": {"sip"},
     "media": {"dns", "far_end", "host", "sip"},
-    "edge": set(),
+    "edge": {"dns"},
     "lines": set(),
 }
 
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
-    "net": {"flow", "icmp", "ping", "segments", "sockets"},
-    "dns": {"query", "resolvers", "servers", "srv"},
+    "net": {"flow", "icmp", "interfaces", "ping", "segments", "sockets"},
+    "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"hops", "quotes", "stand_in", "syns"},
     "host": {"interface"},
     "sip": {"exchange", "signalling", "stream", "tls", "transactions"},

@@ -51,7 +51,7 @@ def ask_mirror(context: Context, reflector: str, domain: str, ports: Sequence[in
     reflector: HOST[:PORT], of which only the host matters here. Raises ProbeFailed when it has no address, or this
     machine cannot send to it.
     """
-    address = far_end.resolve(far_end.host_and_port(reflector)[0], context.link.source)
+    address = far_end.resolve(context, far_end.host_and_port(reflector)[0])
     requests = [(port, message) for port in ports for message in MESSAGES]
     with ThreadPoolExecutor(1 + len(ports)) as pool:
         over_tcp = [pool.submit(_ask_over_tcp, context, address, domain, port) for port in ports]

@@ -4,13 +4,13 @@ import contextlib
 import re
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-import psutil
 from msgspec.structs import replace
 
 from gosip_check.probes.dns.query import USUAL_OPTIONS, Resolver, StubOptions
+from gosip_check.probes.net import interfaces
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind, Link, Record
 
@@ -82,31 +82,8 @@ def named_resolvers(texts: Iterable[str]) -> list[Resolver]:
 
 
 def line_to(resolver: Resolver, link: Link) -> Link | None:
-    """The link to ask a resolver over; None for one next to another interface, which belongs to another line.
-
-    What runs on this machine itself is asked without any binding, which would keep it from being reached.
-    """
-    if link.source is None and link.interface is None:
-        return link
-    address = ip_address(resolver.address)
-    here = [(name, each) for name, addresses in _addresses().items() for each in addresses]
-    if address.is_loopback or address in {each.ip for _, each in here}:
-        return Link(name=link.name)
-    scope = resolver.address.partition("%")[2]
-    beside = {scope} if scope else {name for name, each in here if address in each.network}
-    return link if not beside or link.interface in beside else None
-
-
-def _addresses() -> dict[str, list[IPv4Interface | IPv6Interface]]:
-    """Interface -> its addresses with their networks."""
-    found: dict[str, list[IPv4Interface | IPv6Interface]] = {}
-    for name, entries in psutil.net_if_addrs().items():
-        for entry in entries:
-            with contextlib.suppress(ValueError):  # a hardware address
-                length = int(ip_address(entry.netmask)).bit_count() if entry.netmask else None
-                address = entry.address.partition("%")[0]
-                found.setdefault(name, []).append(ip_interface(address if length is None else (address, length)))
-    return found
+    """The link to ask a resolver over; None for one next to another interface, which belongs to another line."""
+    return interfaces.way_to(resolver.address, link)
 
 
 def _read(path: str) -> tuple[list[Resolver], StubOptions]:

@@ -6,12 +6,15 @@ Reads only. Needs the extra `snmp` and an access file. RFC 3416 (v2c), RFC 3414 
 import asyncio
 import importlib.util
 import itertools
+import socket
+from ipaddress import ip_address
 from typing import Any
 
 from gosip_check.probes import probe
+from gosip_check.probes.dns.names import address_of
 from gosip_check.probes.edge.access import EdgeAccess, read_access
 from gosip_check.probes.edge.tables import TABLES, Walked, busy_pct, memory_used_pct
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 
@@ -53,11 +56,15 @@ def measure(options: Options, context: Context) -> Facts:
     if importlib.util.find_spec("pysnmp") is None:
         words = "Reading the edge device needs pysnmp: pip install 'gosip-check[snmp]'."
         raise ProbeFailed(FailureKind.UNSUPPORTED, words)
-    if context.link.is_loopback:  # pysnmp opens sockets of its own
-        sockets.refuse_elsewhere(access.host)
+    address = _address(access.host, context)
+    line = interfaces.way_to(address, context.link)
+    if line is None:
+        words = f"{access.host} stands beside another interface than {context.link.interface}: it is not on this line."
+        raise ProbeFailed(FailureKind.UNSUPPORTED, words)
     context.say(f"SNMP: processor and memory of {access.host}")
     under_load = context.beside is not None and options.reflector is not None
-    readings = asyncio.run(_read_while_it_runs(access, context))
+    with sockets.udp_socket(line, sockets.family_of(address), icmp_errors=False) as sock:
+        readings = asyncio.run(_read_while_it_runs(access, (address, access.port), sock, context))
     loads = [found for pair in itertools.pairwise(readings) if (found := busy_pct(*pair)) is not None]
     memories = [found for reading in readings if (found := memory_used_pct(reading)) is not None]
     cpu, memory = max(loads, default=None), max(memories, default=None)
@@ -74,6 +81,16 @@ def measure(options: Options, context: Context) -> Facts:
     )
 
 
+def _address(host: str, context: Context) -> str:
+    """Raises ProbeFailed where a name has none, or where nothing beyond this machine may be asked."""
+    if context.link.is_loopback:
+        sockets.refuse_elsewhere(host)
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return address_of(context, host)
+
+
 def _words(host: str, what: str, found: tuple[float, str] | None, under_load: bool, count: int) -> str:
     if found is None:
         return f"{host} answers SNMP, but tells nothing of its {what} in the tables that are known."
@@ -83,13 +100,16 @@ def _words(host: str, what: str, found: tuple[float, str] | None, under_load: bo
     return f"{read}, but no media ran meanwhile: with --reflector it would be known how it is under load."
 
 
-async def _read_while_it_runs(access: EdgeAccess, context: Context) -> list[Walked]:
+async def _read_while_it_runs(
+    access: EdgeAccess, place: tuple[str, int], sock: socket.socket, context: Context
+) -> list[Walked]:
     """A reading now, one every few seconds until what this accompanies has ended, and one then."""
     from pysnmp.hlapi.v3arch.asyncio import SnmpEngine
 
     engine = SnmpEngine()
     try:
-        readings = [await _read(engine, access)]
+        target = await _target(place, sock)
+        readings = [await _read(engine, access, target)]
         over = False
         while not over:
             waited_s = 0.0
@@ -98,19 +118,30 @@ async def _read_while_it_runs(access: EdgeAccess, context: Context) -> list[Walk
                 await asyncio.sleep(0.1)
                 waited_s += 0.1
                 over = context.beside is not None and context.beside.is_set()
-            readings.append(await _read(engine, access))
+            readings.append(await _read(engine, access, target))
             over = over or context.beside is None
         return readings
     finally:
         engine.close_dispatcher()
 
 
-async def _read(engine: Any, access: EdgeAccess) -> Walked:
+async def _target(place: tuple[str, int], sock: socket.socket) -> Any:
+    """Where to send, by a socket of ours: pysnmp's own would be bound to no link. It closes the socket in the end."""
+    from pysnmp.hlapi.v3arch import asyncio as snmp
+
+    class OverLink(snmp.Udp6TransportTarget if ":" in place[0] else snmp.UdpTransportTarget):  # type: ignore[misc]
+        def open_client_mode(self) -> Any:
+            self.transport = self.PROTO_TRANSPORT().open_server_mode(sock=sock)
+            return self.transport
+
+    return await OverLink.create(place, timeout=_TIMEOUT_S, retries=1)
+
+
+async def _read(engine: Any, access: EdgeAccess, target: Any) -> Walked:
     from pyasn1.type.univ import Integer
     from pysnmp.hlapi.v3arch import asyncio as snmp
 
     found: dict[str, int | str] = {}
-    target = await snmp.UdpTransportTarget.create((access.host, access.port), timeout=_TIMEOUT_S, retries=1)
     for table in TABLES:
         rows = snmp.bulk_walk_cmd(
             engine,

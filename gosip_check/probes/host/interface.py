@@ -12,7 +12,7 @@ from typing import Literal
 import psutil
 
 from gosip_check.probes import probe
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Link
 
@@ -42,12 +42,12 @@ class Facts(probe.Facts, frozen=True):
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed(unreachable) when there is no route to the provider's networks."""
+    """Raises ProbeFailed(unsupported) when there is no route to the provider's networks."""
     towards = str(next(iter(ip_network(options.networks[0]).hosts())))
     source = sockets.source_address(context.link, towards)
-    name = _interface_of(source)
+    name = interfaces.interface_with(source)
     if name is None:
-        raise ProbeFailed(FailureKind.UNREACHABLE, f"No interface of this machine has the address {source}.")
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"No interface of this machine has the address {source}.")
     stats = psutil.net_if_stats().get(name)
     speed_mbps = stats.speed if stats and stats.speed > 0 else None
     full_duplex = None
@@ -79,7 +79,7 @@ def link_of(name: str, place: str) -> Link:
     except ValueError:
         known = ", ".join(sorted(addresses))
         raise ValueError(f"there is no interface {place!r}; there are {known}.") from None
-    interface = _interface_of(place)
+    interface = interfaces.interface_with(place)
     if interface is None:
         raise ValueError(f"{place} is no address of this machine.")
     return Link(name=name, source=place, interface=interface)
@@ -118,15 +118,6 @@ def default_gateway(name: str | None = None, route_table: Path = Path("/proc/net
         if name is None or fields[0] == name:
             found.append((int(fields[6]), socket.inet_ntoa(struct.pack("=I", int(fields[2], 16)))))
     return min(found)[1] if found else None
-
-
-def _interface_of(address: str) -> str | None:
-    for name, addresses in psutil.net_if_addrs().items():
-        if any(entry.address.partition("%")[0] == address for entry in addresses):
-            return name
-    if address.startswith("127."):  # Linux answers on all of 127.0.0.0/8, and lists only the first
-        return "lo"
-    return None
 
 
 def _words(name: str, source: str, kind: Medium | None, speed_mbps: int | None, full_duplex: bool | None) -> str:

@@ -5,14 +5,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Literal
 
-import dns.rdatatype
-
 from gosip_check.probes import probe
-from gosip_check.probes.dns.query import Reply as DnsReply
-from gosip_check.probes.dns.query import Resolver, StubOptions, ask
-from gosip_check.probes.dns.resolvers import Stub, line_to, named_resolvers, system_stub
+from gosip_check.probes.dns.names import address_of
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
@@ -65,11 +62,10 @@ def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when there is nobody to ask, this machine cannot send, or the run was stopped."""
     if not options.ntp_servers:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The checklist names no time servers.")
-    stub = system_stub() if options.system_resolvers else Stub()
-    resolvers = list(dict.fromkeys([*stub.own, *named_resolvers(options.dns_servers)]))
+    context = replace(context, dns_servers=options.dns_servers, system_resolvers=options.system_resolvers)
     context.say(f"Time of {len(options.ntp_servers)} server(s)")
     with ThreadPoolExecutor(len(options.ntp_servers)) as pool:
-        asked = list(pool.map(lambda name: _ask(options, context, name, resolvers, stub.options), options.ntp_servers))
+        asked = list(pool.map(lambda name: _ask(options, context, name), options.ntp_servers))
     servers = [server for server, _ in asked]
     telling = [(server, error) for server, error in asked if error is not None]
     agreed = _agreed(telling)
@@ -113,16 +109,12 @@ def _words(servers: Sequence[Server]) -> str:
     return f"{count} of {len(servers)} time servers tell the time: {told}."
 
 
-def _ask(
-    options: Options, context: Context, name: str, resolvers: Sequence[Resolver], stub_options: StubOptions
-) -> tuple[Server, float | None]:
+def _ask(options: Options, context: Context, name: str) -> tuple[Server, float | None]:
     """The server, and the most by which our clock may be off where it tells."""
     try:
-        sockets.family_of(name)
-        address: str | None = name
-    except ValueError:
-        address = _address_of(context, name, resolvers, stub_options)
-    if address is None:
+        address = _address(context, name)
+    except ProbeFailed:
+        context.check()
         return Server(name=name, address=None, result="no-address", detail="has no address in DNS"), None
     nonce = secrets.randbits(64)
     with sockets.udp_socket(context.link, sockets.family_of(address)) as sock:
@@ -182,18 +174,11 @@ def _told(name: str, address: str, reply: sntp.Reply, sent: int, received: int) 
     return server, round(abs(offset_ms) + delay_ms / 2 + reply.own_error_ms, 3)
 
 
-def _address_of(context: Context, name: str, resolvers: Sequence[Resolver], stub_options: StubOptions) -> str | None:
-    for resolver in resolvers:
-        line = line_to(resolver, context.link)
-        if line is None:
-            continue
-        reply: DnsReply = ask(replace(context, link=line), resolver, name, "A", stub_options)
-        if reply.message is None:
-            continue
-        for rrset in reply.message.answer:
-            if rrset.rdtype == dns.rdatatype.A:
-                return str(rrset[0])
-    return None
+def _address(context: Context, name: str) -> str:
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return address_of(context, name)
 
 
 PROBE = Probe("ntp", Options, Facts, measure, subject=lambda options: f"time of {', '.join(options.ntp_servers)}")

@@ -112,6 +112,8 @@ def own_trouble(stream: StreamFacts, drops: FarDrops | None, ending: Ending = En
         troubles.append(f"the reflector's machine answered {_packets(stream.far_late)} more than {LATE_MS:.0f} ms late")
     if sending.unsent:
         troubles.append(f"this machine could not send {_packets(sending.unsent)}")
+    if sending.queue_full:
+        troubles.append(f"this machine's own interface had no room for {_packets(sending.queue_full)}")
     if stream.own_drops:
         troubles.append(f"this machine was too busy to take {_packets(stream.own_drops)} that had arrived")
     if abs(sending.clock_step_ms) > STEP_MS:
@@ -141,7 +143,7 @@ def _packets(count: int) -> str:
 def _spoilt(stream: StreamFacts, drops: FarDrops | None, ending: Ending) -> int:
     """How many packets at most our own machines, and not the path, may have cost."""
     late = _CLUMP * (stream.sending.sent_late + stream.far_late)
-    spoilt = late + stream.sending.unsent + stream.own_drops
+    spoilt = late + stream.sending.unsent + stream.sending.queue_full + stream.own_drops
     not_the_paths = stream.strays + (drops.kernel + drops.refused if drops else 0)
     spoilt += min(not_the_paths, stream.sent - stream.received)
     if _restarted_unseen(stream, ending):

@@ -86,17 +86,26 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
     target = _Target(reflector, before)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
-    after = far_end.ask(context, reflector)
+    after = _ask_again(context, reflector)
     end = ended(before, after)
     ranges = bounds_of(stream, *end)
     calls: Range | None = None
     most = ranges["delivered_pct"][1]
     if after is not None and most is not None and most < options.carried_delivered_pct:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
-        calls = bounds_of(second, *ended(after, far_end.ask(context, reflector)))["delivered_pct"]
+        calls = bounds_of(second, *ended(after, _ask_again(context, reflector)))["delivered_pct"]
     criterion = options.criterion
     carried = (_capacity(context, target, stream, end, criterion), criterion) if options.find_capacity else None
     return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried)
+
+
+def _ask_again(context: Context, reflector: far_end.Reflector) -> FarEnd | None:
+    """None also where this machine could not send just then: what was measured before is not lost."""
+    try:
+        return far_end.ask(context, reflector)
+    except ProbeFailed:
+        context.check()
+        return None
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ def _stream(context: Context, target: _Target, channels: int, seconds: float, ip
         ssid=secrets.randbelow(65535) + 1,
         stateful=target.far_end.stateful is True,
         believes_tlvs=target.far_end.tells_tlvs,
-        source=context.link.source,
+        link=context.link,
         dscp=EF,
         key=None if reflector.key is None else reflector.key.hex(),
     )
@@ -139,14 +148,14 @@ def _capacity(
 
     def attempt(channels: int) -> bool | None:
         context.say(f"media: does the line carry {channels} channels?")
-        before = far_end.ask(context, target.reflector)
+        before = _ask_again(context, target.reflector)
         try:
             stream = _stream(context, target, channels, capacity.STEP_S, GUIDE_IP_OCTETS)
         except ProbeFailed as failed:  # this machine has no room for so many; what was measured before is not lost
             if failed.failure.kind is FailureKind.INTERRUPTED:
                 raise
             return None
-        after = far_end.ask(context, target.reflector)
+        after = _ask_again(context, target.reflector)
         if before is None or after is None:
             return None
         return carried(stream, ended(before, after))

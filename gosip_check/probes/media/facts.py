@@ -130,9 +130,9 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     late_down: int | None = None
     "Packets that arrived too late to count as delivered."
     unsent: int | None = None
-    "Packets that the system refused to send."
+    "Packets that the system refused to send, because its interface was down, say."
     queue_full: int | None = None
-    "Packets that this machine's own interface had no room for; they count as lost up."
+    "Packets that this machine's own interface had no room for, because its cable was out, say."
     short_answers: int | None = None
     "Answers shorter than what was sent: down was not loaded."
     own_drops: int | None = None

@@ -137,8 +137,6 @@ def _bandwidth(stream: StreamFacts, delivered: Range, calls: Range | None, capac
         text += f"{_rate(stream.up)} up, {_rate(stream.down)} down.{_compared(up, down)}"
     if stream.short_answers:
         text += " The far end answers with shorter packets, so down was not loaded, and nothing is known of it."
-    if stream.sending.queue_full:
-        text += f" This machine's own interface had no room for {stream.sending.queue_full} packets."
     text += _open(stream, delivered)
     if calls is not None and calls[0] is not None and calls[1] is not None:
         share = f"{calls[1]:.1f}" if calls[1] - calls[0] < 0.05 else f"{calls[0]:.1f} to {calls[1]:.1f}"

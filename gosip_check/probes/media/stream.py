@@ -25,7 +25,7 @@ import msgspec
 from gosip_check.probes.media import answer
 from gosip_check.probes.media.answer import TLV_OCTETS, Arrival
 from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
-from gosip_check.probes.net import flow, sockets
+from gosip_check.probes.net import flow
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import Link, Record
 from gosip_check.wire import stamp
@@ -46,7 +46,7 @@ _SLEEP_FROM_S = 20e-6
 _NS = 1_000_000_000
 _NICE = -10
 _QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
-"The interface of this machine took no more: the first bottleneck upwards, not a fault of ours."
+"The interface of this machine took no more: it is slower than the load, or its cable was out for a moment."
 _ARRIVAL = struct.Struct("=qBH")
 "When, its DSCP, and how many octets it had."
 _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
@@ -65,8 +65,8 @@ class StreamPlan(Record, frozen=True):
     ip_octets: int
     ssid: int
     stateful: bool
+    link: Link
     believes_tlvs: bool = True
-    source: str | None = None
     dscp: int = 46
     key: str | None = None
 
@@ -80,7 +80,7 @@ class _Channel:
     """One flow: its socket, its packet, and the raw log of what came back."""
 
     def __init__(self, plan: StreamPlan, key: bytes | None) -> None:
-        self.sock: socket.socket = flow.open_flow(Link(name="", source=plan.source), plan.address, plan.port, plan.dscp)
+        self.sock: socket.socket = flow.open_flow(plan.link, plan.address, plan.port, plan.dscp)
         cos = Tlv(CLASS_OF_SERVICE, bytes(ClassOfService(plan.dscp, 0, 0, False)))
         tlvs = [cos, Tlv(LOCATION, bytes(4))]
         self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=tlvs, key=key)
@@ -92,10 +92,10 @@ class _Channel:
         self.short = 0
 
     def send(self, sequence: int) -> None:
-        """Raises OSError where the packet did not leave."""
+        """Raises OSError where the packet did not leave this machine."""
         sent_ns = time.time_ns()
         self.sent.add(sequence, sent_ns)
-        _send_one(self.sock, self.packet.fill(sequence, sent_ns))
+        flow.send(self.sock, self.packet.fill(sequence, sent_ns))
 
     def read(self) -> None:
         """Keep what has arrived: the octets that matter and when."""
@@ -155,11 +155,9 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
         late_s.append(time.monotonic() - deadline_s)
         try:
             channel.send(sequence)
-        except OSError as error:  # the packet did not leave
-            if error.errno in _QUEUE_FULL:
-                queue_full += 1
-            else:
-                unsent += error.errno not in sockets.ICMP_ERRNOS  # the path's word: such a packet counts as lost
+        except OSError as error:  # the packet did not leave this machine
+            queue_full += error.errno in _QUEUE_FULL
+            unsent += error.errno not in _QUEUE_FULL
         if sequence % _READ_EVERY == 0:
             channel.read()
         sent += 1
@@ -176,16 +174,6 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
     step_ms = (time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6
     ordered = sorted(late_s)
     return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
-
-
-def _send_one(sock: socket.socket, packet: bytearray) -> None:
-    """Send, once more where what came back is an ICMP error about a packet before: then nothing was sent yet."""
-    try:
-        sock.send(packet)
-    except OSError as error:
-        if error.errno not in sockets.ICMP_ERRNOS:
-            raise
-        sock.send(packet)
 
 
 def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:

@@ -298,9 +298,9 @@ def _list(waits_s: Sequence[float]) -> str:
 def _send(sock: socket.socket, ssid: int, octets: int, tlvs: list[Tlv], key: bytes | None, number: int) -> None:
     packet = stamp.SenderPacket(length=octets, ssid=ssid, tlvs=tlvs, key=key)
     try:
-        sock.send(packet.fill(number, time.time_ns()))
-    except OSError:  # an ICMP error about an earlier packet; this one counts as lost
-        return
+        flow.send(sock, packet.fill(number, time.time_ns()))
+    except OSError as error:
+        raise sockets.local_trouble(error, "sending to the reflector") from error
 
 
 def _replies(context: Context, sock: socket.socket, key: bytes | None, until_s: float) -> list[tuple[Reply, float]]:

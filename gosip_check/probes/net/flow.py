@@ -8,8 +8,7 @@ import contextlib
 import socket
 
 from gosip_check.probes.net import sockets
-from gosip_check.probes.probe import ProbeFailed
-from gosip_check.records import FailureKind, Link
+from gosip_check.records import Link
 from gosip_check.wire import linux
 
 _LARGEST_DATAGRAM = 2048
@@ -20,7 +19,7 @@ _RECEIVE_BUFFER = 1 << 19
 def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """A non-blocking UDP socket from a fresh port of the link to one far port, its packets marked with `dscp`.
 
-    Raises ProbeFailed: unsupported where the kernel has no way to the address, and whatever `udp_socket` raises.
+    Raises ProbeFailed where the kernel has no way to the address, and whatever `udp_socket` raises.
     """
     sock = sockets.udp_socket(link, sockets.family_of(address))
     try:
@@ -37,9 +36,22 @@ def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     except OSError as error:
         sock.close()
         there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        sentence = f"This machine refused a media flow to {there}: {error.strerror or error}."
-        raise ProbeFailed(FailureKind.UNSUPPORTED, sentence) from error
+        raise sockets.local_trouble(error, f"a media flow to {there}") from error
     return sock
+
+
+def send(sock: socket.socket, data: bytes | bytearray) -> None:
+    """Send one packet. Twice stopped by an ICMP error about packets before, it counts as lost: that is the path's word.
+
+    Raises OSError for what this machine itself refused, as no ICMP error tells.
+    """
+    for _ in range(2):
+        try:
+            sock.send(data)
+            return
+        except OSError:
+            if not sockets.read_icmp_errors(sock):
+                raise
 
 
 def receive(sock: socket.socket) -> tuple[bytes, int, int] | None:
@@ -50,6 +62,7 @@ def receive(sock: socket.socket) -> tuple[bytes, int, int] | None:
         except BlockingIOError:
             return None
         except OSError:  # an ICMP error; packets that it is about show as lost
+            sockets.read_icmp_errors(sock)  # so that `send` finds only its own
             continue
         arrived_ns = tos = 0
         for level, kind, value in ancillary:

@@ -1,11 +1,16 @@
 """Sockets: the only file that opens them. Sends and receives bytes, reads ICMP errors; never judges or parses payloads.
 
+Every socket is bound to its link. Where the link names an interface, that takes SO_BINDTODEVICE: the address alone
+leaves the way to the routing table, and IP_UNICAST_IF does so for TCP. No privilege is needed since Linux 5.7.
+
 Every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives with
-its sender, type, code and the quoted part of our own packet.
+its sender, type, code and the quoted part of our own packet. An error without one is of this machine itself, and says
+nothing of the site.
 """
 
 import contextlib
 import errno
+import functools
 import select
 import socket
 import ssl
@@ -15,7 +20,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from gosip_check.probes.net import icmp, route
+from gosip_check.probes.net import icmp, interfaces, route
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
@@ -35,6 +40,10 @@ ICMP_ERRNOS = {
     errno.EOPNOTSUPP,
 }
 
+_DROPS_ANSWERS = (
+    "This machine drops what comes back over {0}, because its own way out leads over another interface (reverse path "
+    "filter). Run `sysctl -w net.ipv4.conf.{0}.rp_filter=2` for the time of this test."
+)
 _LARGEST_DATAGRAM = 65535
 _STOP_LATENCY_S = 0.1
 _MOST_AT_ONCE = 64
@@ -103,36 +112,36 @@ def refuse_elsewhere(host: str) -> None:
         raise ProbeFailed(FailureKind.UNSUPPORTED, f"{host} was not asked: over the loopback only this machine is.")
 
 
-def udp_socket(link: Link, family: socket.AddressFamily = socket.AF_INET, port: int = 0) -> socket.socket:
-    """A non-blocking UDP socket, bound to the link's address and to `port` (0: a fresh one), not connected.
+def udp_socket(
+    link: Link, family: socket.AddressFamily = socket.AF_INET, port: int = 0, *, icmp_errors: bool = True
+) -> socket.socket:
+    """A non-blocking UDP socket, bound to the link and to `port` (0: a fresh one), not connected.
 
-    Raises ProbeFailed: permission or unsupported for what this machine refuses, unreachable without an address.
+    icmp_errors: False for whoever would not read them. Raises ProbeFailed: permission or unsupported, for what this
+    machine refuses.
     """
-    sock = _open(link, family, socket.SOCK_DGRAM)
+    sock = _open(link, family, socket.SOCK_DGRAM, icmp_errors=icmp_errors)
     try:
         sock.bind((_source(link, family), port))
     except OSError as error:
         sock.close()
-        raise _local_trouble(error, f"binding UDP port {port} on {link.source or 'any address'}") from error
+        raise local_trouble(error, f"binding UDP port {port} on {link.source or 'any address'}") from error
     return sock
 
 
 def icmp_socket(link: Link, address: str) -> socket.socket | None:
-    """A socket for ICMP echo to `address`, not connected; None where neither kind is allowed.
+    """A socket for ICMP echo to `address`, bound to the link, not connected; None where neither kind is allowed.
 
     icmp(7): the datagram kind needs no root where `net.ipv4.ping_group_range` has the user's group.
     """
     family = family_of(address)
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
-        try:
-            sock = _class_for(link)(family, kind, protocol)
-        except OSError:
-            continue
-        if link.source is not None and family_of(link.source) == family:
-            with contextlib.suppress(OSError):
-                sock.bind((link.source, 0))
-        return sock
+        with contextlib.suppress(ProbeFailed, OSError), contextlib.ExitStack() as opened:
+            sock = opened.enter_context(_open(link, family, kind, protocol, icmp_errors=False))
+            sock.bind((_source(link, family), 0))
+            opened.pop_all()
+            return sock
     return None
 
 
@@ -153,7 +162,7 @@ def tcp_connect(
         _connect(sock, context, address, port, timeout_s)
     except OSError as error:
         sock.close()
-        raise _local_trouble(error, f"connecting to {address}:{port}/TCP") from error
+        raise local_trouble(error, f"connecting to {address}:{port}/TCP") from error
     except ProbeFailed:
         sock.close()
         raise
@@ -169,16 +178,19 @@ def local_address(sock: socket.socket) -> tuple[str, int]:
 def source_address(link: Link, towards: str) -> str:
     """The local address that packets to `towards` leave from. Sends nothing.
 
-    Raises ProbeFailed: unreachable when there is no route, or when the link's address is not (any more) this machine's.
+    Raises ProbeFailed(unsupported) when there is no route, when this machine would drop what comes back, or when the
+    link's address is not (any more) this machine's.
     """
     if route.has_route(link, towards, _netlink) is False:
-        raise ProbeFailed(FailureKind.UNREACHABLE, f"There is no route to {towards} over {link.interface}.")
+        raise ProbeFailed(FailureKind.UNSUPPORTED, f"There is no route to {towards} over {link.interface}.")
+    if route.drops_answers(link, towards, _netlink):
+        raise ProbeFailed(FailureKind.UNSUPPORTED, _DROPS_ANSWERS.format(link.interface))
     with _open(link, family_of(towards), socket.SOCK_DGRAM) as sock:
         try:
             sock.bind((_source(link, sock.family), 0))
             sock.connect(_sockaddr(towards, 9))
         except OSError as error:
-            raise _local_trouble(error, f"looking for a route to {towards}") from error
+            raise local_trouble(error, f"looking for a route to {towards}") from error
         return local_address(sock)[0]
 
 
@@ -203,7 +215,9 @@ def send_to(sock: socket.socket, data: bytes, address: str, port: int, *, ttl: i
             return
         except OSError as error:
             trouble = error
-    raise _local_trouble(trouble, f"sending to {address}:{port}/UDP")
+            if error.errno not in ICMP_ERRNOS:
+                break
+    raise local_trouble(trouble, f"sending to {address}:{port}/UDP") from trouble
 
 
 def arrivals(context: Context, socks: Collection[socket.socket], until_s: float) -> Iterator[Arrivals]:
@@ -252,7 +266,10 @@ def wait_readable(context: Context, socks: Iterable[socket.socket], until_s: flo
 
 
 def read_datagrams(sock: socket.socket) -> list[Datagram]:
-    """The datagrams that wait on the socket, some of them where there are very many."""
+    """The datagrams that wait on the socket, some of them where there are very many.
+
+    Raises ProbeFailed when this machine itself cannot receive.
+    """
     datagrams: list[Datagram] = []
     for _ in range(_MOST_AT_ONCE):
         try:
@@ -261,47 +278,79 @@ def read_datagrams(sock: socket.socket) -> list[Datagram]:
             break
         except OSError as error:
             if error.errno not in ICMP_ERRNOS:
-                raise
+                raise local_trouble(error, "receiving over UDP") from error
             continue  # an ICMP error, of which `read_icmp_errors` gives everything; reading it here has cleared it
         datagrams.append(Datagram(data, str(sender[0]), int(sender[1]), time.monotonic()))
     return datagrams
 
 
 def read_icmp_errors(sock: socket.socket) -> list[IcmpError]:
-    """The ICMP errors that wait in the socket's error queue, some of them where there are very many."""
-    errors: list[IcmpError] = []
-    for _ in range(_MOST_AT_ONCE):
-        try:
-            quoted, ancillary, _, _ = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
-        except OSError:
-            break
-        for level, kind, value in ancillary:
-            if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
-                error = icmp.parse_error(value, quoted)
-                errors += [error] if error else []
-    return errors
+    """The ICMP errors that wait in the socket's error queue, some of them where there are very many.
+
+    Not those that this machine itself sent: its neighbour does not answer ARP, or its own firewall rejects.
+    """
+    return [error for error, is_own in _errors(sock) if not is_own]
+
+
+def local_trouble(error: OSError, doing: str) -> ProbeFailed:
+    """What this machine itself refused, as no ICMP error tells. It says nothing of the site.
+
+    EPERM on sending is what Linux says when its own firewall drops the packet.
+    """
+    sentence = f"This machine refused {doing}: {error.strerror or error}."
+    is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
+    return ProbeFailed(FailureKind.PERMISSION if is_forbidden else FailureKind.UNSUPPORTED, sentence)
 
 
 def _netlink() -> socket.socket:
     return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
 
 
-def _open(link: Link, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
-    """Where the link names an interface, nothing leaves through another one (unprivileged since Linux 5.7)."""
+def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
+    """The ICMP errors that wait, and of each whether this machine itself sent it about a packet to somebody else."""
+    errors: list[tuple[IcmpError, bool]] = []
+    is_here = functools.cache(interfaces.is_this_machine)
+    for _ in range(_MOST_AT_ONCE):
+        try:
+            quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            break
+        for level, kind, value in ancillary:
+            if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
+                error = icmp.parse_error(value, quoted)
+                if error is not None:
+                    is_answer = error.is_time_exceeded or error.sender == towards[0]
+                    errors.append((error, not is_answer and is_here(error.sender)))
+    return errors
+
+
+def _open(
+    link: Link, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0, *, icmp_errors: bool = True
+) -> socket.socket:
+    """Where the link names an interface, nothing leaves through another one."""
     try:
-        sock = _class_for(link)(family, kind)
+        sock = _class_for(link)(family, kind, protocol)
+    except OSError as error:
+        raise local_trouble(error, "opening a socket") from error
+    try:
         if link.interface is not None and not link.is_loopback:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
     except OSError as error:
-        raise _local_trouble(error, f"opening a socket{f' on {link.interface}' if link.interface else ''}") from error
+        sock.close()
+        raise local_trouble(error, f"opening a socket on {link.interface}") from error
     sock.setblocking(False)
-    if family == socket.AF_INET6:
+    if icmp_errors:
+        _ask_for_icmp_errors(sock)
+    return sock
+
+
+def _ask_for_icmp_errors(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, linux.IPV6_RECVERR, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR, 1)
         with contextlib.suppress(OSError):  # kernels before 5.9 do not know it: quotes then come without a length
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR_RFC4884, 1)
-    return sock
 
 
 def _class_for(link: Link) -> type[socket.socket]:
@@ -335,9 +384,10 @@ def _connect(sock: socket.socket, context: Context, address: str, port: int, tim
         if time.monotonic() > until_s:
             raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer within {timeout_s:g} s.")
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    errors = read_icmp_errors(sock)
-    if errors:
-        error = errors[-1]
+    for error, is_own in reversed(_errors(sock)):
+        if is_own:  # its neighbour does not answer ARP, or its own firewall rejects
+            code = errno.EHOSTUNREACH if error.kind is FailureKind.UNREACHABLE else errno.EPERM
+            raise OSError(code, error.name)
         raise ConnectFailed(error.kind, f"{error.sender} answered the connection to {peer}: {error.name}.", error)
     if code in (errno.ECONNREFUSED, errno.ECONNRESET):
         raise ConnectFailed(FailureKind.REFUSED, f"{peer} answered with a reset.")
@@ -345,13 +395,3 @@ def _connect(sock: socket.socket, context: Context, address: str, port: int, tim
         raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer.")
     if code:
         raise OSError(code, "connect")
-
-
-def _local_trouble(error: OSError, doing: str) -> ProbeFailed:
-    """What this machine itself refused. EPERM on sending is what Linux says when its own firewall drops the packet."""
-    sentence = f"This machine refused {doing}: {error.strerror or error}."
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return ProbeFailed(FailureKind.PERMISSION, sentence)
-    if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL):
-        return ProbeFailed(FailureKind.UNREACHABLE, sentence)
-    return ProbeFailed(FailureKind.UNSUPPORTED, sentence)

@@ -14,7 +14,7 @@ from gosip_check.probes.dns import resolvers, srv
 from gosip_check.probes.dns.query import DnsStatus, Resolver
 from gosip_check.probes.dns.resolvers import Stub
 from gosip_check.probes.dns.srv import measure
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.servers.endpoint import Endpoint, Peer
@@ -131,8 +131,8 @@ OF_LINE_1, OF_LINE_2 = Resolver("192.0.2.1"), Resolver("198.51.100.1")
 def two_lines(monkeypatch: pytest.MonkeyPatch) -> Link:
     """A machine with two lines, each with its router; the second of them."""
     monkeypatch.setattr(
-        resolvers,
-        "_addresses",
+        interfaces,
+        "addresses",
         lambda: {"eth0": [ip_interface("192.0.2.77/24")], "eth1": [ip_interface("198.51.100.77/24")]},
     )
     return Link("Internet-2", source="198.51.100.77", interface="eth1")

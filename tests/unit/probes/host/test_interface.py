@@ -138,7 +138,7 @@ def test_no_default_gateway(tmp_path: Path, content: str) -> None:
     assert default_gateway(None, tmp_path / "missing") is None
 
 
-Address = namedtuple("Address", "family address")
+Address = namedtuple("Address", "family address netmask", defaults=[None])
 
 
 @pytest.fixture
@@ -229,5 +229,5 @@ def test_an_address_that_no_interface_has(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sockets, "source_address", lambda link, towards: "192.0.2.99")
     with pytest.raises(ProbeFailed) as caught:
         measure(Options(networks=["198.51.100.0/24"]), Context(Link("Internet-1")))
-    assert caught.value.failure.kind is FailureKind.UNREACHABLE
+    assert caught.value.failure.kind is FailureKind.UNSUPPORTED
     assert caught.value.failure.message == "No interface of this machine has the address 192.0.2.99."

@@ -17,6 +17,7 @@ from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream import StreamPlan
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.media.summary import RoundTrip
+from gosip_check.records import Link
 from gosip_check.wire.stamp_tlv import FarDrops
 from tests.unit.probes.media.streams import (
     PACKETS,
@@ -225,7 +226,10 @@ def test_the_marking_must_survive_both_ways() -> None:
 
 
 def test_a_packet_of_ipv6_is_as_large_as_one_of_ipv4() -> None:
-    four = StreamPlan(address="192.0.2.1", port=1, channels=1, packets=1, ip_octets=250, ssid=1, stateful=True)
+    link = Link("Internet-1")
+    four = StreamPlan(
+        address="192.0.2.1", port=1, channels=1, packets=1, ip_octets=250, ssid=1, stateful=True, link=link
+    )
     six = msgspec.structs.replace(four, address="2001:db8::1")
     assert (four.octets, six.octets) == (222, 202)
 

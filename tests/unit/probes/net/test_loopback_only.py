@@ -84,8 +84,8 @@ def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
     with pytest.raises(ProbeFailed, match=r"far\.example was not asked"):
-        far_end.resolve("far.example", "127.0.0.1")
-    assert far_end.resolve("127.0.0.1", "127.0.0.1") == "127.0.0.1"
+        far_end.resolve(Context(OVER_LO), "far.example")
+    assert far_end.resolve(Context(OVER_LO), "127.0.0.1") == "127.0.0.1"
 
 
 def test_no_gateway_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,27 +260,26 @@ class _Refusing(socket.socket):
     [
         (errno.EPERM, FailureKind.PERMISSION),
         (errno.EACCES, FailureKind.PERMISSION),
-        (errno.ENETUNREACH, FailureKind.UNREACHABLE),
-        (errno.EHOSTUNREACH, FailureKind.UNREACHABLE),
-        (errno.ENETDOWN, FailureKind.UNREACHABLE),
-        (errno.EADDRNOTAVAIL, FailureKind.UNREACHABLE),
-        (errno.ENOBUFS, FailureKind.UNSUPPORTED),
+        *((code, FailureKind.UNSUPPORTED) for code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)),
+        *((code, FailureKind.UNSUPPORTED) for code in (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO)),
+        *((code, FailureKind.UNSUPPORTED) for code in (errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EINVAL)),
     ],
 )
-def test_send_errors_keep_this_machine_and_the_network_apart(code: int, kind: FailureKind) -> None:
+def test_what_this_machine_refuses_to_send_says_nothing_of_the_site(code: int, kind: FailureKind) -> None:
     with _Refusing(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.code = code
         with pytest.raises(ProbeFailed) as caught:
             sockets.send_to(sock, b"x", "127.0.0.1", 9)
     assert caught.value.failure.kind is kind
+    assert caught.value.failure.kind.says_nothing_about_the_site
 
 
-def test_an_address_that_is_not_ours_is_unreachable_and_an_interface_that_is_not_there_unsupported() -> None:
+def test_an_address_that_is_not_ours_and_an_interface_that_is_not_there_are_this_machines_matter() -> None:
     gone = Link("Internet-1", source="192.0.2.77")
     for attempt in (lambda: sockets.udp_socket(gone), lambda: sockets.source_address(gone, "127.0.0.1")):
         with pytest.raises(ProbeFailed) as caught:
             attempt()
-        assert caught.value.failure.kind is FailureKind.UNREACHABLE
+        assert caught.value.failure.kind is FailureKind.UNSUPPORTED
     with pytest.raises(ProbeFailed) as caught:
         sockets.udp_socket(Link("Internet-1", interface="nosuch0"))
     assert caught.value.failure.kind in (FailureKind.UNSUPPORTED, FailureKind.PERMISSION)
