@@ -68,14 +68,16 @@ SPOILT: dict[str, tuple[StreamFacts, FarDrops | None, Ending, int]] = {
     "answered late": (stream(sending={"sent_late": 3}, far_late=1), None, Ending.ANSWERED, 8),
     "not sent": (stream(sending={"unsent": 5}), None, Ending.ANSWERED, 5),
     "dropped here": (stream(own_drops=4), None, Ending.ANSWERED, 4),
-    "dropped there": (stream(), FarDrops(2, 7), Ending.ANSWERED, 9),
-    "a restart": (stream(received=1990), None, Ending.RESTARTED, 10),
+    "dropped there": (stream(received=SENT - 12), FarDrops(2, 7), Ending.ANSWERED, 9),
+    "no more dropped there than is missing": (stream(received=SENT - 5), FarDrops(2, 7), Ending.ANSWERED, 5),
+    "a restart": (stream(received=1990, up={"lost": None}), None, Ending.RESTARTED, 10),
     "a restart that the stream shows": (
         stream(received=1990, restarted=True, lost_at_restart=3), None, Ending.RESTARTED, 3),
     "an end in silence": (stream(lost_at_end=12), None, Ending.SILENT, 12),
     "no end in silence": (stream(lost_at_end=12), None, Ending.ANSWERED, 0),
     "all together": (
-        stream(sending={"sent_late": 1, "unsent": 5}, own_drops=4, lost_at_end=12), FarDrops(2, 7), Ending.SILENT, 32),
+        stream(sending={"sent_late": 1, "unsent": 5}, own_drops=4, lost_at_end=12, received=SENT - 12),
+        FarDrops(2, 7), Ending.SILENT, 32),
 }  # fmt: skip
 
 
@@ -228,7 +230,14 @@ def test_round_trips_are_those_of_the_worse_server_by_its_better_method() -> Non
 
 
 def test_our_own_troubles_are_told_with_their_number() -> None:
-    made = stream(sending={"sent_late": 1, "unsent": 2}, far_late=3, own_drops=4, restarted=True, lost_at_end=2)
+    made = stream(
+        sending={"sent_late": 1, "unsent": 2},
+        far_late=3,
+        own_drops=4,
+        restarted=True,
+        lost_at_end=2,
+        received=SENT - 20,
+    )
     assert own_trouble(made, FarDrops(5, 6), Ending.SILENT) == [
         "this machine sent 1 packet more than 10 ms late",
         "the reflector's machine answered 3 packets more than 10 ms late",
@@ -236,9 +245,12 @@ def test_our_own_troubles_are_told_with_their_number() -> None:
         "this machine was too busy to take 4 packets that had arrived",
         "the reflector's machine was too busy to take 5 packets",
         "the reflector's rate limit refused 6 packets",
-        "the reflector began to count again on every channel: it was restarted",
+        "the reflector began to count again on every channel: it was restarted, or a device forgot the flows",
         "the reflector had stopped answering by the end (2 packets since its last answer), "
         "because it or the line went down",
     ]
-    assert own_trouble(stream(), None, Ending.RESTARTED) == ["the reflector began to count again: it was restarted"]
+    again = stream(received=SENT - 1, lost_undecided=1)
+    restarted = ["the reflector began to count again: it was restarted, or a device forgot the flows"]
+    assert own_trouble(again, None, Ending.RESTARTED) == restarted
+    assert own_trouble(stream(), None, Ending.RESTARTED) == []  # it counted on to the end
     assert own_trouble(stream(), FarDrops(0, 0)) == []

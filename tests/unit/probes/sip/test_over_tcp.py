@@ -173,7 +173,7 @@ def test_no_answer_to_the_connection() -> None:
 @pytest.mark.parametrize(("code", "result"), [(13, "prohibited"), (1, "unreachable")])
 def test_an_icmp_error_instead_of_a_connection(monkeypatch: pytest.MonkeyPatch, code: int, result: Result) -> None:
     icmp = IcmpError(4, 3, code, "192.168.1.1")
-    monkeypatch.setattr(sockets, "read_icmp_errors", lambda sock: [icmp])
+    monkeypatch.setattr(sockets, "_errors", lambda sock: [(icmp, False)])
     exchange = ask(unused_port(socket.SOCK_STREAM))
     assert (exchange.result, exchange.culprit) == (result, "192.168.1.1")
 
