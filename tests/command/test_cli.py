@@ -78,7 +78,7 @@ WRONG_USAGE = {
         "192.0.2.1/24",
     ): "Error: --allow '192.0.2.1/24': 192.0.2.1/24 has host bits set; 192.0.2.0/24 would be right.",
     ("reflector", "--bind", "192.0.2.77"): "Error: cannot listen on 192.0.2.77 port 862/UDP: ",
-    ("checklist", "show", "x"): "Error: There is no checklist 'x'. Shipped are go-gateway, go-native; ",
+    ("checklist", "show", "x"): "Error: There is no checklist 'x'. Shipped are ",
 }
 
 
@@ -263,7 +263,7 @@ def test_the_form_commands(tmp_path: Path) -> None:
 
 
 def test_the_checklist_commands(tmp_path: Path) -> None:
-    assert tool("checklist", "list").stdout.split()[0] == "go-gateway"
+    assert {"go-gateway", "go-native"} <= set(tool("checklist", "list").stdout.split())
     shown = tool("checklist", "show", "go-native").stdout
     assert "217.22.184.0/24" in shown
     assert "dns.ttl (should): " in shown

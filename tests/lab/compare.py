@@ -15,14 +15,15 @@ folder of reports that `--keep` wrote. Both are asked for the same cases, each c
     --hops HOPS [HOPS]  how routers ration: `as-linux` or `generous` (default); two of them: for BEFORE, then for AFTER
     --kinds KIND ...    only these of the four above
     --only TEXT         only cases whose name holds it
-    --times N           ask each side N times; a verdict that changes from time to time is shown with its counts
+    --times N           ask each side N times; a verdict that wavers is shown with its counts, and differs only where no
+                        outcome is common to both sides
     --jobs N            sites at a time (default 6)
     --keep FOLDER       keep BEFORE's reports there, one file a case, for a later comparison without that checkout; the
                         name and the system of this machine are taken out
     --list FILE         write what BEFORE says there as JSON, a line for each case
     --table             Markdown: one line for each verdict that differs, with the states
 
-Verdicts about this machine (host.*, link.wired) are left out. Exit code 1 when anything differs. Needs root. On two
+Verdicts about this machine (host.*, link.wired) are left out. Exit code 1 when a verdict differs. Needs root. On two
 cores everything takes about twelve minutes, the states alone three; a run waits most of its time.
 """
 
@@ -227,10 +228,15 @@ def main(arguments: Sequence[str]) -> int:
         listed = (f"{json.dumps(case.name)}: {json.dumps(old[0])}" for case, old, _ in asked)
         chosen.list.write_text("{\n" + ",\n".join(listed) + "\n}\n")
     found = [(case, differences(old, new)) for case, old, new in asked]
-    differing = [(case, changes) for case, changes in found if changes]
-    lines = _table(differing) if chosen.table else _list(differing)
-    print("\n".join([*lines, "", f"{len(differing)} of {len(cases)} cases differ."]))
+    shown = [(case, changes) for case, changes in found if changes]
+    differing = sum(any(_is_other(*both) for both in changes.values()) for _, changes in shown)
+    lines = _table(shown) if chosen.table else _list(shown)
+    print("\n".join([*lines, "", f"{differing} of {len(cases)} cases differ, {len(shown) - differing} only waver."]))
     return 1 if differing else 0
+
+
+def _is_other(before: str, after: str) -> bool:
+    return not {word.split()[0] for word in before.split(", ")} & {word.split()[0] for word in after.split(", ")}
 
 
 def _list(differing: Sequence[tuple[Case, dict[str, tuple[str, str]]]]) -> list[str]:

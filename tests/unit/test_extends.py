@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gosip_check.checklist import load, load_file, parse
+from gosip_check.checklist import load, load_file, parse, shipped
 from gosip_check.records import Requirement
 from gosip_check.tomlfile import TomlError, data_folder
 from tests.saved import DATA, here
@@ -225,7 +225,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "unknown parent": (
         CHILD.replace("go-native", "go-nativ"),
         "mine.toml: [checklist]: extends: There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are "
-        "go-gateway, go-native; a file of your own is named by its path, such as ./mine.toml.",
+        f"{', '.join(shipped())}; a file of your own is named by its path, such as ./mine.toml.",
     ),
     "no such file": (
         CHILD.replace("go-native", "gone/parent.toml"),
