@@ -203,8 +203,8 @@ def _round_trip(stream: StreamFacts) -> Range:
     """Of the 95th percentile. How long the far end kept the packets is its own word: the path may have taken it all."""
     if stream.rtt_ms is None or stream.away_ms is None:
         return None, None
-    least_ms, most_ms = stream.rtt_ms.p95, stream.away_ms.p95
-    return (least_ms, most_ms) if most_ms - least_ms > FAR_MS else (least_ms, least_ms)
+    most_ms = stream.away_ms.p95 if stream.away_ms.p50 - stream.rtt_ms.p50 > FAR_MS else stream.rtt_ms.p95
+    return stream.rtt_ms.p95, most_ms
 
 
 def _jitter(stream: StreamFacts) -> Range:

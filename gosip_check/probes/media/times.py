@@ -15,8 +15,8 @@ from gosip_check.probes.media.far_clock import Doubt
 from gosip_check.probes.media.summary import Extremes, Histogram, RoundTrip
 from gosip_check.records import Series
 
-FAR_MS = 1.0
-"A round trip that is longer by no more than this with the far end's own time in it is taken for known."
+FAR_MS = 10.0
+"Up to this, the median time that the far end says it kept packets is taken off their round trips as it says."
 _GRACE_MS = 10_000
 "No packet is away for longer than its stream lasted, and this."
 _IMPOSSIBLE_SHARE = 0.01

@@ -202,6 +202,17 @@ def test_a_long_time_that_a_far_end_says_it_kept_packets_is_its_own_word(
     assert (low, high) == pytest.approx((takes_ms - claims_ms + 0.05, takes_ms + 0.05), abs=0.01)
 
 
+def test_a_busy_far_end_that_keeps_some_packets_for_long_leaves_the_round_trip_known() -> None:
+    def busy(packet: Packet, asked: Asked) -> Packet:
+        packet.sent = packet.received + int(asked.count % 5 == 0) * 30 * 2**32 // 1000
+        return packet
+
+    stream = brought_back(busy, constant(20), lambda n: 20 + 30 * (n % 5 == 0))
+    assert "rtt_ms.p95" not in bounds_of(stream, None)
+    assert stream.rtt_ms is not None
+    assert stream.rtt_ms.max == pytest.approx(40, abs=0.1)
+
+
 NUMBERS = {
     "of another packet": changed(sender_sequence=lambda packet, _: packet.sender_sequence ^ 1),
     "never sent": changed(sender_sequence=lambda packet, _: packet.sender_sequence + 5_000),
