@@ -102,8 +102,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     variation_down_p99_ms: float | None = None
     "99th percentile of the delay over the smallest within 15 s."
     rtt_ms: RoundTrip | None = None
-    """Of every packet that came back, without the time that the far end kept it. None where it says it kept half of them
-    for long: `between` has what the path may have taken. By this machine's clock alone where that cannot be true."""
+    """Of every packet that came back, without the time that the far end kept it. None where it says it kept half of
+    them for long: `between` has what the path may have taken. By this clock alone where that is impossible."""
     mos: float | None = None
     "Mean opinion score of G.711 with loss concealment in the worse direction, as far as both ends can be trusted."
     r_factor: float | None = None
