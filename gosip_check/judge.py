@@ -30,7 +30,7 @@ from gosip_check.values import shown, unit_of, without_unit
 def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     """The verdict on one requirement. Facts that the measurement does not have are `unknown`, as in an old report."""
     judged = _judged(requirement, measurement)
-    if measurement.disturbance is None or judged.outcome not in (Outcome.FAIL, Outcome.WARN):
+    if measurement.disturbance is None or judged.outcome is Outcome.PASS:
         return judged
     reason = f"{judged.reason} {measurement.disturbance}"
     return msgspec.structs.replace(judged, outcome=Outcome.UNKNOWN, reason=reason)

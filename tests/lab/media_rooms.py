@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,19 +53,37 @@ def media_facts(built: Rooms, *arguments: str, room: str = "near", command: str 
 
 
 def narrow(built: Rooms, room: str, interface: str, kbps_at_ip: float, ip_octets: int = 250) -> None:
-    """Shape what leaves the room, so that `kbps_at_ip` go through for packets of that size; 20 ms of queue."""
-    bits = kbps_at_ip * 1000 * (ip_octets + ETHERNET_OCTETS) / ip_octets
-    burst = max(1600, int(bits / 8 * 0.002))
-    _tc(built, room, f"replace dev {interface} root tbf rate {int(bits)}bit burst {burst} latency 20ms".split())
+    """Shape what leaves the room, so that `kbps_at_ip` go through for packets of that size; 20 ms of queue.
+
+    It is done next door, where it arrives: a sender hears of what its own interface has no room for.
+    """
+    door, shaper = next_door(room, interface)
+    built.run(door, ["ip", "link", "add", shaper, "type", "ifb"])
+    built.run(door, ["ip", "link", "set", shaper, "up"])
+    redirect = ["protocol", "all", "u32", "match", "u32", "0", "0", "action", "mirred", "egress", "redirect", "dev"]
+    built.run(door, ["tc", "qdisc", "add", "dev", f"to-{room}", "ingress"])
+    built.run(door, ["tc", "filter", "add", "dev", f"to-{room}", "parent", "ffff:", *redirect, shaper])
+    shape(built, door, shaper, kbps_at_ip, ip_octets)
 
 
 def widen(built: Rooms, room: str, interface: str) -> None:
     """Take the shaping away."""
-    _tc(built, room, ["del", "dev", interface, "root"], check=False)
+    door, shaper = next_door(room, interface)
+    built.run(door, ["tc", "qdisc", "del", "dev", f"to-{room}", "ingress"], check=False)
+    built.run(door, ["ip", "link", "del", shaper], check=False)
 
 
-def _tc(built: Rooms, room: str, arguments: Sequence[str], check: bool = True) -> None:
-    built.run(room, ["tc", "qdisc", *arguments], check=check)
+def next_door(room: str, interface: str) -> tuple[str, str]:
+    """The room that an interface leads to, and the device there through which what arrives is sent."""
+    return interface.removeprefix("to-"), f"from-{room}"
+
+
+def shape(built: Rooms, room: str, device: str, kbps_at_ip: float, ip_octets: int = 250) -> None:
+    """Let so much leave by a device, for packets of that size; 20 ms of queue. Again: at another rate."""
+    bits = kbps_at_ip * 1000 * (ip_octets + ETHERNET_OCTETS) / ip_octets
+    burst = max(1600, int(bits / 8 * 0.002))
+    tbf = f"replace dev {device} root tbf rate {int(bits)}bit burst {burst} latency 20ms"
+    built.run(room, ["tc", "qdisc", *tbf.split()])
 
 
 def cpu_s(pid: int) -> float:

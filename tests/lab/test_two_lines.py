@@ -1,8 +1,4 @@
-"""Two internet lines, each of them broken in turn: the second one goes from the laptop straight to the router `isp`.
-
-lan -- cpe -- isp       Internet-1: 192.168.1.10, translated to 192.88.99.2
-lan --------- isp       Internet-2: 198.18.2.10 is its own public address
-"""
+"""Two internet lines, each of them broken in turn."""
 
 import json
 import subprocess
@@ -14,10 +10,10 @@ import pytest
 
 from .quick import quick_checklist
 from .rulesets import forward
-from .site import Lab, site
+from .second_line import SECOND, both_lead_out, two_lines
+from .site import Lab
 from .tool import gosip_check, run_tool
 
-SECOND, SECOND_ROUTER = "198.18.2.10", "198.18.2.1"
 BLOCK_SECOND = forward('iifname "second" meta l4proto { tcp, udp } th dport { 5060, 5061 } reject')
 BLOCK_FIRST = forward("meta l4proto { tcp, udp } th dport { 5060, 5061 } reject")
 HALF_FIRST = forward("ip daddr 217.22.185.0/24 meta l4proto { tcp, udp } th dport { 5060, 5061 } reject")
@@ -25,23 +21,14 @@ HALF_FIRST = forward("ip daddr 217.22.185.0/24 meta l4proto { tcp, udp } th dpor
 
 @pytest.fixture(scope="module")
 def lines() -> Iterator[Lab]:
-    with site() as lab:
-        lab.enter("ready")
-        lan, isp = lab.rooms.namespace("lan"), lab.rooms.namespace("isp")
-        lab.run("lan", ["ip", "link", "add", "second", "type", "veth", "peer", "name", "second", "netns", isp])
-        lab.run("lan", ["ip", "address", "add", f"{SECOND}/24", "dev", "second"])
-        lab.run("lan", ["ip", "link", "set", "second", "up"])
-        lab.run("isp", ["ip", "address", "add", f"{SECOND_ROUTER}/24", "dev", "second"])
-        lab.run("isp", ["ip", "link", "set", "second", "up"])
-        lab.run("go", ["ip", "route", "add", "198.18.2.0/24", "via", "192.31.196.1"])
-        assert lan != isp
+    with two_lines() as lab:
         yield lab
 
 
 @pytest.fixture
 def both(lines: Lab) -> Lab:
     lines.enter("ready")
-    lines.run("lan", ["ip", "route", "replace", "default", "via", SECOND_ROUTER, "dev", "second", "metric", "200"])
+    both_lead_out(lines)
     return lines
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gosip_check.judge import counts, judge, readiness, stopped
 from gosip_check.records import FailureKind, Outcome, Readiness
@@ -47,6 +48,34 @@ def test_a_failure_fails_only_where_it_says_something_about_the_site(kind: Failu
     verdict = judge(requirement(TRUE), measurement(failure=kind))
     assert verdict.outcome is (Outcome.UNKNOWN if kind in ours else Outcome.FAIL)
     assert verdict.reason == f"It was {kind}."
+
+
+DISTURBED = "Meanwhile the interface eth0 went down."
+
+
+@pytest.mark.parametrize(
+    ("facts", "failure", "level", "outcome", "reason"),
+    [
+        ({"ok": False, "evidence": {"ok": "It is lost."}}, None, "must", "unknown", f"It is lost. {DISTURBED}"),
+        ({"ok": False, "evidence": {"ok": "It is lost."}}, None, "should", "unknown", f"It is lost. {DISTURBED}"),
+        ({"ok": None, "evidence": {"ok": "It is open."}}, None, "must", "unknown", f"It is open. {DISTURBED}"),
+        ({"ok": True, "evidence": {"ok": "It came."}}, None, "must", "pass", "It came."),
+        (None, FailureKind.TIMEOUT, "must", "unknown", f"It was timeout. {DISTURBED}"),
+        (None, FailureKind.BUG, "must", "unknown", f"It was bug. {DISTURBED}"),
+    ],
+)
+def test_a_miss_while_this_machine_was_disturbed_may_be_its_own(
+    facts: dict[str, Any] | None, failure: FailureKind | None, level: str, outcome: str, reason: str
+) -> None:
+    disturbed = replace(measurement(facts, failure), disturbance=DISTURBED)
+    judged = judge(requirement(level=level), disturbed)
+    assert (judged.outcome, judged.reason) == (outcome, reason)
+
+
+def test_what_is_preferred_is_no_warning_of_a_disturbed_machine() -> None:
+    preferring = requirement(expectation("ok", "is", True), prefer=[expectation("number", "max", 1)])
+    disturbed = replace(measurement({"ok": True, "number": 2}), disturbance=DISTURBED)
+    assert judge(preferring, disturbed).outcome is Outcome.UNKNOWN
 
 
 def test_one_miss_weighs_more_than_one_unknown() -> None:

@@ -189,6 +189,24 @@ def test_sockets_are_opened_in_one_place() -> None:
     assert {name for name in opening if not name.startswith("servers.")} == {"probes.net.sockets", "health.notify"}
 
 
+def test_no_probe_makes_up_a_link() -> None:
+    """A link with half of what it names would lead by another line: only what reaches this machine has none of it."""
+    making = {
+        module_of(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Link"
+    }
+    allowed = {"probes.host.interface", "probes.net.interfaces", "probes.dns.srv"}
+    assert {name for name in making if name.startswith("probes.")} == allowed
+
+
+def test_no_name_is_looked_up_past_the_link() -> None:
+    past = re.compile(r"\b(getaddrinfo|gethostby\w+|create_connection|create_datagram_endpoint|urlopen)\(")
+    found = {module_of(path) for path in FILES if past.search(path.read_text())}
+    assert {name for name in found if not name.startswith("servers.")} == set()
+
+
 @pytest.mark.parametrize("imported", [r"tomllib", r"importlib(\.| import )resources"])
 def test_toml_is_read_and_the_data_folder_found_in_one_place(imported: str) -> None:
     importing = re.compile(rf"^ *(import|from) {imported}\b", re.MULTILINE)

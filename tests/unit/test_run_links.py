@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from gosip_check import run as running
 from gosip_check.judge import judge
-from gosip_check.probes.net import sockets
-from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.net import interfaces, sockets
+from gosip_check.probes.probe import Context, LinkResult, Probe, ProbeFailed
 from gosip_check.records import (
     FailureKind,
     Link,
@@ -51,6 +52,39 @@ def test_two_links_are_measured_apart(probes: Put) -> None:
     ]
     assert [measurement.id for measurement in report.measurements] == ["m1", "m2", "m3"]
     assert report.outcome is Readiness.NOT_READY
+
+
+def test_while_an_interface_goes_down_and_up_nothing_fails(
+    probes: Put, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What looks at this machine only is judged as ever; what compares lines knows nothing of what was disturbed."""
+    compared: list[LinkResult] = []
+    count = tmp_path / "lo" / "carrier_changes"
+    count.parent.mkdir()
+    count.write_text("2\n")
+    monkeypatch.setattr(interfaces.Carrier.__init__, "__defaults__", (tmp_path,))
+
+    def flapping(options: Options, context: Context) -> Facts:
+        if context.link.name == "Internet-1":
+            count.write_text("4\n")
+        return bad(options, context)
+
+    def comparing(options: Options, context: Context) -> Facts:
+        compared.extend(context.links)
+        return good(options, context)
+
+    probes(make("a", flapping), make("here", bad, local=True), make("all", comparing, across=True))
+    links = [Link("Internet-1", source="127.0.0.1"), Link("Internet-2", source="127.0.0.2")]
+    report = go(plan(asks("a"), asks("here"), asks("all"), links=links))
+    assert [(v.link, v.id, v.outcome) for v in report.verdicts[:4]] == [
+        ("Internet-1", "group.a", Outcome.UNKNOWN),
+        ("Internet-1", "group.here", Outcome.FAIL),
+        ("Internet-2", "group.a", Outcome.FAIL),
+        ("Internet-2", "group.here", Outcome.FAIL),
+    ]
+    assert report.verdicts[0].reason.startswith("It is broken. Meanwhile the interface lo of this machine went down")
+    assert [set(result.facts) for result in compared] == [{"here"}, {"a", "here"}]
+    assert report.verdicts[4].outcome is Outcome.PASS
 
 
 def no_route(link: Link, towards: str) -> str:

@@ -1,6 +1,6 @@
 """Where is a host that a person or a checklist named? DNS questions of our own, over the link, instead of libc's.
 
-getaddrinfo(3) asks over whatever line the routing table leads to. As there, /etc/hosts counts first. A resolver that
+libc asks over whatever line the routing table leads to. As there, /etc/hosts counts first. A resolver that
 runs on this machine chooses the line by itself, so it is asked last, and the answer says so.
 """
 

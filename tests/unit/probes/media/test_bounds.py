@@ -67,6 +67,7 @@ SPOILT: dict[str, tuple[StreamFacts, FarDrops | None, Ending, int]] = {
     "sent late": (stream(sending={"sent_late": 3}), None, Ending.ANSWERED, 6),
     "answered late": (stream(sending={"sent_late": 3}, far_late=1), None, Ending.ANSWERED, 8),
     "not sent": (stream(sending={"unsent": 5}), None, Ending.ANSWERED, 5),
+    "no room at the own interface": (stream(sending={"queue_full": 6}), None, Ending.ANSWERED, 6),
     "dropped here": (stream(own_drops=4), None, Ending.ANSWERED, 4),
     "dropped there": (stream(received=SENT - 12), FarDrops(2, 7), Ending.ANSWERED, 9),
     "no more dropped there than is missing": (stream(received=SENT - 5), FarDrops(2, 7), Ending.ANSWERED, 5),
@@ -231,7 +232,7 @@ def test_round_trips_are_those_of_the_worse_server_by_its_better_method() -> Non
 
 def test_our_own_troubles_are_told_with_their_number() -> None:
     made = stream(
-        sending={"sent_late": 1, "unsent": 2},
+        sending={"sent_late": 1, "unsent": 2, "queue_full": 7},
         far_late=3,
         own_drops=4,
         restarted=True,
@@ -242,6 +243,7 @@ def test_our_own_troubles_are_told_with_their_number() -> None:
         "this machine sent 1 packet more than 10 ms late",
         "the reflector's machine answered 3 packets more than 10 ms late",
         "this machine could not send 2 packets",
+        "this machine's own interface had no room for 7 packets",
         "this machine was too busy to take 4 packets that had arrived",
         "the reflector's machine was too busy to take 5 packets",
         "the reflector's rate limit refused 6 packets",

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -367,6 +368,39 @@ def test_icmpv6_meanings(kind: int, code: int, failure: FailureKind, name: str) 
 )
 def test_what_is_no_icmp_error_is_none(value: bytes) -> None:
     assert parse_error(value, b"") is None
+
+
+class _Queue(socket.socket):
+    """A socket with one ICMP error in its queue: about a packet to `towards`."""
+
+    waiting: tuple[bytes, str] | None = None
+
+    def recvmsg(self, *args: Any) -> Any:
+        del args
+        if self.waiting is None:
+            raise BlockingIOError
+        (value, towards), self.waiting = self.waiting, None
+        return b"", [(socket.IPPROTO_IP, 11, value)], 0, (towards, 9)
+
+
+LOCALHOST = struct.pack("=HH4s8x", socket.AF_INET, 0, bytes((127, 0, 0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("sender", "towards", "kind", "code", "is_told"),
+    [
+        pytest.param(V4_OFFENDER, "192.0.2.9", 3, 1, True, id="a router"),
+        pytest.param(LOCALHOST, "127.0.0.1", 3, 3, True, id="this machine, of a port of its own"),
+        pytest.param(LOCALHOST, "192.0.2.9", 3, 1, False, id="no neighbour answers ARP"),
+        pytest.param(LOCALHOST, "192.0.2.9", 3, 3, False, id="the own firewall"),
+    ],
+)
+def test_an_icmp_error_of_this_machine_is_no_word_of_the_way(
+    sender: bytes, towards: str, kind: int, code: int, is_told: bool
+) -> None:
+    with _Queue(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.waiting = extended(2, kind, code, sender), towards
+        assert bool(sockets.read_icmp_errors(sock)) == is_told
 
 
 @given(st.binary(max_size=64))

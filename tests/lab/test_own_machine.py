@@ -1,0 +1,156 @@
+"""What this machine says of itself is not the line's doing: its interface goes down, its cable is out, its own firewall
+or its reverse path filter is in the way. The same faults further out are the line's.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .media_rooms import FAR, near_and_far, reflector
+from .namespaces import Rooms
+from .second_line import SECOND, SECOND_INTERFACE, SECOND_ROUTER, both_lead_out, two_lines
+from .site import Lab
+from .tool import facts_of, gosip_check, run_tool, verdict_of
+
+CHANNELS, DURATION_S, AWAY_S = 2, 6, 2.0
+BLOCK = """
+table inet away {
+    chain in {
+        type filter hook prerouting priority -300
+        drop
+    }
+}
+"""
+OWN_FIREWALL = """
+table ip own {{
+    chain out {{
+        type filter hook output priority 0
+        {rule}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def ends(_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
+    log = tmp_path_factory.mktemp("reflector") / "log"
+    with near_and_far() as built, reflector(built, "far", log, "--no-sip"):
+        yield built
+
+
+def _media(ends: Rooms, folder: Path, away: str) -> dict[str, Any]:
+    """The report of a run during which something is away for two seconds, once media flows."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "report.json"
+    options = ["--reflector", FAR, "--duration", str(DURATION_S), "--channels", str(CHANNELS), "--json", str(file)]
+    process = ends.start("near", gosip_check("bandwidth", *options, "--quiet"), folder / "log")
+    sent = "/sys/class/net/to-far/statistics/tx_packets"
+    before = int(ends.run("near", ["cat", sent]).stdout)
+    while int(ends.run("near", ["cat", sent]).stdout) < before + 100:
+        assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.05)
+    if away == "line":
+        ends.nft("far", BLOCK)
+    else:
+        ends.link_down(*away.split())
+    time.sleep(AWAY_S)
+    if away == "line":
+        ends.nft("far", "delete table inet away\n")
+    else:
+        ends.link_up(*away.split())
+    process.wait(60)
+    report: dict[str, Any] = json.loads(file.read_text())
+    return report
+
+
+@pytest.mark.parametrize("away", ["near to-far", "far to-near"], ids=["interface", "cable"])
+def test_an_interface_that_is_down_for_two_seconds_fails_nothing(ends: Rooms, tmp_path: Path, away: str) -> None:
+    report = _media(ends, tmp_path, away)
+    facts = facts_of(report, "media")
+    assert facts["lost_up"] + facts["lost_undecided"] > 50
+    outcomes = {v["id"]: v["outcome"] for v in report["verdicts"] if v["id"].startswith("media.")}
+    assert "fail" not in outcomes.values()
+    assert outcomes["media.loss"] == outcomes["media.bursts"] == "unknown"
+    for id_ in ("media.loss", "media.bursts"):
+        assert "Meanwhile the interface to-far of this machine went down" in verdict_of(report, id_)["reason"]
+    assert report["outcome"] == "inconclusive"
+
+
+def test_a_line_that_is_down_for_two_seconds_fails(ends: Rooms, tmp_path: Path) -> None:
+    report = _media(ends, tmp_path, "line")
+    assert facts_of(report, "media")["unsent"] == 0
+    assert verdict_of(report, "media.loss")["outcome"] == "fail"
+    assert "Meanwhile" not in verdict_of(report, "media.loss")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("checklist", "rule", "words"),
+    [
+        ("go-native", "udp dport 5060 reject", "Operation not permitted"),
+        ("go-native", "udp dport 5060 drop", "Operation not permitted"),
+        ("go-gateway", "tcp dport 5061 reject", "port unreachable"),
+        ("go-gateway", "tcp dport 5061 reject with icmp type admin-prohibited", "administratively prohibited"),
+    ],
+)
+@pytest.mark.parametrize("link", [[], ["--link", "Internet-1=to-cpe"]], ids=["any line", "bound"])
+def test_its_own_firewall_is_not_the_sites(lab: Lab, checklist: str, rule: str, words: str, link: list[str]) -> None:
+    """An ICMP error of this machine's own is no word of the way."""
+    lab.enter("ready")
+    lab.nft("lan", OWN_FIREWALL.format(rule=rule))
+    report = run_tool(lab, "run", "--checklist", checklist, "--skip", "media.*", "--skip", "firewall.rtp", *link)
+    verdict = verdict_of(report, "firewall.signalling")
+    assert verdict["outcome"] == "unknown", verdict["reason"]
+    assert "This machine refused" in verdict["reason"]
+    assert words in verdict["reason"]
+    assert "fail" not in {v["outcome"] for v in report["verdicts"] if v["level"] == "must"}
+
+
+@pytest.mark.parametrize("checklist", ["go-native", "go-gateway"])
+def test_the_same_rule_on_the_edge_fails(lab: Lab, checklist: str) -> None:
+    lab.enter("reject-5060" if checklist == "go-native" else "reject-5061")
+    report = run_tool(lab, "firewall", "--checklist", checklist, "--link", "Internet-1=to-cpe")
+    assert verdict_of(report, "firewall.signalling")["outcome"] == "fail"
+    assert "192.168.1.1 says administratively prohibited" in verdict_of(report, "firewall.signalling")["reason"]
+
+
+@pytest.fixture(scope="module")
+def lines(_possible: None) -> Iterator[Lab]:
+    with two_lines() as lab:
+        both_lead_out(lab)
+        yield lab
+
+
+@pytest.fixture
+def strict(lines: Lab) -> Iterator[Lab]:
+    """Linux drops what comes in over the second line, because it would not go out there."""
+    setting = f"net.ipv4.conf.{SECOND_INTERFACE}.rp_filter"
+    lines.run("lan", ["sysctl", "-qw", f"{setting}=1"])
+    yield lines
+    lines.run("lan", ["sysctl", "-qw", f"{setting}=0"])
+
+
+def _second(lab: Lab) -> dict[str, Any]:
+    return run_tool(lab, "srv", "--link", f"Internet-2={SECOND_INTERFACE}")
+
+
+def test_a_reverse_path_filter_is_said_and_not_taken_for_a_dead_line(strict: Lab) -> None:
+    report = _second(strict)
+    assert {v["outcome"] for v in report["verdicts"]} == {"skipped"}
+    trouble = report["links"][0]["trouble"]
+    assert f"This machine drops what comes back over {SECOND_INTERFACE}" in trouble
+    strict.run("lan", re.findall(r"`(.*?)`", trouble)[0].split())
+    assert verdict_of(_second(strict), "dns.srv-answers")["outcome"] == "pass"
+
+
+def test_a_routing_table_of_the_lines_own_gets_past_the_filter(strict: Lab) -> None:
+    for command in (f"rule add from {SECOND} table 7", f"route add default via {SECOND_ROUTER} table 7"):
+        strict.run("lan", ["ip", *command.split()])
+    try:
+        assert verdict_of(_second(strict), "dns.srv-answers")["outcome"] == "pass"
+    finally:
+        strict.run("lan", ["ip", "rule", "del", "from", SECOND, "table", "7"])
