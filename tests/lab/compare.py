@@ -74,6 +74,16 @@ class Side:
     def is_kept(self) -> bool:
         return not (self.folder / "gosip_check").is_dir()
 
+    def check(self) -> None:
+        """Raises RuntimeError where another checkout's tool would be asked."""
+        if not self.is_kept:
+            asked = gosip_check(checkout=self.folder, module="inspect")
+            said = subprocess.run(
+                [*asked, "--details", "gosip_check"], capture_output=True, text=True, check=True
+            ).stdout
+            if f"Origin: {self.folder}/gosip_check/__init__.py\n" not in said:
+                raise RuntimeError(f"{self.folder} would not run its own tool:\n{said}")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -186,10 +196,17 @@ def _of_any_machine(report: Report) -> Report:
 
 
 def differences(before: Sequence[Outcomes], after: Sequence[Outcomes]) -> dict[str, tuple[str, str]]:
-    """Requirement -> what each side said of it, where that is not the same."""
-    ids = dict.fromkeys(id_ for said in (*before, *after) for id_ in said)
-    both = {id_: (_counted(before, id_), _counted(after, id_)) for id_ in ids}
+    """Requirement that both sides ask -> what each said of it, where that is not the same."""
+    both = {id_: (_counted(before, id_), _counted(after, id_)) for id_ in before[0] if id_ in after[0]}
     return {id_: (old, new) for id_, (old, new) in both.items() if old != new}
+
+
+def asked_by_one(asked: Sequence[Asked]) -> list[str]:
+    """A sentence for each side that asks what the other does not; the checklists differ, not a verdict."""
+    before = {id_ for _, said, _ in asked for id_ in said[0]}
+    after = {id_ for _, _, said in asked for id_ in said[0]}
+    only = {"BEFORE": before - after, "AFTER": after - before}
+    return [f"Asked by {side} only: {', '.join(sorted(ids))}." for side, ids in only.items() if ids]
 
 
 def _counted(said: Sequence[Outcomes], id_: str) -> str:
@@ -204,6 +221,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     hops = [_HOPS[name] for name in chosen.hops]
     before, after = Side(chosen.before.resolve(), hops[0]), Side(chosen.after.resolve(), hops[-1])
+    before.check()
+    after.check()
     kinds: dict[str, Callable[[], Iterator[Case]]] = {
         "states": states,
         "edges": edges,
@@ -230,8 +249,8 @@ def main(arguments: Sequence[str]) -> int:
     found = [(case, differences(old, new)) for case, old, new in asked]
     shown = [(case, changes) for case, changes in found if changes]
     differing = sum(any(_is_other(*both) for both in changes.values()) for _, changes in shown)
-    lines = _table(shown) if chosen.table else _list(shown)
-    print("\n".join([*lines, "", f"{differing} of {len(cases)} cases differ, {len(shown) - differing} only waver."]))
+    lines = [*(_table(shown) if chosen.table else _list(shown)), "", *asked_by_one(asked)]
+    print("\n".join([*lines, f"{differing} of {len(cases)} cases differ, {len(shown) - differing} only waver."]))
     return 1 if differing else 0
 
 
