@@ -11,6 +11,7 @@ nothing of the site.
 import contextlib
 import errno
 import functools
+import os
 import select
 import socket
 import ssl
@@ -376,7 +377,7 @@ def _connect(sock: socket.socket, context: Context, address: str, port: int, tim
     peer = f"{address}:{port}/TCP"
     code = sock.connect_ex(_sockaddr(address, port))
     if code not in (0, errno.EINPROGRESS):
-        raise OSError(code, "connect")
+        raise OSError(code, os.strerror(code))
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     while not poll.poll(_STOP_LATENCY_S * 1000):
@@ -394,4 +395,4 @@ def _connect(sock: socket.socket, context: Context, address: str, port: int, tim
     if code == errno.ETIMEDOUT:
         raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer.")
     if code:
-        raise OSError(code, "connect")
+        raise OSError(code, os.strerror(code))
