@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from gosip_check.probes.alg import mirror, via_pair
-from gosip_check.probes.dns.query import Resolver
+from gosip_check.probes.dns.query import Resolver, StubOptions
 from gosip_check.probes.dns.query import ask as ask_resolver
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.far_end import Reflector
@@ -180,10 +180,11 @@ SHORTER = {
     "path.mtu._HOP_TIMEOUT_S": 0.2,
     "path.quotes._WAIT_S": 0.6,
     "firewall.port_range._ANSWERS_WITHIN_S": 0.2,
-    "dns.query.RESOLVER_TIMEOUT_S": 0.6,
     "host.ntp._SENDS_AT_S": (0.0, 0.2, 0.4),
     "host.ntp._TIMEOUT_S": 0.6,
 }
+
+ONCE = StubOptions(timeout_s=0.6, attempts=1)
 
 Ask = Callable[[Context, int], object]
 
@@ -218,7 +219,7 @@ QUESTIONS: dict[str, Ask] = {
     "hops that answer": lambda context, port: mtu._hops_that_answer(context, _server(port), 500),
     "binding": lambda context, port: binding_lifetime.wait_for_answers(context, Reflector(HERE, port), (0.1,)),
     "every port": lambda context, port: port_range.reach(context, Reflector(HERE, 9), [port, port + 1]),
-    "resolver": lambda context, port: ask_resolver(context, Resolver(HERE, port), DOMAIN, "A"),
+    "resolver": lambda context, port: ask_resolver(context, Resolver(HERE, port), DOMAIN, "A", ONCE),
     "time server": _time_server,
 }
 
