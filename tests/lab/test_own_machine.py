@@ -87,7 +87,7 @@ def _media(ends: Rooms, folder: Path, *away: str) -> dict[str, Any]:
 def test_media_while_the_interface_is_down_for_two_seconds(ends: Rooms, tmp_path: Path, away: tuple[str, str]) -> None:
     report = _media(ends, tmp_path, *away)
     facts = facts_of(report, "media")
-    assert facts["lost_up"] + facts["lost_undecided"] > 50
+    assert facts["lost_up"] + facts["lost_undecided"] + facts["unsent"] > 50  # the line was away while media ran
     outcomes = {v["id"]: v["outcome"] for v in report["verdicts"] if v["id"].startswith("media.")}
     assert "fail" not in outcomes.values()
     assert outcomes["media.loss"] == outcomes["media.bursts"] == "unknown"
