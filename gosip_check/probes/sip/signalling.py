@@ -176,7 +176,7 @@ def _with_departures(options: Options, context: Context, servers: list[ServerFac
     if options.transport == "udp":
         departures = leaving.over_udp(context, path, options.domain, to_follow)
     else:
-        departures = side_by_side(lambda server: leaving.over_tcp(context, path, server), to_follow)
+        departures = leaving.over_tcp(context, path, to_follow)
     servers = list(servers)
     for index, departure in zip(missing, departures, strict=True):
         servers[index] = replace(servers[index], first=_with_departure(servers[index].first, departure))
