@@ -122,6 +122,7 @@ def test_a_whole_run_while_the_interface_is_down_for_two_seconds(
     [
         ("go-native", "udp dport 5060 reject", "Operation not permitted"),
         ("go-native", "udp dport 5060 drop", "Operation not permitted"),
+        ("go-gateway", "tcp dport 5061 drop", "nothing left it"),
         ("go-gateway", "tcp dport 5061 reject", "port unreachable"),
         ("go-gateway", "tcp dport 5061 reject with icmp type admin-prohibited", "administratively prohibited"),
     ],

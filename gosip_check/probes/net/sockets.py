@@ -5,7 +5,7 @@ leaves the way to the routing table, and IP_UNICAST_IF does so for TCP. No privi
 
 Every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives with
 its sender, type, code and the quoted part of our own packet. An error without one is of this machine itself, and says
-nothing of the site.
+nothing of the site. One that quotes a datagram to somebody to whom this socket sent none is not believed.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
 
-from gosip_check.probes.net import icmp, interfaces, route
+from gosip_check.probes.net import icmp, interfaces, route, segments
 from gosip_check.probes.net.icmp import IcmpError
+from gosip_check.probes.net.peers import LinkSocket, LoopbackSocket
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.wire import linux
@@ -69,25 +69,6 @@ Arrivals = tuple[socket.socket, list[Datagram], list[IcmpError]]
 "A socket, the datagrams that came on it and the ICMP errors about what it sent."
 
 
-class _LoopbackSocket(socket.socket):
-    """Refuses every destination but this machine, before the kernel is asked: nothing of a demo leaves it.
-
-    The kernel would refuse most: not where it routes loopback addresses (`route_localnet`), nor another family.
-    """
-
-    def connect(self, address: Any, /) -> None:
-        refuse_elsewhere(address[0])
-        super().connect(address)
-
-    def connect_ex(self, address: Any, /) -> int:
-        refuse_elsewhere(address[0])
-        return super().connect_ex(address)
-
-    def sendto(self, *args: Any) -> int:
-        refuse_elsewhere(args[-1][0])
-        return super().sendto(*args)
-
-
 class ConnectFailed(ProbeFailed):
     """A TCP connection did not come about. `icmp` is the error that ended it, None for a reset or silence."""
 
@@ -99,18 +80,6 @@ class ConnectFailed(ProbeFailed):
 def family_of(address: str) -> socket.AddressFamily:
     """AF_INET or AF_INET6. Raises ValueError for anything but an IP address literal."""
     return socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-
-
-def refuse_elsewhere(host: str) -> None:
-    """For what may use the loopback only. Raises ProbeFailed(unsupported) for an address beyond it, and for any name:
-    looking one up would ask a resolver.
-    """
-    try:
-        is_here = ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        is_here = False
-    if not is_here:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{host} was not asked: over the loopback only this machine is.")
 
 
 def udp_socket(
@@ -311,6 +280,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
     """The ICMP errors that wait, and of each whether this machine itself sent it about a packet to somebody else."""
     errors: list[tuple[IcmpError, bool]] = []
     is_here = functools.cache(interfaces.is_this_machine)
+    is_ours = sock.may_have_sent if isinstance(sock, LinkSocket) else bool
     for _ in range(_MOST_AT_ONCE):
         try:
             quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
@@ -319,7 +289,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
         for level, kind, value in ancillary:
             if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
                 error = icmp.parse_error(value, quoted)
-                if error is not None:
+                if error is not None and is_ours(towards):
                     is_answer = error.is_time_exceeded or error.sender == towards[0]
                     errors.append((error, not is_answer and is_here(error.sender)))
     return errors
@@ -354,8 +324,8 @@ def _ask_for_icmp_errors(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR_RFC4884, 1)
 
 
-def _class_for(link: Link) -> type[socket.socket]:
-    return _LoopbackSocket if link.is_loopback else socket.socket
+def _class_for(link: Link) -> type[LinkSocket]:
+    return LoopbackSocket if link.is_loopback else LinkSocket
 
 
 def _source(link: Link, family: socket.AddressFamily) -> str:
@@ -383,6 +353,8 @@ def _connect(sock: socket.socket, context: Context, address: str, port: int, tim
     while not poll.poll(_STOP_LATENCY_S * 1000):
         context.check()
         if time.monotonic() > until_s:
+            if segments.kept_back(sock):
+                raise OSError(errno.EPERM, "nothing left it, as where its own firewall drops what it sends")
             raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer within {timeout_s:g} s.")
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     for error, is_own in reversed(_errors(sock)):
