@@ -15,7 +15,6 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.quotes import Fate
 from gosip_check.probes.path.stand_in import StandIn
-from gosip_check.probes.sip.exchange import Exchange
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Change
 
@@ -81,12 +80,13 @@ def is_translated(test: ViaTest) -> bool:
     return test.seen_from is not None and test.seen_from[0] != test.local[0]
 
 
-def from_stand_in(server: Server, who: StandIn, nearer: Exchange) -> Finding:
-    """nearer: what came of an OPTIONS over a connection that cannot reach further than whoever accepts it."""
-    device = f"Something {who.place} accepts connections to {server.address}:{server.port} in the server's name"
-    if nearer.result != "answered":
+def from_stand_in(server: Server, who: StandIn, *, answers_sip: bool) -> Finding:
+    """answers_sip: an OPTIONS was answered that could not reach further than whoever stands in for the server."""
+    there = f"{server.address}:{server.port} in the server's name"
+    if not answers_sip:
+        device = f"Something {who.place} accepts connections to {there}"
         return Finding("early answer", None, f"{device}. What it does to SIP could not be seen.")
-    sentence = f"{device} and answers OPTIONS that cannot travel further: a SIP ALG or proxy."
+    sentence = f"Something {who.place} answers OPTIONS to {there}, which cannot travel further: a SIP ALG or proxy."
     return Finding("early answer", True, sentence, AlgKind.PROXY, AlgFamily.PROXY, who.hop, bait.OPTIONS)
 
 
