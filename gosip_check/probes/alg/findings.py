@@ -196,7 +196,10 @@ def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answere
 
 
 def _dropped(walk: Walk, path: hops.Facts) -> Finding | None:
-    """A kind of request that never gets through, while OPTIONS to the same port and the same bytes elsewhere do."""
+    """A kind of request that never gets through, while OPTIONS to the same port and the same bytes elsewhere do.
+
+    Undecided where the trap was sent and its silence says nothing; None where there was nothing to send it to.
+    """
     elsewhere = {(sighting.message, sighting.ttl) for sighting in walk.elsewhere if sighting.fate is Fate.PASSED}
     for lost in walk.sightings:
         is_lost = lost.fate is Fate.DROPPED and lost.message != bait.OPTIONS
@@ -214,6 +217,10 @@ def _dropped(walk: Walk, path: hops.Facts) -> Finding | None:
         family = AlgFamily.NETFILTER if is_trap else None
         culprit = last.hop if last else path.edge_name()
         return Finding("drops", True, sentence, AlgKind.DROPS, family, culprit, lost.message)
+    if any(trap.message == bait.TRAP and trap.fate is Fate.UNDECIDED for trap in walk.sightings):
+        return Finding(
+            "drops", None, "Whether something drops SIP that it cannot read was not seen: hops answer too seldom."
+        )
     return None
 
 

@@ -202,10 +202,12 @@ def _with_stand_ins(options: Options, context: Context, servers: list[ServerFact
         if who is None or each.first.result not in _WHAT_A_STAND_IN_MAY_SAY:
             return each
         if options.transport == "udp":
-            return replace(each, first=_answered_by(each.first, who))
-        with context.turn(each.address):
-            nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
-        return replace(each, first=_with_stand_in(each.first, nearer, who))
+            first = _answered_by(each.first, who)
+        else:
+            with context.turn(each.address):
+                nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
+            first = _with_stand_in(each.first, nearer, who)
+        return replace(each, first=first, rtts_ms=each.rtts_ms if first.result == "answered" else [])
 
     return side_by_side(seen_through, servers)
 
@@ -221,7 +223,7 @@ def _answered_by(exchange: Exchange, who: StandIn) -> Exchange:
     return replace(exchange, result="stand-in", detail=detail, culprit=who.hop)
 
 
-_WHAT_A_STAND_IN_MAY_SAY: set[Result] = {"answered", "closed", "silent", "malformed"}
+_WHAT_A_STAND_IN_MAY_SAY: set[Result] = {"answered", "closed", "silent", "malformed", "other-port"}
 
 
 def _with_stand_in(exchange: Exchange, nearer: Exchange, who: StandIn) -> Exchange:
