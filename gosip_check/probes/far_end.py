@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from gosip_check.probes.dns import names
-from gosip_check.probes.net import flow, loopback, sockets
+from gosip_check.probes.net import flow, peers, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
@@ -106,7 +106,7 @@ def resolve(context: Context, host: str) -> str:
     if address:
         return address
     if context.link.is_loopback:
-        loopback.refuse_elsewhere(host)
+        peers.refuse_elsewhere(host)
     return names.address_of(context, host)
 
 

@@ -78,7 +78,7 @@ MAY_USE: dict[str, set[str]] = {
 
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
-    "net": {"flow", "icmp", "interfaces", "loopback", "ping", "segments", "sockets"},
+    "net": {"flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"hops", "quotes", "stand_in", "syns"},
     "host": {"interface"},

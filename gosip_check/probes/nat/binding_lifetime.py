@@ -26,6 +26,7 @@ from gosip_check.probes.nat import mapping
 from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
@@ -230,7 +231,7 @@ def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Fac
     if options.transport != "udp":
         tcp = "Signalling is TCP here, and says nothing of UDP bindings, so how long one lives is not known. "
         return _facts(None, f"{why}{tcp}{_HELP}")
-    servers = servers_inside(context, options.networks)
+    servers = without_stand_ins(context, servers_inside(context, options.networks))
     before, later, local = [], [], ""
     if servers:
         local = sockets.source_address(context.link, servers[0].address)
@@ -321,6 +322,6 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
-    after=("srv", "path"),
+    after=("srv", "path", "stand_in"),
     deadline_s=480.0,
 )

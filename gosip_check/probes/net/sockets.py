@@ -5,7 +5,7 @@ leaves the way to the routing table, and IP_UNICAST_IF does so for TCP. No privi
 
 Every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives with
 its sender, type, code and the quoted part of our own packet. An error without one is of this machine itself, and says
-nothing of the site.
+nothing of the site. One that quotes a datagram to somebody to whom this socket sent none is not believed.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from gosip_check.probes.net import icmp, interfaces, route
+from gosip_check.probes.net import icmp, interfaces, route, segments
 from gosip_check.probes.net.icmp import IcmpError
-from gosip_check.probes.net.loopback import LoopbackSocket
+from gosip_check.probes.net.peers import LinkSocket, LoopbackSocket
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.wire import linux
@@ -126,6 +126,9 @@ def tcp_connect(
     try:
         if not wait_ready(context, [sock], time.monotonic() + timeout_s, select.POLLOUT):
             peer = f"{address}:{port}/TCP"
+            if segments.kept_back(sock):
+                own = OSError(errno.EPERM, "nothing left it, as where its own firewall drops what it sends")
+                raise local_trouble(own, f"connecting to {peer}")
             raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer within {timeout_s:g} s.")
         check_connected(sock, address, port)
     except ProbeFailed:
@@ -325,6 +328,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
     """The ICMP errors that wait, and of each whether this machine itself sent it about a packet to somebody else."""
     errors: list[tuple[IcmpError, bool]] = []
     is_here = functools.cache(interfaces.is_this_machine)
+    is_ours = sock.may_have_sent if isinstance(sock, LinkSocket) else bool
     for _ in range(_MOST_AT_ONCE):
         try:
             quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
@@ -333,7 +337,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
         for level, kind, value in ancillary:
             if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
                 error = icmp.parse_error(value, quoted)
-                if error is not None:
+                if error is not None and is_ours(towards):
                     is_answer = error.is_time_exceeded or error.sender == towards[0]
                     errors.append((error, not is_answer and is_here(error.sender)))
     return errors
@@ -368,8 +372,8 @@ def _ask_for_icmp_errors(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR_RFC4884, 1)
 
 
-def _class_for(link: Link) -> type[socket.socket]:
-    return LoopbackSocket if link.is_loopback else socket.socket
+def _class_for(link: Link) -> type[LinkSocket]:
+    return LoopbackSocket if link.is_loopback else LinkSocket
 
 
 def _source(link: Link, family: socket.AddressFamily) -> str:

@@ -1,4 +1,4 @@
-"""What may use the loopback only: a socket that reaches nothing beyond this machine, and a check of names."""
+"""Sockets that know their peers: whom they sent datagrams to, and whom they may send to at all. Opens none."""
 
 import socket
 from ipaddress import ip_address
@@ -8,7 +8,29 @@ from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 
 
-class LoopbackSocket(socket.socket):
+class LinkSocket(socket.socket):
+    """Remembers where its datagrams went: the kernel brings an unconnected socket any ICMP error that names its port,
+    whatever destination the quoted datagram had.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sent_to: set[tuple[bytes, int]] = set()
+
+    def sendto(self, *args: Any) -> int:
+        self._sent_to.add(self._peer(args[-1]))
+        return super().sendto(*args)
+
+    def may_have_sent(self, destination: tuple[Any, ...]) -> bool:
+        """True for a socket that sent nothing this way: where it is connected, the kernel has compared them."""
+        return not self._sent_to or self._peer(destination) in self._sent_to
+
+    def _peer(self, destination: tuple[Any, ...]) -> tuple[bytes, int]:
+        host, port = destination[:2]
+        return socket.inet_pton(self.family, host.partition("%")[0]), port
+
+
+class LoopbackSocket(LinkSocket):
     """Refuses every destination but this machine, before the kernel is asked: nothing of a demo leaves it.
 
     The kernel would refuse most: not where it routes loopback addresses (`route_localnet`), nor another family.
