@@ -54,7 +54,7 @@ class MessageStream:
 
     def _read_head(self) -> None:
         """Line by line to the empty one; then `_end` is known."""
-        if self._line_start == 0 and self._buffer[:1] in (b"\r", b"\n"):
+        if self._line_start == 0 and self._buffer.startswith((b"\r", b"\n")):
             del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
         while (line_end := self._buffer.find(b"\n", self._looked_at)) >= 0:
             line = self._buffer[self._line_start : line_end].rstrip(b"\r")
