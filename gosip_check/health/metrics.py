@@ -1,4 +1,4 @@
-"""Serves metrics over HTTP to whoever scrapes them: few at once and none for long, so that checks have what they need."""
+"""Serves metrics over HTTP to whoever scrapes them: few at once and none for long, so that checks have their share."""
 
 import contextlib
 import socket
@@ -11,9 +11,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, MetricsHandler
 
 AT_ONCE = 8
-"Connections. One more is closed at once: checks need descriptors, too."
+"Connections: checks need descriptors, too. One more makes the oldest end; a scraper asks as soon as it is connected."
 LONGEST_S = 10.0
-"From connecting to the end of the answer; a scraper asks as soon as it is connected."
+"From connecting to the end of the answer."
 _NO_DESCRIPTOR_S = 0.1
 
 
@@ -50,10 +50,10 @@ class MetricsServer(ThreadingMixIn, TCPServer):
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether there is room for one more."""
+        """There is room for it, which the oldest may have to make."""
         del client_address
         if len(self._since_s) >= AT_ONCE:
-            return False
+            self._cut_off(next(iter(self._since_s)))
         self._since_s[request] = time.monotonic()
         return True
 
@@ -62,8 +62,13 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         now_s = time.monotonic()
         for request, since_s in list(self._since_s.items()):
             if now_s - since_s > LONGEST_S:
-                with contextlib.suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+                self._cut_off(request)
+
+    def _cut_off(self, request: Any) -> None:
+        """Its thread notices, and closes it."""
+        self._since_s.pop(request, None)
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         """One connection is over."""
