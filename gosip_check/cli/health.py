@@ -137,14 +137,12 @@ def seconds_of(text: str, option: str, least_s: float) -> float:
 
 
 def history_path(name: str | None) -> Path:
-    """The file that is named, else the usual one. Raises UsageProblem."""
+    """The file that is named, else the usual one. Raises HistoryError."""
     from pathlib import Path
 
-    from gosip_check.folders import NoHomeFolder
     from gosip_check.health.history import default_path
 
-    with input_errors(NoHomeFolder):
-        return Path(name) if name is not None else default_path()
+    return Path(name) if name is not None else default_path()
 
 
 def check_options(
@@ -156,9 +154,8 @@ def check_options(
     with ExitStack() as stack:
         light_plan(stack, given, demo)
         outputs_of({"json": json, "prometheus": prometheus}, stack)
-        path = history_path(history)
         with input_errors(OSError, HistoryError):
-            if not no_history and path.exists():
+            if not no_history and (path := history_path(history)).exists():
                 stack.enter_context(History(path, create=False))
 
 

@@ -27,7 +27,10 @@ def history() -> None:
 @_file
 def path(history: str | None) -> int:
     """Where the history lies."""
-    click.echo(history_path(history))
+    from gosip_check.health.history import HistoryError
+
+    with input_errors(HistoryError):
+        click.echo(history_path(history))
     return EXIT_READY
 
 

@@ -50,11 +50,11 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     if settings.reflector is not None:
         with input_errors(ValueError, prefix="--reflector "):
             host_and_port(settings.reflector)
+    _check_reflector(settings)
     if settings.reflector_key_file is not None:
         reflector_key("--reflector-key-file", settings.reflector_key_file)
     if settings.edge_snmp is not None:
         check_edge_access(settings.edge_snmp)
-    _check_reflector(settings)
     return settings
 
 

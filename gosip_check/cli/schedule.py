@@ -220,7 +220,10 @@ def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None
         return
     if system and not any(option.startswith(("--history", "--no-history")) for option in options):
         click.echo(f"See what it finds: gosip-check history show --history {MACHINE_FOLDER}/history.sqlite")
-    user = getpass.getuser()
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return
     if not system and not Path("/var/lib/systemd/linger", user).exists():
         click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")
 

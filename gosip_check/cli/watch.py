@@ -147,8 +147,7 @@ def _say(report: Report, sentence: str) -> None:
 
 def _serve(stack: ExitStack, listen: str, latest: Callable[[], Latest | None]) -> None:
     """Metrics over HTTP until the stack ends. Raises UsageProblem."""
-    from prometheus_client import start_http_server
-
+    from gosip_check.health.metrics import MetricsServer
     from gosip_check.report.to_prometheus import registry
 
     address, _, port = listen.rpartition(":")
@@ -156,13 +155,8 @@ def _serve(stack: ExitStack, listen: str, latest: Callable[[], Latest | None]) -
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise UsageProblem(f"--listen {listen!r}: PORT or ADDRESS:PORT would be right, such as 127.0.0.1:9799.")
     try:
-        server, thread = start_http_server(int(port), address, registry(latest))
+        server = MetricsServer(address, int(port), registry(latest))
     except OSError as error:
         raise UsageProblem(f"--listen {listen!r}: {error.strerror or error}.") from error
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    stack.callback(end)
+    server.start()
+    stack.callback(server.close)
