@@ -109,6 +109,14 @@ class Requirement(Record, frozen=True):
     "A fact that is true or false -> what to do instead of `hint` where it is true."
     health: bool = False
     "Part of the light subset that `gosip-check health` runs on a schedule."
+    why: str = ""
+    "For `gosip-check explain`, as the three after it: why the provider wants it."
+    how: str = ""
+    "How it is measured."
+    unseen: str = ""
+    "What that cannot see."
+    by_hand: str = ""
+    "How a person proves it without this tool."
 
     @property
     def group(self) -> str:
