@@ -394,6 +394,7 @@ class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order.
 
     skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
+    company: who checks, as they name themselves.
     """
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
@@ -411,6 +412,7 @@ class Report(Record, frozen=True, kw_only=True):
     measurements: list[Measurement]
     skip: list[str] = []
     host: HostIdentity | None = None
+    company: str = ""
     signature: Signature | None = None
 
     @property

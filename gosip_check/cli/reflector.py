@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _UNRELATED_PORT = 15060
 
 
-@click.command()
+@click.command(epilog=example("reflector --allow 203.0.113.0/24"))
 @click.option("--bind", metavar="ADDRESS", multiple=True, help="Where to listen (repeatable). [default: 0.0.0.0]")
 @click.option("--port", type=click.IntRange(0, 65535), default=862, show_default=True, help="UDP port for STAMP.")
 @click.option("--key-file", metavar="FILE", help="Answer only packets that are signed with the key in FILE.")
@@ -53,7 +54,7 @@ def reflector(
     no_sip: bool,
     max_rate: int,
 ) -> int:
-    """Be the far end: answer STAMP and TWAMP Light (RFC 8762), and mirror SIP.
+    """Be the far end: answer STAMP and TWAMP Light, and mirror SIP.
 
     Run it on a machine outside the site, such as a small rented server, and name that to `gosip-check run --reflector`.
     Made for the open internet: it never answers with more than it was sent, limits every source, and gives up root.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gosip_check.cli.carry_out import exit_code
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import (
-    EXIT_CODES,
     EXIT_INCONCLUSIVE,
     EXIT_NOT_READY,
     EXIT_READY,
@@ -27,19 +27,22 @@ if TYPE_CHECKING:
     from gosip_check.records import Checklist, Report
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("report show report.json"))
 def report() -> None:
-    """Saved reports: show one, make a page of it, judge it again, compare two, check one that was handed in.
+    """Saved reports: show, compare, check, judge again, make a page.
 
     A FILE of - is standard input; what is made of it is then printed, unless it is given a name.
     """
 
 
-@report.command(epilog=EXIT_CODES)
+@report.command(epilog=example("report show report.json"))
 @click.argument("file")
 @click.option("--details", is_flag=True, help="Show every fact that was measured.")
 def show(file: str, details: bool) -> int:
-    """Show a saved report as the run did; the exit code is that of its outcome."""
+    """Show a saved report as the run did.
+
+    The exit code is that of its outcome.
+    """
     from gosip_check.report.to_terminal import print_summary
 
     loaded = load_report(file)
@@ -50,7 +53,7 @@ def show(file: str, details: bool) -> int:
 def _format_command(made: Format) -> click.Command:
     """`report html` and its like."""
 
-    @click.command(made.name, help=made.command)
+    @click.command(made.name, help=made.command, epilog=example(f"report {made.name} report.json"))
     @click.argument("file")
     @click.argument("out", metavar=f"[OUT.{made.name}|-]", required=False)
     def write_in(file: str, out: str | None) -> int:
@@ -65,12 +68,15 @@ for _format in FORMATS.values():
         report.add_command(_format_command(_format))
 
 
-@report.command(epilog=EXIT_CODES)
+@report.command(epilog=example("report judge report.json --checklist go-gateway"))
 @click.argument("file")
 @click.option("--checklist", metavar="ID|PATH", required=True, help="What the measurements are held against.")
 @format_options
 def judge(file: str, checklist: str, **files: str | None) -> int:
-    """Judge a saved report's measurements again, under a checklist of your choice. No network is used."""
+    """Judge a saved report again, under another checklist.
+
+    Only what was measured is used, and no network.
+    """
     from gosip_check.rejudge import rejudge
     from gosip_check.report.to_terminal import print_summary
 
@@ -83,12 +89,15 @@ def judge(file: str, checklist: str, **files: str | None) -> int:
     return exit_code(again.outcome)
 
 
-@report.command()
+@report.command(epilog=example("report compare before.json after.json"))
 @click.argument("before")
 @click.argument("after")
 @click.option("--all", "every_figure", is_flag=True, help="Show small moves of figures too.")
 def compare(before: str, after: str, every_figure: bool) -> int:
-    """What changed between two reports, by requirement and by figure; exit code 1 when a requirement got worse."""
+    """What changed between two reports.
+
+    Exit code 1 when a requirement got worse.
+    """
     from gosip_check.report.changes import changes
     from gosip_check.report.text import visible
     from gosip_check.report.to_changes import change_lines
@@ -103,12 +112,12 @@ def compare(before: str, after: str, every_figure: bool) -> int:
     return EXIT_NOT_READY if any(change.is_worse for change in changed.verdicts) else EXIT_READY
 
 
-@report.command()
+@report.command(epilog=example("report check report.json"))
 @click.argument("file")
 @click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is not a shipped one.")
 @click.option("--verify-key-file", metavar="FILE", help="The key that must have signed it: Ed25519 public, or shared.")
 def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
-    """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
+    """Does every verdict of a report follow from what was measured?
 
     Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
     wrong as far as can be seen, but it is no whole check of a site, something was left out on request, its checklist is

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recommend",
         "records",
         "rejudge",
+        "remedies",
         "report",
         "run",
         "servers",
