@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"report", "records"},
     "rejudge": {"judge", "links", "probes", "records", "settle"},
     "signing": {"records"},
+    "kept": {"folders", "records", "report"},
     "health": {"health", "run", "report", "probes", "records", "folders"},
     "cli": {
         "cli",
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "form",
         "health",
         "judge",
+        "kept",
         "probes",
         "recommend",
         "records",
