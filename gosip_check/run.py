@@ -75,6 +75,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    company: str = ""
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
@@ -134,6 +135,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         verdicts=verdicts,
         measurements=measurements,
         skip=list(plan.skip),
+        company=plan.company,
         host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem, output_errors
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _SIP_PORTS = (5060, 5061, 15060)
 _SIP_PORTS_SHOWN = ", ".join(map(str, _SIP_PORTS))
 
 
-@click.command()
+@click.command(epilog=example("reflector --allow 203.0.113.0/24"))
 @click.option("--bind", metavar="ADDRESS", multiple=True, help="Where to listen (repeatable). [default: 0.0.0.0]")
 @click.option("--port", type=click.IntRange(0, 65535), default=862, show_default=True, help="UDP port for STAMP.")
 @click.option("--key-file", metavar="FILE", help="Answer STAMP only if it is signed with the key in FILE.")
@@ -54,7 +55,7 @@ def reflector(
     no_sip: bool,
     max_rate: int,
 ) -> int:
-    """Be the far end: answer STAMP and TWAMP Light (RFC 8762), and mirror SIP.
+    """Be the far end: answer STAMP and TWAMP Light, and mirror SIP.
 
     Run it on a machine outside the site, such as a small rented server, and name that to `gosip-check run --reflector`.
     Made for the open internet: it never answers UDP with more than it was sent, limits every source, and gives up root.
