@@ -69,10 +69,6 @@ def test_a_plain_user_sees_the_same_handwriting(labs: Labs) -> None:
     assert verdict_of(report, "alg.absent")["outcome"] == "fail"
 
 
-FALSE_TODAY = {"ALG loaded without NAT", "two NATs, ALG at the second"}
-"Rows with an ALG that drops requests, and that passes where hops ration: a fault of the tool (docs/lab.md)."
-
-
 def _where_hops_ration(row: Row) -> str:
     with site(SITES[row.site], hops=AS_LINUX) as lab, entered(lab, row):
         return str(verdict_of(run_tool(lab, "alg", "--checklist", row.checklist), "alg.absent")["outcome"])
@@ -80,9 +76,8 @@ def _where_hops_ration(row: Row) -> str:
 
 def test_both_laws_hold_where_hops_ration() -> None:
     """Six quotes at once and one a second may leave it undecided; they may not turn it round."""
-    rows = [row for row in MATRIX if row.name not in FALSE_TODAY]
     with ThreadPoolExecutor(6) as pool:
-        said = dict(zip(rows, pool.map(_where_hops_ration, rows), strict=True))
+        said = dict(zip(MATRIX, pool.map(_where_hops_ration, MATRIX), strict=True))
     assert {row.name for row, outcome in said.items() if outcome == ("pass" if row.has_alg else "fail")} == set()
     decided = {row.name for row, outcome in said.items() if outcome != "unknown"}
     assert {"NAT", "NAT + ALG", "CGNAT + ALG", "vendor: rewrites Call-ID"} <= decided
