@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def reports() -> Iterator[tuple[str, bytes]]:
     def link(name: str) -> Document:
         return {**plain["links"][0], "name": name}
 
-    def measurements(document: Document, probe: str) -> None:
+    def measurements(probe: str, document: Document) -> None:
         pattern = next(m for m in document["measurements"] if m["probe"] == probe)
         small = {**pattern, "facts": None, "failure": {"kind": "timeout", "message": "x"}}
         count = OCTETS // len(json.dumps(small))
@@ -72,7 +73,7 @@ def reports() -> Iterator[tuple[str, bytes]]:
     yield "links", changed(set_all("links", [link(str(number)) for number in range(OCTETS // 160)]))
     yield "link with a long name", changed(set_all("links", [link("x" * OCTETS)]))
     for probe in ("media", "srv", "interface"):
-        yield f"measurements of {probe}", changed(lambda document, probe=probe: measurements(document, probe))
+        yield f"measurements of {probe}", changed(partial(measurements, probe))
     yield "verdicts", changed(lambda d: d.update(verdicts=d["verdicts"] * (OCTETS // len(json.dumps(d["verdicts"])))))
     yield "a long reason", changed(lambda d: d["verdicts"][0].update(reason="word " * (OCTETS // 5)))
     yield "a reason of one word", changed(lambda d: d["verdicts"][0].update(reason="x" * OCTETS))
