@@ -16,7 +16,11 @@ from typing import Any, TypeVar
 import msgspec
 
 LARGEST_FILE = 1024 * 1024
-"No file that a person writes for this tool comes near."
+"No file that a person writes for this tool comes near; nor does one have so many parts in a name, or tables."
+_MOST_TABLES = 1_000
+_MOST_PARTS = 16
+_LONG_NAME = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_PARTS},}}""", re.ASCII)
+"A name with dots, for which the library takes time by the square of its parts."
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -53,7 +57,11 @@ def read(path: Path, what: str) -> bytes:
 def parse(content: bytes, where: str) -> dict[str, Any]:
     """`where` names the file in sentences. Raises TomlError."""
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        if long_name := _LONG_NAME.search(text):
+            line = text.count("\n", 0, long_name.start()) + 1
+            raise TomlError(f"{where}: line {line}: no name here has more than {_MOST_PARTS} parts with dots between.")
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise TomlError(f"{where}: is not UTF-8 text (byte {error.start}); TOML files are.") from error
     except tomllib.TOMLDecodeError as error:
@@ -93,6 +101,8 @@ def tables(document: Mapping[str, Any], name: str, where: str) -> list[dict[str,
     found = document.get(name, [])
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise TomlError(f"{where}: {name}: each one starts with a line [[{name}]].")
+    if len(found) > _MOST_TABLES:
+        raise TomlError(f"{where}: {name}: there are {len(found)}, and {_MOST_TABLES} at most are read.")
     return found
 
 

@@ -89,8 +89,11 @@ def links_of(texts: Sequence[str]) -> list[Link]:
     """One unnamed choice of the system where no line is given. Raises UsageProblem."""
     from gosip_check.probes.host.interface import link_of
     from gosip_check.records import ALL_LINKS, Link
+    from gosip_check.report.load import MOST_LINKS
 
     links: list[Link] = []
+    if len(texts) > MOST_LINKS:
+        raise UsageProblem(f"--link: {len(texts)} are too many; {MOST_LINKS} at most in one run.")
     for text in texts:
         name, _, source = text.partition("=")
         if not name.strip() or not source or not text.isprintable():
@@ -110,6 +113,10 @@ def _check_skip(plan: Plan) -> None:
     """Raises UsageProblem for a pattern that would leave nothing out: what it was meant for would be looked at."""
     import fnmatch
 
+    from gosip_check.report.load import LONGEST_SKIPPED, MOST_SKIPPED
+
+    if len(plan.skip) > MOST_SKIPPED or any(len(pattern) > LONGEST_SKIPPED for pattern in plan.skip):
+        raise UsageProblem(f"--skip: at most {MOST_SKIPPED} patterns of {LONGEST_SKIPPED} letters each.")
     for pattern in plan.skip:
         if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in plan.requirements):
             known = ", ".join(requirement.id for requirement in plan.requirements)

@@ -7,6 +7,7 @@ this version does not know is refused, because leaving it out would change what 
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,13 +17,21 @@ from msgspec.structs import replace
 from gosip_check import __version__
 from gosip_check.records import STOPPED, FailureKind, Report
 
-LARGEST_FILE = 64 * 1024 * 1024
+LARGEST_FILE = 16 * 1024 * 1024
 STANDARD_INPUT = "-"
 SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
 
 
 _YEARS = (2000, 2999)
 "Times beyond cannot be written in every time zone."
+
+MOST_LINKS = 64
+MOST_SKIPPED, LONGEST_SKIPPED = 200, 200
+"Globs that a run may leave out, and the letters of one."
+_MOST_VERDICTS = 1_000
+"On one line; a checklist has a few dozen."
+_MOST_MEASUREMENTS = 64
+"Of one probe on one line: one for each set of options that requirements choose."
 
 
 class ReportError(Exception):
@@ -75,7 +84,26 @@ def parse(content: bytes, where: str) -> Report:
     years = [report.started.year, *(measurement.started.year for measurement in report.measurements)]
     if not all(_YEARS[0] <= year <= _YEARS[1] for year in years):
         raise ReportError(f"{where}: is damaged or was edited: it was made in the year {min(years)} to {max(years)}.")
+    too_much = _too_much(report)
+    if too_much is not None:
+        raise ReportError(f"{where}: is damaged or was edited: it holds {too_much}.")
     return as_of_today(report)
+
+
+def _too_much(report: Report) -> str | None:
+    """What of it no run makes so many of: whoever reads a report may take time for each with each."""
+    places = len(report.links) + 1
+    of_a_probe = Counter((measurement.probe, measurement.link) for measurement in report.measurements)
+    most = max(of_a_probe.values(), default=0)
+    if len(report.links) > MOST_LINKS:
+        return f"{len(report.links)} internet lines, and a run has {MOST_LINKS} at most"
+    if len(report.skip) > MOST_SKIPPED or any(len(pattern) > LONGEST_SKIPPED for pattern in report.skip):
+        return "more of what was left out on request (--skip) than a run takes"
+    if len(report.verdicts) > _MOST_VERDICTS * places:
+        return f"{len(report.verdicts)} verdicts, and no checklist has so many requirements"
+    if most > _MOST_MEASUREMENTS or len(of_a_probe) > len(report.verdicts) + _MOST_VERDICTS:
+        return f"{len(report.measurements)} measurements, and no run makes so many"
+    return None
 
 
 def as_of_today(report: Report) -> Report:

@@ -65,8 +65,8 @@ class Machine:
 _NOBODY = "setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps -all --bounding-set -all,+dac_read_search "
 MACHINES: dict[str, Machine] = {
     "as it should be": Machine(),
-    "no HOME": Machine(setup="unset HOME XDG_STATE_HOME"),
-    "no passwd entry": Machine(setup="unset HOME XDG_STATE_HOME; chmod 777 . out", prefix=_NOBODY),
+    "no HOME": Machine(setup="unset HOME XDG_STATE_HOME XDG_CONFIG_HOME"),
+    "no passwd entry": Machine(setup="unset HOME XDG_STATE_HOME XDG_CONFIG_HOME; chmod 777 . out", prefix=_NOBODY),
     "no /proc": Machine(setup="mount -t tmpfs none /proc"),
     "closed stdout": Machine(suffix=">&-"),
     "closed stdout, stderr, stdin": Machine(suffix=">&- 2>&- <&-"),
