@@ -114,6 +114,14 @@ class Context:
     remains: list[str] = field(default_factory=list)
     "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
 
+    kept: dict[Callable[[], Any], Any] = field(default_factory=dict)
+    "What the probes of this link share, see `shared`."
+
+    def shared(self, kind: Callable[[], Result]) -> Result:
+        """The one of this kind that all probes on this link share; made by whoever asks first."""
+        one: Result = self.kept.setdefault(kind, kind())
+        return one
+
     def turn(self, address: str) -> AbstractContextManager[None]:
         """Hold this while talking to a server of the provider."""
         return self.turns.turn(address, self)

@@ -84,7 +84,7 @@ MAY_USE: dict[str, set[str]] = {
 DOORS: dict[str, set[str]] = {
     "net": {"flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
-    "path": {"hops", "quotes", "stand_in", "syns"},
+    "path": {"asking", "hops", "plan", "quotes", "stand_in", "syns"},
     "host": {"interface"},
     "sip": {"exchange", "signalling", "stream", "tls", "transactions"},
 }

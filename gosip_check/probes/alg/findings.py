@@ -13,7 +13,7 @@ from gosip_check.probes.alg.signature import AlgFamily, AlgKind, family_of, kind
 from gosip_check.probes.alg.via_pair import ViaTest
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import Fate
+from gosip_check.probes.path.asking import Fate
 from gosip_check.probes.path.stand_in import StandIn
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Change

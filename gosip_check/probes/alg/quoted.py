@@ -6,11 +6,12 @@ as far as a harmless one is known to have died on the way.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import Control, Fate, Shot, Trial, sip_shot, try_shots
+from gosip_check.probes.path.asking import Fate, Trial, ask
+from gosip_check.probes.path.quotes import Shot, sip_shot
 from gosip_check.probes.probe import Context
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Comparison, compare
@@ -20,7 +21,7 @@ _MOST_HOPS_BEYOND = 3
 _SHORT_QUOTE = 130
 "A hop that quotes no more than this gets the short OPTIONS as well."
 
-_BUDGET_S = 12.0
+_BUDGET_S = 40.0
 
 _Bait = tuple[str, int]
 "Kind of request, TTL."
@@ -50,34 +51,34 @@ class Walk:
 
 
 def walk(context: Context, path: hops.Facts, domain: str, port: int) -> Walk:
-    """Takes a second or two where hops quote freely, up to 25 where they ration. Raises ProbeFailed as `volley`."""
+    """Takes a second or two where all is seen; longer where something is lost and hops ration. Raises ProbeFailed as
+    `volley`.
+    """
     until_s = time.monotonic() + _BUDGET_S
     beyond = path.beyond_the_edge()[:_MOST_HOPS_BEYOND]
 
-    def see(baits: Sequence[_Bait], to_port: int, control: Control, until_s: float) -> list[Sighting]:
+    def see(
+        baits: Sequence[_Bait], to_port: int, until_s: float, control: Callable[[Shot], Shot] | None = None
+    ) -> list[Sighting]:
         shots = [sip_shot(path.destination, to_port, domain, message, ttl) for message, ttl in baits]
-        trials = try_shots(context, shots, control, until_s)
+        trials = ask(context, shots, until_s, control=control)
         return [_sighting(message, trial) for (message, _), trial in zip(baits, trials, strict=True)]
-
-    def neutral(shot: Shot) -> Shot | None:
-        known = path.hop_at(shot.ttl) is not None and path.control_port is not None
-        return hops.control(shot.address, shot.ttl, path.control_port or 0) if known else None
 
     def same_port(shot: Shot) -> Shot:
         return sip_shot(path.destination, port, domain, bait.OPTIONS, shot.ttl)
 
     baits = [(bait.OPTIONS, ttl) for ttl in _ttls(path, beyond)]
     baits += [(bait.SHORT, hop.ttl) for hop in beyond if hop.quoted_bytes <= _SHORT_QUOTE]
-    sightings = see(baits, port, neutral, until_s)
+    sightings = see(baits, port, until_s)
     died = {each.ttl for each in sightings if each.message == bait.OPTIONS and each.fate is Fate.PASSED}
     safe = sorted(died & {hop.ttl for hop in path.hops})
-    sightings += see([(kind, ttl) for ttl in safe for kind in (bait.INVITE, bait.REGISTER)], port, same_port, until_s)
+    sightings += see([(kind, ttl) for ttl in safe for kind in (bait.INVITE, bait.REGISTER)], port, until_s, same_port)
     if not _suspicious(sightings):  # what already shows itself need not be provoked
         trap = [(bait.TRAP, hop.ttl) for hop in beyond if hop.ttl in safe][:1]
-        sightings += see(trap, port, same_port, until_s)
+        sightings += see(trap, port, until_s, same_port)
     if path.control_port is None:
         return Walk(sightings, [])
-    return Walk(sightings, see(_suspicious(sightings), path.control_port, neutral, until_s + _BUDGET_S))
+    return Walk(sightings, see(_suspicious(sightings), path.control_port, time.monotonic() + _BUDGET_S / 2))
 
 
 def _suspicious(sightings: Sequence[Sighting]) -> list[_Bait]:

@@ -18,14 +18,18 @@ from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.firewall import port_range, port_sample
 from gosip_check.probes.firewall.port_sample import Run
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import STRIKES, Fate, Shot, Trial, try_shots
+from gosip_check.probes.path.asking import Desk, Fate, Trial, ask
+from gosip_check.probes.path.plan import FEWEST_SILENCES
+from gosip_check.probes.path.quotes import control
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
 
-_SAMPLE_BUDGET_S = 15.0
-_SEARCH_BUDGET_S = 30.0
+_SAMPLE_S = 45.0
+_SEARCH_S = 60.0
+"From the beginning, until the sample and the edges of what is blocked must be known."
 _LOCATE_BUDGET_S = 4.0
-_QUICK_S = 4.0
+_NO_EDGES = f" Edges not found: that would take longer than {_SEARCH_S:g} s here."
+_QUICK_S = 6.0
 "A sample that took no longer came through hops that quote freely: every network can have the whole of it."
 
 _MOST_HOPS = 4
@@ -105,19 +109,19 @@ def _by_quotes(options: Options, context: Context, seed: int, reached: port_rang
     context.say(f"Firewall: {len(ports)} UDP ports towards {len(destinations)} addresses")
     started_s = time.monotonic()
     tried = [(destinations[number % len(destinations)], port) for number, port in enumerate(ports)]
-    search.ask(tried, started_s + _SAMPLE_BUDGET_S)
+    search.ask(tried, started_s + _SAMPLE_S)
     if time.monotonic() - started_s < _QUICK_S and search.all_decided(tried):
         all_endpoints = [(addresses[0], port) for addresses in networks.values() for port in ports]
         rest = [endpoint for endpoint in all_endpoints if endpoint not in tried]
-        search.ask(rest, started_s + _SAMPLE_BUDGET_S)
+        search.ask(rest, started_s + _SAMPLE_S)
         tried += rest
     suspected = [(addresses[0], port) for addresses in networks.values() for port in _suspected(reached)]
     if suspected:
-        search.ask(suspected, time.monotonic() + _SAMPLE_BUDGET_S, suspected=True)
+        search.ask(suspected, started_s + _SAMPLE_S)
         tried += suspected
     sampled = {endpoint: search.blocked_at(endpoint) for endpoint in tried}
     if True in sampled.values():
-        search.find_edges(networks, time.monotonic() + _SEARCH_BUDGET_S)
+        search.find_edges(networks, started_s + _SEARCH_S)
         search.locate(time.monotonic() + _LOCATE_BUDGET_S)
     blocked = _blocked(search, networks)
     leaves = False if blocked else None if None in sampled.values() else True
@@ -153,21 +157,11 @@ class _Search:
                 "No hop behind the edge quotes datagrams that die there, so none can be proven open that way.",
             )
 
-    def ask(
-        self, endpoints: Sequence[_Endpoint], until_s: float, *, strikes: int = STRIKES, suspected: bool = False
-    ) -> None:
-        """Spread over the hops behind the edge, which each ration for themselves."""
-        ttls = [self._ttls[number % len(self._ttls)] for number in range(len(endpoints))]
-        shots = [hops.control(address, ttl, port) for (address, port), ttl in zip(endpoints, ttls, strict=True)]
-        trials = try_shots(self.context, shots, self._control, until_s, strikes=strikes, suspected=suspected)
+    def ask(self, endpoints: Sequence[_Endpoint], until_s: float, *, enough: int | None = None) -> None:
+        """At any of the hops behind the edge, which each ration for themselves."""
+        shots = [control(address, self._ttls[0], port) for address, port in endpoints]
+        trials = ask(self.context, shots, until_s, ttls=self._ttls, enough=enough)
         self.trials.update(zip(endpoints, trials, strict=True))
-
-    def _control(self, shot: Shot) -> Shot:
-        """To the same address, because the way to another may lead through hops that quote nothing."""
-        for (address, port), trial in self.trials.items():
-            if address == shot.address and trial.shot.ttl == shot.ttl and trial.fate is Fate.PASSED:
-                return hops.control(address, shot.ttl, port)
-        return hops.control(shot.address, shot.ttl, self.path.control_port or 0)
 
     def blocked_at(self, endpoint: _Endpoint) -> bool | None:
         """None where it could not be decided, or was not tried."""
@@ -206,13 +200,29 @@ class _Search:
                 outer = [(address, port) for address, run in self.runs() for port in port_sample.next_ports(run)]
                 if not outer:
                     break
-                self.ask(outer, until_s, strikes=1, suspected=True)  # a guide only: where it ends is tried again below
+                self.ask(outer, until_s, enough=1)  # a guide only: where it ends is tried again below
                 if not self.all_decided(outer):
                     return
             unsure = [(address, port) for address, run in self.runs() for port in self.unsure(address, run)]
             if not unsure or time.monotonic() > until_s:
                 return
-            self.ask(unsure, until_s, suspected=True)
+            self.ask(unsure, until_s)
+
+    def edges_found(self) -> bool:
+        """Of everything that is blocked."""
+        return all(run.is_settled and not self.unsure(address, run) for address, run in self.runs())
+
+    def proof(self) -> str:
+        """Why what is dropped is not bad luck, as a sentence; empty where nothing is."""
+        silences = [each.silences for each in self.trials.values() if each.fate is Fate.DROPPED]
+        often = min((count for count in silences if count >= FEWEST_SILENCES), default=0)
+        loss = self.context.shared(Desk).loss
+        return (
+            f" A port that is dropped was silent {often} times or more, each time while two controls right behind it "
+            f"came through (at {loss:.0%} loss or less)."
+            if often
+            else ""
+        )
 
     def unsure(self, address: str, run: Run) -> list[int]:
         """The ports that must be tried (again) before the run may be called blocked from end to end."""
@@ -222,14 +232,16 @@ class _Search:
     def sure(self, address: str) -> set[int]:
         """The ports that are known to be blocked, not by a single loss only."""
         trials = {port: self.trials[address, port] for port, blocked in self.known(address).items() if blocked}
-        return {port for port, trial in trials.items() if trial.fate is Fate.REFUSED or trial.tries >= STRIKES}
+        return {
+            port for port, trial in trials.items() if trial.fate is Fate.REFUSED or trial.silences >= FEWEST_SILENCES
+        }
 
     def locate(self, until_s: float) -> None:
         """Who drops: the last hop that still sees the datagram, for one port of each run."""
         ttls = [hop.ttl for hop in self.path.hops if hop.ttl < self._ttls[0]]
         endpoints = [(address, run.low) for address, run in self.runs()][:_MOST_LOCATED]
-        shots = [hops.control(address, ttl, port) for address, port in endpoints for ttl in ttls]
-        for trial in try_shots(self.context, shots, self._control, until_s):
+        shots = [control(address, ttl, port) for address, port in endpoints for ttl in ttls]
+        for trial in ask(self.context, shots, until_s):
             if trial.fate is Fate.PASSED:
                 self.lost_behind[trial.shot.address, trial.shot.port] = trial.answered_by
 
@@ -311,11 +323,12 @@ def _sentence(
     opened = sum(state is False for state in sampled.values())
     towards = f"towards {', '.join(destinations)} (seed {search.seed})"
     if blocked:
-        return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out."
+        proof = f"{search.proof()}{'' if search.edges_found() else _NO_EDGES}"
+        return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out.{proof}"
     if None in sampled.values():
         return (
             f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
-            "the edge answer too seldom to decide the others. Run it again, or use a reflector with --all-ports."
+            f"the edge answer too seldom to decide the others in {_SAMPLE_S:g} s. A reflector with --all-ports would."
         )
     return (
         f"{count} of {count} sampled ports got out {towards}: hops behind {search.path.edge_name()} quoted all "
@@ -375,4 +388,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
     after=("srv", "path", "port_range"),
+    deadline_s=120.0,
 )

@@ -16,7 +16,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -124,7 +124,7 @@ def tcp_connect(
     """
     sock = begin_connecting(context.link, address, port, ttl=ttl, segment=segment)
     try:
-        if not wait_ready(context, [sock], time.monotonic() + timeout_s, select.POLLOUT):
+        if not wait_ready(context, {sock: select.POLLOUT}, time.monotonic() + timeout_s):
             peer = f"{address}:{port}/TCP"
             if segments.kept_back(sock):
                 own = OSError(errno.EPERM, "nothing left it, as where its own firewall drops what it sends")
@@ -260,21 +260,20 @@ def receive(context: Context, sock: socket.socket, until_s: float) -> bytes | No
 
 
 def wait_readable(context: Context, socks: Iterable[socket.socket], until_s: float) -> list[socket.socket]:
-    """The sockets that have data or an ICMP error: `wait_ready`."""
-    return wait_ready(context, socks, until_s, select.POLLIN)
-
-
-def wait_ready(context: Context, socks: Iterable[socket.socket], until_s: float, event: int) -> list[socket.socket]:
-    """The sockets that are ready for POLLIN or POLLOUT or have an error, as soon as one is; empty once
-    time.monotonic() reaches `until_s`.
+    """The sockets that have data or an ICMP error, as soon as one has; empty once time.monotonic() reaches `until_s`.
 
     After that time it still names what waits at that moment: a loop around it needs an end of its own, or `arrivals`.
     Raises ProbeFailed(interrupted) when the run is stopped.
     """
+    return wait_ready(context, dict.fromkeys(socks, select.POLLIN), until_s)
+
+
+def wait_ready(context: Context, events: Mapping[socket.socket, int], until_s: float) -> list[socket.socket]:
+    """The same for sockets of which each waits for POLLIN, or for POLLOUT: a connection that came about or did not."""
     poll = select.poll()
-    by_number = {sock.fileno(): sock for sock in socks}
-    for number in by_number:
-        poll.register(number, event)  # POLLERR, the error queue, is always reported
+    by_number = {sock.fileno(): sock for sock in events}
+    for sock, event in events.items():
+        poll.register(sock.fileno(), event)  # POLLERR, the error queue, is always reported
     while True:
         context.check()
         left_s = until_s - time.monotonic()

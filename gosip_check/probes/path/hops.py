@@ -12,15 +12,10 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.net import sockets
-from gosip_check.probes.path.quotes import Reaction, Shot, volley
+from gosip_check.probes.path.asking import Desk
+from gosip_check.probes.path.quotes import CONTROL_PORTS, Reaction, control, volley
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind, Record
-
-CONTROL_PORTS = (33434, 16402, 53, 123)
-"Traceroute's own port, one of the media range, and two that most firewalls let out. None belongs to SIP."
-
-LARGEST_QUOTE = 520
-"Octets of a UDP payload that fit into an ICMP error of 576 (RFC 1812 4.3.2.3)."
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
 _TRIES = 4
@@ -86,7 +81,9 @@ def measure(options: Options, context: Context) -> Facts:
             port = CONTROL_PORTS[attempt % len(CONTROL_PORTS)]
             end = _ends_at(reactions, destination, step[-1])
             shots = [control(destination, ttl, port) for ttl in step if ttl not in reactions and ttl <= end]
-            for reaction in volley(context, shots):
+            came = volley(context, shots)
+            context.shared(Desk).saw(came)
+            for reaction in came:
                 if reaction.died_on_the_way or _is_the_end(reaction, destination):
                     reactions[reaction.shot.ttl] = reaction  # a refusal by the edge says that this port is wrong
             if all(ttl in reactions for ttl in step if ttl <= _ends_at(reactions, destination, step[-1])):
@@ -94,12 +91,6 @@ def measure(options: Options, context: Context) -> Facts:
         if _ends_at(reactions, destination, 0) or not any(ttl in reactions for ttl in step):
             break
     return _facts(destination, context, reactions)
-
-
-def control(address: str, ttl: int, port: int) -> Shot:
-    """A datagram that no SIP ALG cares for, as large as can be quoted."""
-    text = b"gosip-check looks where this datagram dies; it asks nothing of you. "
-    return Shot(lambda *_: (text * 8)[:LARGEST_QUOTE], address, port, ttl)
 
 
 def kind_of(address: str) -> Literal["private", "shared", "public"]:

@@ -17,6 +17,7 @@ from gosip_check import __version__
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.net import segments, sockets
+from gosip_check.probes.path.asking import Desk
 from gosip_check.probes.path.quotes import Shot, volley
 from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
@@ -238,8 +239,9 @@ def _hops_that_answer(context: Context, server: Server, octets: int) -> list[str
     """The hops, nearest first, that say of DF datagrams of this size that they died there."""
     senders: dict[int, str] = {}
     for _ in range(_HOP_TRIES):
-        shots = [_whole(server, octets, ttl) for ttl in _HOPS if ttl not in senders]
-        for reaction in volley(context, shots, _HOP_TIMEOUT_S):
+        came = volley(context, [_whole(server, octets, ttl) for ttl in _HOPS if ttl not in senders], _HOP_TIMEOUT_S)
+        context.shared(Desk).saw(came)
+        for reaction in came:
             if reaction.icmp is not None and reaction.died_on_the_way:
                 senders[reaction.shot.ttl] = reaction.icmp.sender
     return [senders[ttl] for ttl in sorted(senders)]

@@ -16,7 +16,8 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.path import hops, syns
-from gosip_check.probes.path.quotes import Reaction, Shot, sip_shot, volley
+from gosip_check.probes.path.asking import Desk
+from gosip_check.probes.path.quotes import CONTROL_PORTS, SYN_CONTROL_PORTS, Reaction, Shot, control, sip_shot, volley
 from gosip_check.probes.path.syns import Came
 from gosip_check.probes.probe import Context, Probe, side_by_side
 from gosip_check.records import Record
@@ -135,13 +136,15 @@ def _over_tcp(context: Context, server: Server) -> _Question:
     def first_quoted(ports: Sequence[int], ttl: int) -> tuple[int, Came, str | None]:
         return syns.first_quoted(context, server.address, ports, ttl)
 
-    return _Question(answers, first_quoted, syns.CONTROL_PORTS)
+    return _Question(answers, first_quoted, SYN_CONTROL_PORTS)
 
 
 def _over_udp(context: Context, server: Server, domain: str) -> _Question:
     def came_for(shot: Shot) -> tuple[Came, Reaction]:
         with context.turn(server.address):
-            (reaction,) = volley(context, [shot])
+            reactions = volley(context, [shot])
+        context.shared(Desk).saw(reactions)
+        (reaction,) = reactions
         reply = reaction.reply
         if reply is not None and reply.is_from(shot.address, shot.port) and reply.data.startswith(_SIP):
             return "connected", reaction
@@ -156,14 +159,14 @@ def _over_udp(context: Context, server: Server, domain: str) -> _Question:
     def first_quoted(ports: Sequence[int], ttl: int) -> tuple[int, Came, str | None]:
         last: tuple[int, Came, str | None] = (0, "nothing", None)
         for port in ports:
-            came, reaction = came_for(hops.control(server.address, ttl, port))
+            came, reaction = came_for(control(server.address, ttl, port))
             if came != "nothing":
                 last = (port, came, reaction.icmp.sender if reaction.icmp else None)
             if came == "time exceeded":
                 break
         return last
 
-    return _Question(answers, first_quoted, hops.CONTROL_PORTS)
+    return _Question(answers, first_quoted, CONTROL_PORTS)
 
 
 def _once_more_where_nothing_came(ask: Callable[[], Came]) -> bool:

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from gosip_check.probes.net import sockets
+from gosip_check.probes.path.asking import Desk
+from gosip_check.probes.path.quotes import syn_shot, volley
 from gosip_check.probes.probe import Context
-from gosip_check.records import FailureKind
-
-CONTROL_PORTS = (443, 80, 5065, 33434)
-"Two that most firewalls let out, and two that hardly anybody listens on."
 
 _TIMEOUT_S = 0.8
 
@@ -17,13 +14,17 @@ Came = Literal["time exceeded", "reset", "rejected", "connected", "nothing"]
 
 def syn(context: Context, address: str, port: int, ttl: int) -> tuple[Came, str | None]:
     """What came back for a SYN that dies after `ttl` hops, and who sent an ICMP error."""
-    try:
-        sockets.tcp_connect(context, address, port, _TIMEOUT_S, ttl=ttl).close()
-        return "connected", None
-    except sockets.ConnectFailed as failed:
-        if failed.icmp is not None:
-            return ("time exceeded" if failed.icmp.is_time_exceeded else "rejected"), failed.icmp.sender
-        return ("reset" if failed.failure.kind is FailureKind.REFUSED else "nothing"), None
+    reactions = volley(context, [syn_shot(address, port, ttl)], _TIMEOUT_S)
+    context.shared(Desk).saw(reactions)
+    (reaction,) = reactions
+    if reaction.icmp is not None:
+        return ("time exceeded" if reaction.died_on_the_way else "rejected"), reaction.icmp.sender
+    match reaction.connection:
+        case "accepted":
+            return "connected", None
+        case "reset":
+            return "reset", None
+    return "nothing", None
 
 
 def first_quoted(context: Context, address: str, ports: Sequence[int], ttl: int) -> tuple[int, Came, str | None]:

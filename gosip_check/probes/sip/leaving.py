@@ -5,7 +5,6 @@ the provider's or the network's. Lost there while controls get through: the edge
 which cannot have reached the server was forged on the way.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ from typing import Literal
 
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import Control, Fate, Shot, Trial, sip_shot, syn_shot, try_shots
-from gosip_check.probes.path.syns import CONTROL_PORTS, first_quoted
+from gosip_check.probes.path.asking import Fate, Trial, ask
+from gosip_check.probes.path.quotes import SYN_CONTROL_PORTS, Shot, sip_shot, syn_shot
+from gosip_check.probes.path.syns import first_quoted
 from gosip_check.probes.probe import Context
 from gosip_check.wire import bait
 
-_BUDGET_S = 25.0
+_BUDGET_S = 40.0
+_NEARER_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -50,37 +51,21 @@ _UNDECIDED = Departure("undecided")
 
 
 def over_udp(context: Context, path: hops.Facts, domain: str, servers: Sequence[Server]) -> list[Departure]:
-    """Of each server. Takes a second where hops quote freely, up to 30 where they ration."""
-    if path.control_port is None:
-        return [_UNDECIDED for _ in servers]
-    control_port = path.control_port
-    return _departures(
-        context,
-        path,
-        servers,
-        lambda server, ttl: sip_shot(server.address, server.port, domain, bait.OPTIONS, ttl),
-        lambda shot: hops.control(shot.address, shot.ttl, control_port),
-    )
+    """Of each server. Takes a second where its OPTIONS are seen; longer where they are lost and hops ration."""
+
+    def options(server: Server, ttl: int) -> Shot:
+        return sip_shot(server.address, server.port, domain, bait.OPTIONS, ttl)
+
+    return _departures(context, path, servers, options)
 
 
 def over_tcp(context: Context, path: hops.Facts, servers: Sequence[Server]) -> list[Departure]:
-    """Of each server. Takes a second when the SYN is seen or reset, up to 30 when it is lost."""
-    ports = itertools.cycle(CONTROL_PORTS)
-    return _departures(
-        context,
-        path,
-        servers,
-        lambda server, ttl: syn_shot(server.address, server.port, ttl),
-        lambda shot: syn_shot(shot.address, next(ports), shot.ttl),
-    )
+    """Of each server. Takes a second where its SYN is seen or reset; longer where it is lost and hops ration."""
+    return _departures(context, path, servers, lambda server, ttl: syn_shot(server.address, server.port, ttl))
 
 
 def _departures(
-    context: Context,
-    path: hops.Facts,
-    servers: Sequence[Server],
-    shot: Callable[[Server, int], Shot],
-    control: Control,
+    context: Context, path: hops.Facts, servers: Sequence[Server], shot: Callable[[Server, int], Shot]
 ) -> list[Departure]:
     beyond = path.beyond_the_edge()
     if not beyond:
@@ -88,9 +73,9 @@ def _departures(
     until_s = time.monotonic() + _BUDGET_S
     ttl = beyond[0].ttl
     nearer = [hop.ttl for hop in path.hops if hop.ttl < ttl]
-    trials = try_shots(context, [shot(server, ttl) for server in servers], control, until_s)
+    trials = ask(context, [shot(server, ttl) for server in servers], until_s)
     dropped = [server for server, trial in zip(servers, trials, strict=True) if trial.fate is Fate.DROPPED]
-    before = try_shots(context, [shot(server, ttl) for server in dropped for ttl in nearer], control, until_s)
+    before = ask(context, [shot(server, ttl) for server in dropped for ttl in nearer], time.monotonic() + _NEARER_S)
     seen = {trial.shot.address: trial.answered_by for trial in before if trial.fate is Fate.PASSED}
 
     def departure(server: Server, trial: Trial) -> Departure:
@@ -112,4 +97,4 @@ def _departures(
 def _dies_at(context: Context, path: hops.Facts, server: Server, ttl: int) -> bool:
     """A SYN with this TTL cannot reach the server, not even on a way that is one hop shorter."""
     deeper = max(hop.ttl for hop in path.hops)
-    return ttl + 1 < deeper or first_quoted(context, server.address, CONTROL_PORTS, ttl)[1] == "time exceeded"
+    return ttl + 1 < deeper or first_quoted(context, server.address, SYN_CONTROL_PORTS, ttl)[1] == "time exceeded"

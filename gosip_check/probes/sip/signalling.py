@@ -308,4 +308,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
     after=("srv", "path", "stand_in"),
+    deadline_s=120.0,
 )

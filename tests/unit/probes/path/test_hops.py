@@ -6,7 +6,7 @@ import pytest
 
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
-from gosip_check.probes.path import hops
+from gosip_check.probes.path import hops, quotes
 from gosip_check.probes.path.hops import Options
 from gosip_check.probes.path.quotes import Reaction, Shot
 from gosip_check.probes.probe import Context
@@ -83,12 +83,12 @@ def test_a_control_port_that_the_edge_rejects_is_replaced(monkeypatch: pytest.Mo
     path = _path("192.168.1.1", "203.0.113.1")
 
     def answer(shot: Shot) -> tuple[str, int, int] | None:
-        refused = shot.port == hops.CONTROL_PORTS[0] and shot.ttl > 1
+        refused = shot.port == quotes.CONTROL_PORTS[0] and shot.ttl > 1
         return ("192.168.1.1", 3, 13) if refused else path(shot)
 
     facts = _walk(monkeypatch, answer)
     assert [hop.ttl for hop in facts.hops] == [1, 2]
-    assert facts.control_port == hops.CONTROL_PORTS[1]
+    assert facts.control_port == quotes.CONTROL_PORTS[1]
 
 
 def test_loopback_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from gosip_check.probes.path import stand_in, syns
+from gosip_check.probes.path.quotes import SYN_CONTROL_PORTS
 from gosip_check.probes.path.stand_in import Options, StandIn, measure
 from gosip_check.probes.probe import Context
 from tests.unit.probes.path.way import SERVER, Way, path
@@ -74,7 +75,7 @@ def test_a_way_that_is_shorter_to_this_server_proves_nothing(
 
 @both
 def test_what_takes_every_port_alike_is_not_called_one(monkeypatch: pytest.MonkeyPatch, transport: Transport) -> None:
-    taken = dict.fromkeys((5060, 5061, *syns.CONTROL_PORTS, 33434, 16402, 53, 123), 2)
+    taken = dict.fromkeys((5060, 5061, *SYN_CONTROL_PORTS, 33434, 16402, 53, 123), 2)
     assert looked(monkeypatch, Way(HOPS, 5, taken=taken), transport) == []
 
 

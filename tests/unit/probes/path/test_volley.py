@@ -1,6 +1,6 @@
 """When a volley sends, how long it listens and what it brings, on a clock that a script moves."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace, TracebackType
 
@@ -42,6 +42,8 @@ class Wire:
     closed: list[Socket] = field(default_factory=list)
     sent: list[tuple[int, float, str, int, int]] = field(default_factory=list)
     last_s: float = 50.0
+    waiting: tuple[int, IcmpError | Datagram | None] = (-1, None)
+    read: list[tuple[int, IcmpError | Datagram | None]] = field(default_factory=list)
 
     def send_to(self, sock: Socket, data: bytes, address: str, port: int, *, ttl: int) -> None:
         assert data == f"from 192.168.1.10:{sock.number}".encode()
@@ -52,21 +54,23 @@ class Wire:
         self.now_s += seconds
         self.last_s = self.now_s
 
-    def arrivals(
-        self, context: Context, socks: Collection[Socket], until_s: float
-    ) -> Iterator[tuple[Socket, list[Datagram], list[IcmpError]]]:
+    def wait_ready(self, context: Context, events: Collection[Socket], until_s: float) -> list[Socket]:
         del context
         for number, after_s, what in self.comes:
             at_s = self.last_s + after_s
-            if self.opened[number] in socks and self.now_s <= at_s <= until_s:
-                self.now_s = at_s
-                yield (
-                    self.opened[number],
-                    [what] if isinstance(what, Datagram) else [],
-                    [what] if isinstance(what, IcmpError) else [],
-                )
-        if socks:
-            self.now_s = until_s
+            if (number, what) not in self.read and self.opened[number] in events and at_s <= until_s:
+                self.now_s = max(self.now_s, at_s)
+                self.waiting = (number, what)
+                self.read.append(self.waiting)
+                return [self.opened[number]]
+        self.now_s = max(self.now_s, until_s)
+        return []
+
+    def read_datagrams(self, sock: Socket) -> list[Datagram]:
+        return [what for number, what in [self.waiting] if number == sock.number and isinstance(what, Datagram)]
+
+    def read_icmp_errors(self, sock: Socket) -> list[IcmpError]:
+        return [what for number, what in [self.waiting] if number == sock.number and isinstance(what, IcmpError)]
 
 
 def fly(monkeypatch: pytest.MonkeyPatch, wire: Wire, count: int, *wait_s: float) -> tuple[list[Reaction], float]:
@@ -77,7 +81,9 @@ def fly(monkeypatch: pytest.MonkeyPatch, wire: Wire, count: int, *wait_s: float)
         udp_socket=lambda link, family: Socket(wire),
         local_address=lambda sock: ("0.0.0.0", sock.number),
         send_to=wire.send_to,
-        arrivals=wire.arrivals,
+        wait_ready=wire.wait_ready,
+        read_datagrams=wire.read_datagrams,
+        read_icmp_errors=wire.read_icmp_errors,
     )
     monkeypatch.setattr(quotes, "sockets", fake)
     monkeypatch.setattr(quotes, "time", SimpleNamespace(monotonic=lambda: wire.now_s))
@@ -113,8 +119,8 @@ def test_it_ends_when_every_shot_had_a_reaction(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("last_s", "ends_s"),
-    [(0.01, 0.01 + 0.08), (0.1, 0.1 + 2 * 0.1), (0.5, 0.9)],
-    ids=["at least 80 ms", "twice the round trip", "never beyond the end"],
+    [(0.01, 0.01 + 0.25), (0.2, 0.2 + 2 * 0.2), (0.5, 0.9)],
+    ids=["at least a quarter of a second", "twice the round trip", "never beyond the end"],
 )
 def test_after_the_last_shot_came_back_the_others_have_little_time(
     monkeypatch: pytest.MonkeyPatch, last_s: float, ends_s: float

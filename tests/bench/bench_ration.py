@@ -1,0 +1,122 @@
+"""`firewall.rtp` over random firewalls behind one hop that quotes once a second after six, on a lossy line.
+
+    python -m tests.bench.bench_ration [FIREWALLS [HOW MANY ALSO WITH NMAP [FIRST SEED [JOBS]]]]
+    python -m tests.bench.bench_ration --simulate SITES
+
+The first needs root: the ration is the kernel's own, each firewall has a site of its own with full buckets, and one
+packet in a hundred is lost each way. A claim is wrong when a port in it is let out. The second visits simulated sites
+with all ports open, where every port that is called dropped is false.
+"""
+
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.bench.bench_firewall import _OTHERS, _nmap, _wrong
+from tests.lab.firewalls import as_text, random_firewall
+from tests.lab.site import AS_LINUX, site
+from tests.lab.tool import facts_of, run_tool, verdict_of
+from tests.unit.probes.path.rationing import Site, visit
+
+_LOSS = """
+table ip lossy {
+    chain both {
+        type filter hook prerouting priority -400
+        iifname "to-isp" numgen random mod 100 == 0 drop
+        iifname "to-lan" numgen random mod 100 == 0 drop
+    }
+}
+"""
+
+
+@dataclass(frozen=True)
+class _Row:
+    seed: int
+    outcome: str
+    seconds: float
+    claims: int
+    exact: int
+    rules: int
+    wrong: list[str]
+    undecided: int
+    nmap: str
+
+
+def _visit(seed: int, with_nmap: bool) -> _Row:
+    rules = random_firewall(seed)
+    with site(hops=AS_LINUX) as lab:
+        lab.enter("ready")
+        lab.nft("cpe", as_text(rules))
+        lab.nft("cpe", _LOSS)
+        lab.flush()
+        report = run_tool(lab, "firewall", *(word for other in _OTHERS for word in ("--skip", other)))
+        facts = facts_of(report, "firewall_rtp")
+        claims = facts.get("blocked", [])
+        measured = next(one for one in report["measurements"] if one["probe"] == "firewall_rtp")
+        beside = ""
+        if with_nmap:
+            ports = sorted({*facts["open_ports"], *facts["undecided_ports"], *(c["first"] for c in claims)})
+            taken_s, states = _nmap(lab, ports)
+            beside = f"{taken_s:.1f} s, {len(ports) - states['open|filtered']} of {len(ports)} decided {dict(states)}"
+    exact = sum(any((c["first"], c["last"]) == (rule.first, rule.last) for c in claims) for rule in rules)
+    return _Row(
+        seed,
+        verdict_of(report, "firewall.rtp")["outcome"],
+        measured["elapsed_s"],
+        len(claims),
+        exact,
+        len(rules),
+        _wrong(rules, claims),
+        len(facts.get("undecided_ports", [])),
+        beside,
+    )
+
+
+def main(firewalls: int, with_nmap: int, first: int, jobs: int) -> None:
+    totals: Counter[str] = Counter()
+    seconds = []
+    print(f"{'seed':>5} {'verdict':8} {'s':>5} {'claims':>7} {'exact':>6} {'undecided':>9}  nmap -sU on the same ports")
+    with ThreadPoolExecutor(jobs) as pool:
+        seeds = range(first, first + firewalls)
+        for row in pool.map(lambda seed: _visit(seed, seed < first + with_nmap), seeds):
+            seconds.append(row.seconds)
+            totals["firewalls"] += 1
+            totals[row.outcome] += 1
+            totals["claims"] += row.claims
+            totals["wrong claims"] += len(row.wrong)
+            totals["ports undecided"] += row.undecided
+            totals["rules"] += row.rules
+            totals["rules found to the port"] += row.exact
+            print(
+                f"{row.seed:>5} {row.outcome:8} {row.seconds:5.1f} {row.claims:>7} {row.exact:>4}/{row.rules}"
+                f" {row.undecided:>9}  {row.nmap}",
+                flush=True,
+            )
+            for line in row.wrong:
+                print(f"      WRONG: {line}")
+    for name, number in totals.items():
+        print(f"{name}: {number}")
+    seconds.sort()
+    print(f"seconds: median {seconds[len(seconds) // 2]:.1f}, longest {seconds[-1]:.1f}")
+
+
+def simulate(sites: int) -> None:
+    for loss in (0.02, 0.04, 0.06):
+        started_s = time.monotonic()
+        outcomes = [visit(Site(loss=loss), seed) for seed in range(sites)]
+        took_s = sorted(outcome.took_s for outcome in outcomes)
+        print(
+            f"{loss:.0%} loss, {sites} sites: {sum(outcome.false > 0 for outcome in outcomes)} with a false block, "
+            f"{sum(outcome.undecided > 0 for outcome in outcomes)} undecided; median {took_s[sites // 2]:.1f} s, "
+            f"longest {took_s[-1]:.1f} s ({time.monotonic() - started_s:.0f} s to simulate)",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--simulate"]:
+        simulate(int(sys.argv[2]))
+    else:
+        main(*(int(word) for word in [*sys.argv[1:], *("100", "10", "0", "4")[len(sys.argv) - 1 :]]))
