@@ -8,6 +8,7 @@ that anybody has edited: one of the wrong type is `unknown`, nothing fails on it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -30,6 +31,9 @@ from gosip_check.values import shown, unit_of, without_unit
 def judge(requirement: Requirement, measurement: Measurement) -> Verdict:
     """The verdict on one requirement. Facts that the measurement does not have are `unknown`, as in an old report."""
     judged = _judged(requirement, measurement)
+    if measurement.taken_from is not None:
+        when = f"Measured on {measurement.started.astimezone(UTC):%Y-%m-%d at %H:%M} UTC, in an earlier run."
+        judged = msgspec.structs.replace(judged, reason=f"{judged.reason} {when}")
     if measurement.disturbance is None or judged.outcome is Outcome.PASS:
         return judged
     reason = f"{judged.reason} {measurement.disturbance}"

@@ -1,11 +1,17 @@
-"""Several internet links in one run: what is asked on each of them, and what those who compare them get to know."""
+"""The internet links of a run: where each leads, what is asked on each of them, how a report describes one, and what
+those who compare them get to know.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_network
 
 from msgspec.structs import replace
 
-from gosip_check.probes.probe import LinkResult, Probe
-from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement
+from gosip_check.judge import readiness
+from gosip_check.probes.host import interface
+from gosip_check.probes.net import interfaces, sockets
+from gosip_check.probes.probe import LinkResult, Probe, ProbeFailed
+from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement, Verdict
 
 _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}
 
@@ -28,6 +34,48 @@ def as_on_form(links: Sequence[Link], form: Form | None) -> list[Link]:
     form = form or Form()
     fixed = [form.internet_1.fixed_address, form.internet_2.fixed_address, *[""] * len(links)]
     return [replace(link, fixed_address=address) for link, address in zip(links, fixed, strict=False)]
+
+
+def route_of(link: Link, networks: Sequence[str]) -> tuple[str | None, str | None]:
+    """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
+    towards = str(next(iter(ip_network(networks[0]).hosts())))
+    try:
+        return sockets.source_address(link, towards), None
+    except ProbeFailed as failed:
+        return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
+
+
+def interface_of(link: Link, source: str | None) -> str | None:
+    """The interface that it leaves by."""
+    return link.interface or (interfaces.interface_with(source) if source else None)
+
+
+def edge_mac(name: str | None) -> str | None:
+    """The MAC address of the router that an interface leads to, as far as this machine has seen it."""
+    return None if name is None else interface.edge_mac(name)
+
+
+def unmeasured(link: Link, networks: Sequence[str]) -> LinkReport:
+    """A link before anything is measured on it. May send one datagram to the router, to see its MAC address."""
+    source, trouble = route_of(link, networks)
+    name = interface_of(link, source)
+    mac = None if name is None or trouble is not None else interface.edge_mac(name, link)
+    return LinkReport(link.name, source, name, None, trouble, Readiness.INCONCLUSIVE, mac)
+
+
+def link_report(
+    link: Link, source: str | None, trouble: str | None, verdicts: list[Verdict], measurements: list[Measurement]
+) -> LinkReport:
+    """A link after everything was measured on it."""
+    return LinkReport(
+        name=link.name,
+        source=source,
+        interface=link.interface or first_found(measurements, "interface"),
+        public_address=first_found(measurements, "public_address"),
+        trouble=trouble,
+        outcome=readiness(verdicts),
+        edge_mac=edge_mac(interface_of(link, source)),
+    )
 
 
 def local_probes(probes: Mapping[str, Probe]) -> set[str]:

@@ -213,6 +213,11 @@ class Settings(Record, frozen=True):
     requests: int = 3
     thorough: bool = False
 
+    @property
+    def without_account(self) -> "Settings":
+        """What a report tells of them: whoever asks again names the account again."""
+        return msgspec.structs.replace(self, account=None, auth_user=None, account_bind=False, account_again=False)
+
 
 class Failure(Record, frozen=True):
     """Why there are no facts: the kind, a sentence, and who caused it (an address) where that is known."""
@@ -235,7 +240,8 @@ class Measurement(Record, frozen=True):
     """What one probe saw on one link: either facts or a failure, never both.
 
     options: how it was measured; None in files of versions that did not tell. disturbance: what happened to this
-    machine meanwhile, in sentences: what looks like a fault of the site may then be its own.
+    machine meanwhile, in sentences: what looks like a fault of the site may then be its own. taken_from: the id of the
+    report that it was measured for, where a later one took it over.
     """
 
     id: str
@@ -248,6 +254,7 @@ class Measurement(Record, frozen=True):
     failure: Failure | None = None
     options: dict[str, Any] | None = None
     disturbance: str | None = None
+    taken_from: str | None = None
 
 
 class Verdict(Record, frozen=True):
@@ -301,6 +308,8 @@ class LinkReport(Record, frozen=True):
     public_address: str | None
     trouble: str | None
     outcome: Readiness
+    edge_mac: str | None = None
+    "The MAC address of its default gateway, by which the router is known again. None where none was seen."
 
 
 class Equipment(Record, frozen=True):
@@ -390,11 +399,19 @@ DEMO = " --demo"
 "What the command of a report ends in that is one part of a demo."
 
 
+class Asked(Record, frozen=True):
+    """What the person who ran the tool chose, so that it can be asked again. Of an account nothing is kept."""
+
+    settings: Settings
+    links: list[Link]
+
+
 class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order.
 
     skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
-    company: who checks, as they name themselves.
+    company: who checks, as they name themselves. asked: None in files of versions that did not tell. again_of: the id
+    of the report that some measurements were taken over from.
     """
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
@@ -413,6 +430,8 @@ class Report(Record, frozen=True, kw_only=True):
     skip: list[str] = []
     host: HostIdentity | None = None
     company: str = ""
+    asked: Asked | None = None
+    again_of: str | None = None
     signature: Signature | None = None
 
     @property

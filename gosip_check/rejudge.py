@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__
+from gosip_check.again import OLDEST_S
 from gosip_check.judge import counts, readiness, stopped, verdict
 from gosip_check.links import first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES, RENAMED
@@ -175,10 +176,26 @@ def _inside(report: Report) -> Iterator[str]:
             yield f"Measurement {measurement.id} must hold either facts or a failure."
     if report.elapsed_s < 0 or any(measurement.elapsed_s < 0 for measurement in report.measurements):
         yield "Something took less than no time."
+    yield from _taken_over(report)
     for measurement in report.measurements:
+        if measurement.taken_from is not None:
+            continue
         after_s = measurement.started.timestamp() - report.started.timestamp()
         if not -_CLOCK_SET_S <= after_s <= report.elapsed_s + _CLOCK_SET_S:
             yield f"Measurement {measurement.id} was made at {measurement.started.isoformat()}, not during this check."
+
+
+def _taken_over(report: Report) -> Iterator[str]:
+    """What was not measured during this check must have been measured before it, and no day before."""
+    taken = [measurement for measurement in report.measurements if measurement.taken_from is not None]
+    if bool(taken) is not (report.again_of is not None):
+        yield "It does not fit together what was taken over, and from which report."
+    for measurement in taken:
+        age_s = report.started.timestamp() - measurement.started.timestamp()
+        if not 0 <= age_s <= OLDEST_S + _CLOCK_SET_S:
+            yield f"Measurement {measurement.id} was taken over, but made at {measurement.started.isoformat()}."
+        if not _is_id(measurement.taken_from) or measurement.taken_from == report.id:
+            yield f"Measurement {measurement.id} was taken over from {measurement.taken_from!r}, which is no report."
 
 
 def _on_lines(report: Report) -> Iterator[str]:
@@ -204,13 +221,19 @@ def _on_lines(report: Report) -> Iterator[str]:
 
 def _id_fits(report: Report) -> bool:
     """The first ten characters of an id are the milliseconds of the start, in Crockford's base 32."""
-    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    if len(report.id) != 26 or set(report.id) - set(digits):
+    if not _is_id(report.id):
         return False
     milliseconds = 0
     for digit in report.id[:10]:
-        milliseconds = milliseconds * 32 + digits.index(digit)
+        milliseconds = milliseconds * 32 + _DIGITS.index(digit)
     return abs(milliseconds - report.started.timestamp() * 1000) <= 1
+
+
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def _is_id(text: str | None) -> bool:
+    return text is not None and len(text) == 26 and not set(text) - set(_DIGITS)
 
 
 def _shapes(report: Report) -> Iterator[str]:

@@ -16,21 +16,33 @@ import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
 from gosip_check import __version__
+from gosip_check.again import Again, Key, Known, known, refuse, refuse_other_places, still_true
 from gosip_check.judge import counts, readiness, stopped
-from gosip_check.links import as_on_form, compared_links, first_found, local_probes, of_all_links, of_one_link
+from gosip_check.links import (
+    as_on_form,
+    compared_links,
+    edge_mac,
+    interface_of,
+    link_report,
+    local_probes,
+    of_all_links,
+    of_one_link,
+    route_of,
+    unmeasured,
+)
 from gosip_check.probes import PROBES
-from gosip_check.probes.net import interfaces, sockets
+from gosip_check.probes.net import interfaces
 from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, Turns, fill_options
 from gosip_check.probes.secret import Secret
 from gosip_check.records import (
     ALL_LINKS,
     STOPPED,
+    Asked,
     Checklist,
     Failure,
     FailureKind,
@@ -79,6 +91,8 @@ class Plan:
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
+    again: Again | None = None
+    "An earlier report, to measure again only what did not pass there."
     remains: list[str] = field(default_factory=list)
     "What may remain at the provider after the run, in sentences: filled by probes, to be said last."
 
@@ -98,27 +112,34 @@ def select_health(checklist: Checklist) -> list[Requirement]:
 
 
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
-    """Measure and judge every requirement on every link. Set `stop` to end early: what was measured is reported."""
+    """Measure and judge every requirement on every link. Set `stop` to end early: what was measured is reported.
+
+    Raises again.Refused, before anything is measured, where the plan goes on from a report that it may not go on from.
+    """
     started, start_s = datetime.now(UTC), time.monotonic()
     going = _Going(stop, observer)
+    host = HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}")
+    if plan.again is not None:
+        refuse(plan.again.report, plan.checklist.identity, host, started)
+        refuse_other_places(plan.again.report, [unmeasured(link, plan.checklist.trunk.networks) for link in plan.links])
     links: list[LinkReport] = []
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
     for link in as_on_form(plan.links, plan.form):
-        source, trouble = _route(plan, link)
+        source, trouble = route_of(link, plan.checklist.trunk.networks)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
-        going.interface = link.interface or (interfaces.interface_with(source) if source else None)
+        going.interface = interface_of(link, source)
         asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
-        judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
-        links.append(_link_report(link, source, trouble, judged, measured))
+        judged, measured = _known_or_measured(replace(plan, requirements=asked), link, trouble, going)
+        links.append(link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
     if len(links) > 1:
         asked = of_all_links(plan.requirements, PROBES)
         going.interface = None
         going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
-        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going)
+        judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going, Known())
         verdicts += judged
         measurements += measured
     return Report(
@@ -136,7 +157,9 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         measurements=measurements,
         skip=list(plan.skip),
         company=plan.company,
-        host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
+        asked=Asked(settings=plan.settings.without_account, links=list(plan.links)),
+        again_of=plan.again.report.id if plan.again and any(m.taken_from for m in measurements) else None,
+        host=host,
     )
 
 
@@ -144,15 +167,6 @@ def report_id(now: datetime) -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32, so that ids sort by time."""
     number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
     return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
-
-
-def _route(plan: Plan, link: Link) -> tuple[str | None, str | None]:
-    """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
-    towards = str(next(iter(ip_network(plan.checklist.trunk.networks[0]).hosts())))
-    try:
-        return sockets.source_address(link, towards), None
-    except ProbeFailed as failed:
-        return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
 
 
 @dataclass
@@ -170,12 +184,34 @@ class _Going:
     ids: Iterator[str] = field(default_factory=lambda: (f"m{number}" for number in itertools.count(1)))
 
 
-def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tuple[list[Verdict], list[Measurement]]:
+def _known_or_measured(
+    plan: Plan, link: Link, trouble: str | None, going: _Going
+) -> tuple[list[Verdict], list[Measurement]]:
+    """What was measured, with what may be taken over from the plan's earlier report.
+
+    Whether the line still has its public address and its router is sure only afterwards; if not, the rest is measured.
+    """
+    if plan.again is None:
+        return _on_link(plan, link, trouble, going, Known())
+    asked = [_ask(plan, requirement).key for requirement in plan.requirements]
+    judged, measured = _on_link(
+        plan, link, trouble, going, known(plan.again, link.name, PROBES, asked, datetime.now(UTC))
+    )
+    still = still_true(plan.again.report, link.name, measured, edge_mac(going.interface))
+    if len(still.taken) == len(measured):
+        return judged, measured
+    going.observer.say(f"{link.name} is not as it was: what was taken over is measured as well")
+    return _on_link(plan, link, trouble, going, still)
+
+
+def _on_link(
+    plan: Plan, link: Link, trouble: str | None, going: _Going, known: Known
+) -> tuple[list[Verdict], list[Measurement]]:
     """Rounds: judge what needs no measuring, measure what has all it needs, judge that; until every requirement is."""
     verdicts: dict[str, Verdict] = {}
-    measurements: dict[_Key, Measurement] = {}
-    facts: dict[_Key, Facts | None] = {}
-    asks: dict[_Key, _Ask] = {}
+    measurements: dict[Key, Measurement] = {}
+    facts: dict[Key, Facts | None] = {}
+    asks: dict[Key, _Ask] = {}
     around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form)
 
     def measurement_of(requirement: Requirement) -> Measurement | None:
@@ -206,17 +242,24 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
             going.observer.judged(verdict)
         _add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
+        to_come = {str(name) for name in still_to_come} | {key[0] for key in asks}
+        ready = known.ready([(ask.key, ask.probe) for ask in asks.values()], to_come, measurements.values())
+        for key, measurement in ready:
+            measurements[key] = msgspec.structs.replace(measurement, id=next(going.ids))
+            facts[key] = _facts_again(asks[key].probe, measurement)
+        if ready:
+            continue
         # In the order of the checklist, so that a probe that is asked twice has one answer for those that come later.
         facts.update(dict.fromkeys(key for key in asks if key not in facts))
         seen = {key[0]: brought for key, brought in reversed(facts.items()) if brought is not None}
-        for ask, measurement, brought in _measure(_batch(asks.values(), still_to_come), base, seen, going):
+        batch = _batch(asks.values(), still_to_come, known.taken)
+        if asks and not batch:  # each waits for what another would have brought
+            known.taken.clear()
+        for ask, measurement, brought in _measure(batch, base, seen, going):
             measurements[ask.key] = measurement
             facts[ask.key] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
-
-
-_Key = tuple[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -227,7 +270,7 @@ class _Ask:
     options: Options
 
     @property
-    def key(self) -> _Key:
+    def key(self) -> Key:
         return self.probe.name, msgspec.json.encode(self.options)
 
 
@@ -240,7 +283,7 @@ def _filled(plan: Plan, probe: Probe, chosen: Mapping[str, Any]) -> _Ask:
     return _Ask(probe, fill_options(probe, chosen, settings, trunk))
 
 
-def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: Mapping[_Key, Measurement]) -> None:
+def _add_what_they_come_after(plan: Plan, asks: dict[Key, _Ask], measurements: Mapping[Key, Measurement]) -> None:
     """A probe whose facts another one needs is measured even where no requirement asks for it."""
     waiting = list(asks.values())
     while waiting:
@@ -252,14 +295,16 @@ def _add_what_they_come_after(plan: Plan, asks: dict[_Key, _Ask], measurements: 
                     waiting.append(ask)
 
 
-def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None]) -> list[_Ask]:
+def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None], waiting: Container[Key]) -> list[_Ask]:
     """What to measure next: everything that may run side by side, else one of those that run alone.
 
     A probe waits as long as one whose facts it takes is still to be measured, and for the one that it accompanies.
+    waiting: what may yet be taken over instead.
     """
     left = list(asks)
     names = {ask.probe.name for ask in left}
     ready = [ask for ask in left if not names.intersection(ask.probe.after + ask.probe.uses)]
+    ready = [ask for ask in ready if ask.key not in waiting]
     together = [ask for ask in ready if not ask.probe.alone and ask.probe.beside not in still_to_come]
     if together:
         return together
@@ -272,7 +317,7 @@ def _measure(
 ) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
     ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
-    subjects: dict[_Key, str] = {}
+    subjects: dict[Key, str] = {}
     over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
     carrier = interfaces.Carrier(going.interface)
@@ -347,7 +392,7 @@ _NOT_ALONE = Failure(
 )
 
 
-def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) -> Facts | Failure:
+def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[Key, str]) -> Facts | Failure:
     """Notes what it is about before it looks, so that it can be told of one that is left behind, too."""
     try:
         subjects[ask.key] = ask.probe.subject(ask.options)
@@ -371,20 +416,12 @@ def _bug(ask: _Ask, error: Exception) -> Failure:
     return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
 
 
+def _facts_again(probe: Probe, measurement: Measurement) -> Facts | None:
+    """The facts of a measurement that was taken over, as the probe brought them."""
+    return None if measurement.facts is None else msgspec.convert(measurement.facts, probe.facts, str_keys=True)
+
+
 def _as_written(facts: Facts) -> dict[str, Any]:
     """Facts as JSON gives them back, so that a saved report is judged as the run was: no number (NaN) becomes None."""
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return written
-
-
-def _link_report(
-    link: Link, source: str | None, trouble: str | None, verdicts: list[Verdict], measurements: list[Measurement]
-) -> LinkReport:
-    return LinkReport(
-        name=link.name,
-        source=source,
-        interface=link.interface or first_found(measurements, "interface"),
-        public_address=first_found(measurements, "public_address"),
-        trouble=trouble,
-        outcome=readiness(verdicts),
-    )

@@ -41,8 +41,8 @@ def carry_out(plan: Plan, options: Mapping[str, Any]) -> int:
     return exit_code(check(plan, options).report.outcome)
 
 
-def check(plan: Plan, options: Mapping[str, Any]) -> Ended:
-    """As `carry_out`, for who wants the report as well."""
+def check(plan: Plan, options: Mapping[str, Any], *, offers_form: bool = True) -> Ended:
+    """As `carry_out`, for who wants the report as well. offers_form: ask for what is missing on the form."""
     from gosip_check.cli.progress import progress
     from gosip_check.report import FORMATS
     from gosip_check.run import run
@@ -60,7 +60,7 @@ def check(plan: Plan, options: Mapping[str, Any]) -> Ended:
                 report = run(plan, stop, observer)
             trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
             show(report, quiet=quiet, to_stderr=to_stderr)
-        if plan.command == KEPT and not quiet and not trouble and not stop.is_set():
+        if offers_form and plan.command == KEPT and not quiet and not trouble and not stop.is_set():
             with_form = _offer_the_form(report, plan.checklist, options["form"])
             if with_form is not report:
                 trouble = _write(with_form, key, outputs_of(files, stack))

@@ -211,6 +211,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     from gosip_check.form.form import faults
     from gosip_check.rejudge import WHOLE, contradictions, unchecked
     from gosip_check.report.load import ReportError, document_of, parse, read
+    from gosip_check.report.reading import taken_over
     from gosip_check.report.text import visible
 
     key = signing_key(verify_key_file, signs=False)
@@ -243,7 +244,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
         undecided.append(f"Left out on request: {', '.join(loaded.skip)}.")
     if loaded.signature is not None and key is None:
         undecided.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
-    for sentence in [*wrong, *undecided]:
+    for sentence in filter(None, [*wrong, *undecided, taken_over(loaded)]):
         click.echo(visible(sentence))
     if loaded.form is None:
         click.echo("It holds no Customer Compliance Form.")

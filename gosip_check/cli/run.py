@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from gosip_check.cli.commands import example
 from gosip_check.cli.options import (
@@ -72,7 +73,9 @@ GROUPS = {
 
 
 @click.command(
-    epilog=example("run --form form.toml --json report.json", "run --channels 30 --reflector rx.example.net")
+    epilog=example(
+        "run --form form.toml --json report.json", "run --channels 30 --reflector rx.example.net", "run --again"
+    )
 )
 @click.option(
     "--account",
@@ -81,14 +84,30 @@ GROUPS = {
     help="Also try an account, once: TOML with user and password, mode 600.",
 )
 @click.option("--edge-snmp", metavar="FILE", help="Also read router or firewall by SNMP while media runs; mode 600.")
+@click.option(
+    "--again",
+    metavar="[REPORT]",
+    is_flag=False,
+    flag_value="last",
+    help="Measure only what did not pass in an earlier run; without a name in the last one.",
+)
+@click.option("--until-ready", is_flag=True, help="Repeat what keeps the site from ready, until it is or Ctrl-C.")
 @site_options
 @channels_option
 @reflector_options
 @duration_option
 @thorough_option
 @output_options
-def run(account_file: str | None, **options: Any) -> int:
+@click.pass_context
+def run(
+    context: click.Context, /, account_file: str | None, again: str | None, until_ready: bool, **options: Any
+) -> int:
     """Check the whole site, once for each internet line."""
+    if again is not None or until_ready:
+        from gosip_check.cli.again import run_again, run_until_ready
+
+        named = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+        return (run_until_ready if until_ready else run_again)(again, account_file, options, named)
     from gosip_check.cli.account import account_of
 
     if account_file is None:

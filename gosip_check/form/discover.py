@@ -7,7 +7,6 @@ import re
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_address
-from pathlib import Path
 
 import psutil
 
@@ -19,8 +18,6 @@ from gosip_check.probes.host import interface
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip.exchange import ask_over_udp
 from gosip_check.records import Link
-
-_ARP = Path("/proc/net/arp")
 
 
 def discover(links: list[Link], pbx: tuple[str, int] | None) -> list[Finding]:
@@ -46,7 +43,7 @@ def _router(link: Link) -> Iterator[Finding]:
                 yield Finding("router.vendor", device.manufacturer, where)
                 yield Finding("router.model", device.model, where)
                 yield Finding("router.release", device.release, where)
-    mac = mac_of(gateway, _ARP)
+    mac = interface.mac_of(gateway)
     maker = maker_of(mac) if mac else None
     if mac and maker:
         yield Finding("router.vendor", maker, f"MAC address {mac} of {gateway}")
@@ -80,19 +77,6 @@ def product_of(server: str) -> tuple[str, str]:
     release = re.search(r"(?<![0-9A-Za-z])v?([0-9]+(?:\.[0-9A-Za-z]+){1,5})", server)
     name = server[: release.start()] if release else server
     return name.strip(" /-(,;:"), release[1] if release else ""
-
-
-def mac_of(address: str, table: Path) -> str | None:
-    """The MAC address of a neighbour, as Linux's ARP table has it."""
-    try:
-        lines = table.read_text(encoding="ascii", errors="replace").splitlines()[1:]
-    except OSError:
-        return None
-    for line in lines:
-        fields = line.split()
-        if len(fields) >= 4 and fields[0] == address and fields[3] != "00:00:00:00:00:00":
-            return fields[3]
-    return None
 
 
 def _beside(gateway: str) -> tuple[str, str, IPv4Network] | None:

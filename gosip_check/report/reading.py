@@ -69,6 +69,20 @@ def closing(report: Report) -> str:
     return f"{outcome_words(report)}{in_brackets}: {_LOGIN_REFUSED if refused else _CLOSING[report.outcome][1]}"
 
 
+def taken_over(report: Report) -> str:
+    """How much was measured for an earlier report, and how old the oldest of it is; empty where nothing was."""
+    taken = [measurement for measurement in report.measurements if measurement.taken_from is not None]
+    if not taken:
+        return ""
+    oldest = min(measurement.started for measurement in taken)
+    age_min = (report.started - oldest).total_seconds() / 60
+    age = f"{age_min:.0f} min" if age_min < 100 else f"{age_min / 60:.0f} h"
+    return (
+        f"{len(taken)} of {len(report.measurements)} measurements are taken over from an earlier run; "
+        f"the oldest was made {age} before."
+    )
+
+
 def listed(report: Report) -> str:
     """A report in one line of a list: when, what it says, of what, whose, and its id."""
     when = report.started.astimezone().strftime("%Y-%m-%d %H:%M")

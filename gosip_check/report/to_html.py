@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Report, SecondTrunk
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import closing, counted, groups, needs_hint, outcome_words, wanting
+from gosip_check.report.reading import closing, counted, groups, needs_hint, outcome_words, taken_over, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 from gosip_check.values import shown
@@ -30,6 +30,7 @@ def to_html(report: Report) -> str:
         report=report,
         outcome=outcome_words(report),
         closing=closing(report),
+        taken_over=taken_over(report),
         counts=counted(report.counts),
         wanting=wanting(report),
         form=form_rows(report.form) if report.form else [],

@@ -11,7 +11,7 @@ import typst
 
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import closing, counted, groups, needs_hint, wanting
+from gosip_check.report.reading import closing, counted, groups, needs_hint, taken_over, wanting
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.text import visible
 from gosip_check.report.to_html import fact_lines, form_rows
@@ -84,6 +84,7 @@ def _data(report: Report) -> dict[str, Any]:
                 + _on(report),
             ],
             ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
+            *([["Measured before", older]] if (older := taken_over(report)) else []),
             *_signed(report),
         ],
     }

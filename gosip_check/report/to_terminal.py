@@ -24,7 +24,7 @@ from gosip_check.records import (
     Verdict,
 )
 from gosip_check.report.pictures import Rewriting, rewritings
-from gosip_check.report.reading import closing, counted, heading, needs_hint
+from gosip_check.report.reading import closing, counted, heading, needs_hint, taken_over
 from gosip_check.report.side_by_side import side_by_side
 from gosip_check.report.text import visible
 from gosip_check.values import shown, shown_record
@@ -49,6 +49,8 @@ _MOST_ITEMS = 20
 def summary(report: Report, details: bool = False) -> RenderableType:
     """The whole report; `details` adds every fact that was measured."""
     parts: list[RenderableType] = [_title(report)]
+    if older := taken_over(report):
+        parts.append(Text(older))
     if report.form is not None:
         parts.append(form_table(report.form))
     elif report.command == "run":

@@ -116,6 +116,17 @@ def dated_anew(document: Document, day: str) -> None:
     document.update(id=report_id(started), started=started.isoformat())
 
 
+EARLIER = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+"The id of a report."
+
+
+def taken_over(document: Document, report: str, hours: int) -> None:
+    """One measurement is said to be so many hours old."""
+    started = datetime.fromisoformat(document["started"]) - timedelta(hours=hours)
+    document["again_of"] = report
+    measurement_of(document, "nat").update(taken_from=report, started=started.isoformat())
+
+
 # What was done -> (how, exit code, words). Each begins with a demo whose servers answer with something else than SIP.
 FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "outcome": (lambda d: d.update(outcome="ready"), 1, "The report says ready; what follows"),
@@ -171,6 +182,16 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "no facts, no failure": (lambda d: measurement_of(d, "srv").update(facts=None), 1, "must hold either facts or a"),
     "same measurement twice": (
         lambda d: d["measurements"].append(d["measurements"][0]), 1, "Two measurements have the same id"),
+    "taken over from nowhere": (
+        lambda d: measurement_of(d, "nat").update(taken_from=EARLIER), 1, "what was taken over, and from which report"),
+    "taken over, it says": (lambda d: d.update(again_of=EARLIER), 1, "what was taken over, and from which report"),
+    "taken over from what is no report": (
+        lambda d: taken_over(d, "yesterday", hours=1), 1, "taken over from 'yesterday', which is no report"),
+    "taken over from itself": (lambda d: taken_over(d, d["id"], hours=1), 1, "which is no report"),
+    "taken over when it was too old": (lambda d: taken_over(d, EARLIER, hours=30), 1, "was taken over, but made at"),
+    "taken over before it was made": (lambda d: taken_over(d, EARLIER, hours=-1), 1, "was taken over, but made at"),
+    "taken over, and not said in the verdict": (
+        lambda d: taken_over(d, EARLIER, hours=1), 1, "gives a reason that its measurements do not"),
     "less than no time": (lambda d: d.update(elapsed_s=-1.0), 1, "took less than no time"),
     "no lines": (lambda d: d.update(links=[]), 1, "The report names no internet line"),
     "a demo sold as a site": (lambda d: d.update(command="run"), 1, "but its measurements say unknown"),

@@ -1,10 +1,12 @@
 """Over which interface does this machine reach the provider? Wired, Wi-Fi or VPN, its speed, the default gateway.
 
-Reads the system's own tables and sends nothing.
+Reads the system's own tables and sends nothing, but for a datagram to the gateway where `edge_mac` is asked to.
 """
 
+import contextlib
 import socket
 import struct
+import time
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,10 @@ from gosip_check.records import FailureKind, Link
 Medium = Literal["wired", "wifi", "vpn", "cellular", "loopback"]
 
 _SYS = Path("/sys/class/net")
+_ARP = Path("/proc/net/arp")
+_DISCARD = 9
+"The port of a service that throws away what it gets (RFC 863)."
+_LOOKS, _LOOK_S = 20, 0.05
 _PPP = 512  # ARPHRD_PPP, <linux/if_arp.h>
 _NONE = 65534  # ARPHRD_NONE: a tunnel without a link layer (tun, WireGuard)
 
@@ -118,6 +124,37 @@ def default_gateway(name: str | None = None, route_table: Path = Path("/proc/net
         if name is None or fields[0] == name:
             found.append((int(fields[6]), socket.inet_ntoa(struct.pack("=I", int(fields[2], 16)))))
     return min(found)[1] if found else None
+
+
+def mac_of(address: str, name: str | None = None, table: Path = _ARP) -> str | None:
+    """The MAC address of a neighbour (on one interface), as Linux's ARP table has it."""
+    for line in _read(table).splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 6 or fields[0] != address or fields[3] == "00:00:00:00:00:00":
+            continue
+        if name is None or fields[5] == name:
+            return fields[3]
+    return None
+
+
+def edge_mac(name: str, link: Link | None = None) -> str | None:
+    """The MAC address of the default gateway of an interface; None where there is none, as on a loopback or over PPP.
+
+    link: where the table does not have it, send one datagram to the gateway over this, so that the system asks.
+    """
+    gateway = default_gateway(name)
+    if gateway is None:
+        return None
+    mac = mac_of(gateway, name)
+    if mac is not None or link is None:
+        return mac
+    with contextlib.suppress(ProbeFailed), sockets.udp_socket(link, icmp_errors=False) as sock:
+        sockets.send_to(sock, b"", gateway, _DISCARD)
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK_S)
+            if (mac := mac_of(gateway, name)) is not None:
+                break
+    return mac
 
 
 def _words(name: str, source: str, kind: Medium | None, speed_mbps: int | None, full_duplex: bool | None) -> str:

@@ -7,8 +7,9 @@ import pytest
 
 from gosip_check.cli.form import fill_in, write_form
 from gosip_check.form import mac_vendors, upnp
-from gosip_check.form.discover import mac_of, product_of
+from gosip_check.form.discover import product_of
 from gosip_check.form.form import Finding, findings_of, load, to_toml, with_findings
+from gosip_check.probes.host.interface import mac_of
 from gosip_check.probes.probe import Context
 from gosip_check.records import Equipment, Form, Link, Report
 from gosip_check.servers.endpoint import Endpoint, Peer
@@ -132,9 +133,9 @@ def test_a_neighbour_by_its_address(tmp_path: Path) -> None:
         "IP address HW type Flags HW address Mask Device\n"
         "192.168.1.1 0x1 0x2 00:1d:aa:01:02:03 * eth0\n192.168.1.9 0x1 0x0 00:00:00:00:00:00 * eth0\n"
     )
-    assert mac_of("192.168.1.1", table) == "00:1d:aa:01:02:03"
-    assert mac_of("192.168.1.9", table) is None
-    assert mac_of("192.168.1.1", tmp_path / "none") is None
+    assert mac_of("192.168.1.1", table=table) == "00:1d:aa:01:02:03"
+    assert mac_of("192.168.1.9", table=table) is None
+    assert mac_of("192.168.1.1", table=tmp_path / "none") is None
 
 
 FINDINGS = [
