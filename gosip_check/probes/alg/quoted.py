@@ -75,7 +75,7 @@ def walk(context: Context, path: hops.Facts, domain: str, port: int) -> Walk:
     sightings += see([(kind, ttl) for ttl in safe for kind in (bait.INVITE, bait.REGISTER)], port, until_s, same_port)
     if not _suspicious(sightings):  # what already shows itself need not be provoked
         trap = [(bait.TRAP, hop.ttl) for hop in beyond if hop.ttl in safe][:1]
-        sightings += see(trap, port, until_s, same_port)
+        sightings += see(trap, port, time.monotonic() + _BUDGET_S / 2, same_port)
     if path.control_port is None:
         return Walk(sightings, [])
     return Walk(sightings, see(_suspicious(sightings), path.control_port, time.monotonic() + _BUDGET_S / 2))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Literal
 
+from msgspec.structs import replace
+
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.net import sockets
@@ -46,7 +48,7 @@ class Size(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """all_sizes_answered: None where not even the plain one was. largest_answered: octets of UDP payload."""
+    """all_sizes_answered: None where the plain one was not answered each time. largest_answered: UDP octets."""
 
     server: str
     sizes: list[Size]
@@ -75,12 +77,30 @@ def measure(options: Options, context: Context) -> Facts:
 
 
 def _ask(options: Options, context: Context, server: Server) -> list[Size]:
-    """The plain size first: where that is not answered, no other is sent. The others side by side, a second apart."""
+    """The plain size first: where that is not answered, no other is sent. The others side by side, a second apart.
+
+    Sizes that stay silent are asked once more between two plain ones, which vouch for that silence: a line that was
+    away, or a limit on requests, silences these as well, and then the plain size counts as not answered.
+    """
     first = _ask_sizes(options, context, server, SIZES[:1])
     if not first[0].answered:
         return first
     context.wait(_PAUSE_S)
-    return first + _ask_sizes(options, context, server, SIZES[1:])
+    sizes = first + _ask_sizes(options, context, server, SIZES[1:])
+    silent = [size.octets for size in sizes if not size.answered]
+    if not silent:
+        return sizes
+    context.wait(_PAUSE_S)
+    before, *again, after = _ask_sizes(options, context, server, [SIZES[0], *silent, SIZES[0]])
+    by_octets = {size.octets: size for size in again}
+    if not (before.answered and after.answered):
+        by_octets[SIZES[0]] = before if after.answered else after
+    return [_joined(size, by_octets.get(size.octets)) for size in sizes]
+
+
+def _joined(size: Size, again: Size | None) -> Size:
+    """The later look decides; what was sent is added up."""
+    return size if again is None else replace(again, sent=size.sent + again.sent, icmp=again.icmp or size.icmp)
 
 
 def _ask_sizes(options: Options, context: Context, server: Server, sizes: Sequence[int]) -> list[Size]:
@@ -122,17 +142,22 @@ def _facts(server: str, sizes: list[Size]) -> Facts:
     return Facts(
         server=server,
         sizes=sizes,
-        all_sizes_answered=not lost if answered else None,
+        all_sizes_answered=not lost if sizes[0].answered else None,
         largest_answered=max(answered, default=None),
         evidence={"all_sizes_answered": _sentence(server, answered, lost)},
     )
 
 
 def _sentence(server: str, answered: list[int], lost: list[Size]) -> str:
-    if not answered:
+    if not answered and len(lost) == 1:  # no other was sent
         return (
             f"{server} answers no OPTIONS, not even one of {lost[0].octets} octets: nothing is known of large ones. "
             "Ask the provider whether it knows the public address of this line."
+        )
+    if lost and lost[0].octets == SIZES[0]:
+        return (
+            f"{server} answered no OPTIONS of {_listed([s.octets for s in lost])} octets, at times not even a small "
+            "one: nothing is known of large ones."
         )
     if not lost:
         return f"{server} answered OPTIONS of {_listed(answered)} octets."
