@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from .media_rooms import ETHERNET_OCTETS
 from .namespaces import Cable
-from .rulesets import divert, forward
+from .rulesets import forward
 from .site import Lab
 from .tool import gosip_check
 from .wire import Line, Wire
@@ -100,7 +100,15 @@ def _losses() -> list[Row]:
 
 
 def _echo(rule: str) -> str:
-    return divert(f"icmp type echo-request {rule}")
+    """What a hop does with echoes that are meant for it. Of a flow, a chain of type nat sees the first packet only."""
+    return f"""
+table ip state {{
+    chain arriving {{
+        type filter hook input priority -10
+        icmp type echo-request {rule}
+    }}
+}}
+"""
 
 
 _ROWS = [

@@ -243,8 +243,12 @@ def _judged(load: Load, send: Send, has_witness: bool) -> Finding:
         return _carried(one, first)
     again = Ask("second load", load.seconds, load.pps, load.octets, is_load=True, to_witness=has_witness)
     second = _on_time(send, again)
-    last = send(_control(load, CONTROL_S, to_witness=has_witness))
-    two = contrast(last if has_witness else together(after, last), second, load)
+    if has_witness:  # it has no control from before, so this one is as long as both
+        last = send(_control(load, 2 * CONTROL_S, to_witness=True))
+        two = contrast(last, second, load)
+    else:
+        last = send(_control(load, CONTROL_S))
+        two = contrast(together(after, last), second, load)
     if two.is_clean:
         return _carried(two, second, by_witness=has_witness)
     if not (one.is_bad and two.is_bad):

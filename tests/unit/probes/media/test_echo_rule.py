@@ -80,6 +80,12 @@ def test_a_policer_is_found_and_called_one(times: float) -> None:
     assert shapes(lambda seed: Line(down=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
 
 
+def test_a_second_hop_finds_a_policer_as_surely() -> None:
+    for seed in range(20):
+        line = Line(up=Way(950, bucket_octets=15_000), seed=seed)
+        assert found(line, has_witness=True).shape is Shape.POLICED, seed
+
+
 def test_a_policer_above_the_need_is_nothing() -> None:
     assert shapes(lambda seed: Line(up=Way(1050, bucket_octets=15_000), seed=seed)) == {Shape.CARRIED}
 
