@@ -33,7 +33,7 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
     # Where the names lead elsewhere, whoever answers there says nothing of calls over the trunk.
     servers = [] if resolved and resolved.targets_in_networks is False else servers_offered(context)
     mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
-    way = _way(options, context)
+    way = context.facts_of(hops.Facts)
     behind = [] if way is None or way.is_this_machine else way.beyond_the_edge()
     need_kbps = options.channels * _KBPS_PER_CHANNEL
     responders: list[Responder] = []
@@ -71,21 +71,6 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
             echoed.trouble = texts.NOT_ALLOWED
             time_round_trips()
     return _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
-
-
-def _way(options: Options, context: Context) -> hops.Facts | None:
-    """The hops towards the provider, looked for now where nobody has done so; None where there is no way to look."""
-    seen = context.facts_of(hops.Facts)
-    if seen is not None:
-        return seen
-    if options.gentle or context.link.is_loopback or not options.networks:
-        return None
-    try:
-        return hops.measure(hops.Options(networks=options.networks), context)
-    except ProbeFailed as failed:
-        if failed.failure.kind is FailureKind.INTERRUPTED:
-            raise
-        return None
 
 
 def _facts(

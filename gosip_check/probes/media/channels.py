@@ -164,7 +164,8 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
-    uses=("srv", "signalling", "path"),
+    after=("srv", "path"),
+    uses=("signalling",),
     alone=True,
     deadline_s=3600.0,
 )

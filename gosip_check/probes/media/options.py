@@ -15,8 +15,6 @@ class Options(probe.Options, frozen=True):
 
     domain: str
     transport: Literal["udp", "tcp"]
-    networks: list[str] = []
-    "Where the provider's servers are, for the way towards them."
     channels: int = 10
     duration_s: float = 20.0
     reflector: str | None = None
