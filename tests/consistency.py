@@ -73,11 +73,12 @@ def what_answers_is_not_blocked(seen: Seen) -> Iterator[str]:
 
 
 def nothing_is_measured_on_a_wrong_server(seen: Seen) -> Iterator[str]:
-    """Where the names lead elsewhere, whoever answers there says nothing of calls over the trunk."""
+    """Where the names lead elsewhere, whoever answers there says nothing of calls; a reflector was named by the user."""
     if seen.outcomes.get("dns.targets-in-networks") != "fail":
         return
-    for requirement in ("media.jitter", "media.latency", "health.latency", "nat.consistent", "firewall.signalling"):
-        if seen.passes(requirement) and "reflector" not in seen.reasons[requirement]:
+    of_media = () if seen.fact("media", "reflector") else ("media.jitter", "media.latency")
+    for requirement in (*of_media, "health.latency", "nat.consistent", "firewall.signalling"):
+        if seen.passes(requirement):
             yield f"{requirement} passes, and no name leads into the provider's networks"
 
 
