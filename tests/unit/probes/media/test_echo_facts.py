@@ -228,6 +228,15 @@ def test_a_witness_that_loses_more_confirms_nothing() -> None:
     assert one.low == 0
 
 
+def test_a_single_loss_elsewhere_confirms_nothing() -> None:
+    """A hop that rations a little loses some in a hundred; one lost echo beside it is no witness."""
+    for beside_lost, counts in ((0, False), (1, False), (2, True)):
+        beside: list[float | None] = [None] * beside_lost + [10.0] * (235 - beside_lost)
+        found = losses(echoed(lossy(0.012, 1200), beside), [])
+        assert found is not None
+        assert (found.low > 0) == counts
+
+
 def test_a_server_that_loses_nothing_clears_the_line() -> None:
     hop = echoed(lossy(0.06, 600), lossy(0.06, 60))
     none_lost = [server(50, 10, 12)] * 4
