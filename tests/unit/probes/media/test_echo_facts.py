@@ -165,7 +165,7 @@ def test_a_burst_is_told_from_packets_that_are_lost_here_and_there() -> None:
     assert bounds_of_echoes(echoed(single), 1000, [])["burst200_loss_pct"] == (0, 10)
     burst = list(single)
     burst[300:308] = [None] * 8
-    low, high = bounds_of_echoes(echoed(burst, [None, *[10.0] * 59]), 1000, [])["burst200_loss_pct"]
+    low, high = bounds_of_echoes(echoed(burst, [None, None, *[10.0] * 58]), 1000, [])["burst200_loss_pct"]
     assert (low, high) == (40, 80)
     assert bounds_of_echoes(echoed([10.0] * 600), 1000, [])["burst200_loss_pct"] == (0, 0)
 
