@@ -25,6 +25,7 @@ from gosip_check.cli.options import (
 
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
+    from gosip_check.records import Link
 
 
 @dataclass(frozen=True)
@@ -122,15 +123,15 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
     if not options["quiet"] and not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
-        _say_what_is_not_allowed()
+        _say_what_is_not_allowed(plan.links[0])
     return carry_out(replace(plan, password=password), options)
 
 
-def _say_what_is_not_allowed() -> None:
+def _say_what_is_not_allowed(link: Link) -> None:
     """Before the start, because what is then missing cannot be measured later."""
     from gosip_check.probes.net import echo
 
-    if not echo.is_allowed():
+    if not echo.is_allowed(link):
         click.echo(
             "This user may not send ICMP echoes (ping), so speed, loss and jitter may stay unknown. Allow them:\n"
             f"  sudo {echo.ALLOW_ALL}\n  or run gosip-check with sudo",

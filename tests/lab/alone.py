@@ -149,7 +149,7 @@ _ROWS = [
         loss=UNKNOWN | PASS,
         jitter=PASS | UNKNOWN,
     ),
-    Row("hop drops large echoes", rules={"isp": _echo("meta length > 300 drop")}, says="hop 2"),
+    Row("hop drops large echoes", rules={"isp": _echo("meta length > 300 drop")}, says="hop 3"),
     Row(
         "both hops drop large echoes",
         rules={room: _echo("meta length > 300 drop") for room in ("isp", "core")},

@@ -35,11 +35,11 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
     mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
     way = context.facts_of(hops.Facts)
     behind = [] if way is None or way.is_this_machine else way.beyond_the_edge()
+    nearest = behind[0].address if behind else None
     need_kbps = options.channels * _KBPS_PER_CHANNEL
     responders: list[Responder] = []
 
-    def time_round_trips() -> None:
-        nearest = behind[0].address if behind else None
+    def time_round_trips(nearest: str | None = None) -> None:
         responders.extend(
             round_trips.measure(context, options.domain, options.transport, servers, mute, nearest, options.duration_s)
         )
@@ -55,7 +55,7 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
     echoed = Echoed()
     if options.gentle:
         echoed.trouble = texts.GENTLE
-        time_round_trips()
+        time_round_trips(nearest)
     else:
         try:
             limit_pct = options.criterion.loss_pct
@@ -69,7 +69,7 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
             if failed.failure.kind is not FailureKind.PERMISSION:
                 raise
             echoed.trouble = texts.NOT_ALLOWED
-            time_round_trips()
+            time_round_trips(nearest)
     return _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
 
 

@@ -26,6 +26,8 @@ _LOOKS = 3
 "So often, at most, losses are looked at to see whether they decide something; each look has its share of the doubt."
 _DOUBT = 0.05 / _LOOKS
 _OWN_DOING = 0.02
+_FEWEST_LOST = 2
+"Of others' echoes; one may be lost anywhere."
 _CLUSTERS = 0.2
 _NO_CHANCE = 0.01
 _CHANCE = 1.1
@@ -89,6 +91,7 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
     others_of = witness.sent + sum(server.asked for server in pinged)
     is_the_line = (
         witness.sent > 0
+        and others_lost >= _FEWEST_LOST
         and chance_of_more(lost, of, others_lost, others_of) > _OWN_DOING
         and chance_of_more(witness.lost, witness.sent, lost, of) > _OWN_DOING
     )

@@ -81,9 +81,9 @@ class EchoSocket:
             return Answer(str(sender[0]), reply.sequence, reply.payload, arrived_ns)
 
 
-def is_allowed() -> bool:
-    """May this user send ICMP echoes at all?"""
-    sock = sockets.icmp_socket(Link(name=""), _ANY)
+def is_allowed(link: Link) -> bool:
+    """May this user send ICMP echoes on this line?"""
+    sock = sockets.icmp_socket(link, _ANY)
     if sock is None:
         return False
     sock.close()

@@ -165,7 +165,7 @@ def test_a_burst_is_told_from_packets_that_are_lost_here_and_there() -> None:
     assert bounds_of_echoes(echoed(single), 1000, [])["burst200_loss_pct"] == (0, 10)
     burst = list(single)
     burst[300:308] = [None] * 8
-    low, high = bounds_of_echoes(echoed(burst, [None, *[10.0] * 59]), 1000, [])["burst200_loss_pct"]
+    low, high = bounds_of_echoes(echoed(burst, [None, None, *[10.0] * 58]), 1000, [])["burst200_loss_pct"]
     assert (low, high) == (40, 80)
     assert bounds_of_echoes(echoed([10.0] * 600), 1000, [])["burst200_loss_pct"] == (0, 0)
 
@@ -226,6 +226,15 @@ def test_a_witness_that_loses_more_confirms_nothing() -> None:
     one = losses(echoed(lossy(0.06, 600), lossy(0.7, 60)), [])
     assert one is not None
     assert one.low == 0
+
+
+def test_a_single_loss_elsewhere_confirms_nothing() -> None:
+    """A hop that rations a little loses some in a hundred; one lost echo beside it is no witness."""
+    for beside_lost, counts in ((0, False), (1, False), (2, True)):
+        beside: list[float | None] = [None] * beside_lost + [10.0] * (235 - beside_lost)
+        found = losses(echoed(lossy(0.012, 1200), beside), [])
+        assert found is not None
+        assert (found.low > 0) == counts
 
 
 def test_a_server_that_loses_nothing_clears_the_line() -> None:

@@ -15,7 +15,7 @@ from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 
 LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
-allowed = pytest.mark.skipif(not echo.is_allowed(), reason="this user may not send ICMP echoes")
+allowed = pytest.mark.skipif(not echo.is_allowed(LINK), reason="this user may not send ICMP echoes")
 
 
 @allowed
@@ -80,7 +80,7 @@ def test_answers_of_others_do_not_count() -> None:
 
 def test_who_may_not_send_echoes_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gosip_check.probes.net.sockets.icmp_socket", lambda *_: None)
-    assert not echo.is_allowed()
+    assert not echo.is_allowed(LINK)
     with pytest.raises(ProbeFailed) as raised:
         open_echo(LINK)
     assert raised.value.failure.kind is FailureKind.PERMISSION
