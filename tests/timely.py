@@ -1,8 +1,8 @@
 """A machine that keeps time, for tests whose subject is a line: asked of the scheduler, and measured by the tool.
 
 Media is sent every 20 ms. On a machine that is busy with something else the tool finds that it sent late, and says
-rightly that nothing is decided. So programs that are tests' own go first where that is allowed (root), and a test that
-needs a machine in time looks at the tool's count of packets that were late, and measures again, a few times.
+rightly that nothing is decided. So a test that needs a machine in time goes first where that is allowed (root), looks
+at the tool's count of packets that were late, and measures again, a few times. What it then asserts stays as it is.
 """
 
 import contextlib
@@ -14,16 +14,11 @@ TRIES = 4
 Measured = TypeVar("Measured")
 
 
-def go_first() -> None:
-    """From here on this thread, its threads and its programs run before what does not ask for it."""
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-
-
 @contextlib.contextmanager
 def going_first() -> Iterator[None]:
-    """The same for a while."""
-    go_first()
+    """For a while this thread, and the threads and programs that it starts, run before what does not ask for it."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     try:
         yield
     finally:

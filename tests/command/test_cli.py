@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.saved import TOOL, fresh_demo, tool
-
-DNS_ALONE = ("demo", "--skip", "[!d]*")
-"A demo of a second, for what has nothing to do with what is measured. It ends in 3: hardly anything was looked at."
+from tests.saved import DNS_ALONE, TOOL, fresh_demo, tool
 
 WRONG_USAGE = {
     ("frob",): "Error: No such command 'frob'.",

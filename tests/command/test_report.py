@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.saved import demo, here, save, tool
+from tests.saved import DNS_ALONE, demo, here, save, tool
 
 Document = dict[str, Any]
 
@@ -22,8 +22,8 @@ def ed25519(folder: Path) -> tuple[Path, Path]:
 def test_a_signature_by_an_openssl_key(tmp_path: Path) -> None:
     private, public = ed25519(tmp_path)
     path = tmp_path / "r.json"
-    made = tool("demo", "--fault", "malformed", "--quiet", "--json", path, "--sign-key-file", private)
-    assert made.returncode == 1
+    made = tool(*DNS_ALONE, "--quiet", "--json", path, "--sign-key-file", private)
+    assert made.returncode == 3
     right = tool("report", "check", path, "--verify-key-file", public)
     assert (right.returncode, "signed with the key" in right.stdout) == (3, True)
     assert "nobody has verified" in tool("report", "check", path).stdout
@@ -53,7 +53,7 @@ def test_a_signature_by_an_openssl_key(tmp_path: Path) -> None:
 def test_openssl_agrees_with_the_signature(tmp_path: Path) -> None:
     private, public = ed25519(tmp_path)
     path = tmp_path / "r.json"
-    tool("demo", "--quiet", "--json", path, "--sign-key-file", private)
+    tool(*DNS_ALONE, "--quiet", "--json", path, "--sign-key-file", private)
     document = json.loads(path.read_text())
     signature = bytes.fromhex(document.pop("signature")["value"])
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -70,7 +70,7 @@ def test_a_shared_key(tmp_path: Path) -> None:
     key.write_text("correct horse battery staple\n")
     other.write_text("another horse battery staple\n")
     path = tmp_path / "r.json"
-    tool("demo", "--quiet", "--json", path, "--sign-key-file", key)
+    tool(*DNS_ALONE, "--quiet", "--json", path, "--sign-key-file", key)
     assert tool("report", "check", path, "--verify-key-file", key).returncode == 3
     assert tool("report", "check", path, "--verify-key-file", other).returncode == 1
 

@@ -48,12 +48,15 @@ def _first() -> Iterator[None]:
         yield
 
 
-def measured(port: int, stop: threading.Event | None = None, **options: Any) -> Facts:
-    """On a machine that did not keep time it is measured again."""
+def measured_once(port: int, stop: threading.Event | None = None, **options: Any) -> Facts:
     chosen = {"channels": 5, "duration_s": 2.0, "reflector": f"127.0.0.1:{port}", **options}
     context = Context(LINK, stop or threading.Event())
-    asked = Options(domain="trunk.example", transport="udp", **chosen)
-    return in_time(lambda: channels.measure(asked, context), lambda facts: not (facts.sent_late or facts.own_drops))
+    return channels.measure(Options(domain="trunk.example", transport="udp", **chosen), context)
+
+
+def measured(port: int, **options: Any) -> Facts:
+    """On a machine that did not keep time it is measured again."""
+    return in_time(lambda: measured_once(port, **options), lambda facts: not (facts.sent_late or facts.own_drops))
 
 
 def test_every_packet_is_accounted_for_on_a_clean_line() -> None:
@@ -153,7 +156,7 @@ def forgetful_nat(far_port: int, after: int, lost: int) -> Iterator[int]:
 def test_a_nat_that_forgets_its_flows_is_no_restart_of_the_reflector() -> None:
     """The reflector counts anew for each new port, and says which port it sees."""
     with far() as port, forgetful_nat(port, 300, 120) as nat_port:
-        facts = measured(nat_port, duration_s=3.0)
+        facts = measured_once(nat_port, duration_s=3.0)
     assert (facts.ports_changed, facts.far_restarted) == (5, False)
     assert facts.round_trip_loss_pct is not None
     assert facts.round_trip_loss_pct > 5
@@ -254,7 +257,7 @@ def test_a_reflector_that_hangs_is_not_a_bad_line() -> None:
         thread.start()
         timer = threading.Timer(1.5, stop.set)
         timer.start()
-        facts = measured(reflector.stamp_ports[0], duration_s=3.0)
+        facts = measured_once(reflector.stamp_ports[0], duration_s=3.0)
         timer.join()
         thread.join()
     assert_open(facts)
@@ -273,7 +276,7 @@ def test_a_reflector_that_dies_is_not_a_bad_line_and_our_machine_did_send() -> N
         thread.start()
         timer = threading.Timer(1.5, stop.set)
         timer.start()
-        facts = measured(reflector.stamp_ports[0], duration_s=3.0)
+        facts = measured_once(reflector.stamp_ports[0], duration_s=3.0)
         timer.join()
         thread.join()
     assert_open(facts)
@@ -368,7 +371,7 @@ def test_stopping_ends_the_child_at_once() -> None:
         timer.start()
         started_s = time.monotonic()
         with pytest.raises(ProbeFailed) as failed:
-            measured(port, stop, duration_s=60.0)
+            measured_once(port, stop, duration_s=60.0)
         timer.join()
     assert failed.value.failure.kind is FailureKind.INTERRUPTED
     assert time.monotonic() - started_s < 30
