@@ -216,6 +216,24 @@ def _counted(said: Sequence[Outcomes], id_: str) -> str:
     return ", ".join(f"{outcome} {count}" for outcome, count in sorted(times.items()))
 
 
+def ask_all(before: Side, after: Side, cases: Sequence[Case], chosen: argparse.Namespace) -> list[Asked]:
+    """What both sides say of every case: many at a time, and then one demo after another."""
+    asked: list[Asked] = []
+    for jobs, is_demo in ((chosen.jobs, False), (1, True)):
+        with ThreadPoolExecutor(jobs) as pool:
+            told = [
+                (
+                    case,
+                    pool.submit(ask, before, case, chosen.times, chosen.keep),
+                    pool.submit(ask, after, case, chosen.times, None),
+                )
+                for case in cases
+                if (case.kind == "demos") is is_demo
+            ]
+        asked += [(case, old.result(), new.result()) for case, old, new in told]
+    return asked
+
+
 def main(arguments: Sequence[str]) -> int:
     """Ask, compare, print. The exit code."""
     chosen = _parser().parse_args(arguments)
@@ -230,19 +248,7 @@ def main(arguments: Sequence[str]) -> int:
         "saved": partial(saved, chosen.reports),
     }
     cases = [case for kind in chosen.kinds for case in kinds[kind]() if chosen.only in case.name]
-    asked: list[Asked] = []
-    for jobs, alone in ((chosen.jobs, False), (1, True)):
-        with ThreadPoolExecutor(jobs) as pool:
-            told = [
-                (
-                    case,
-                    pool.submit(ask, before, case, chosen.times, chosen.keep),
-                    pool.submit(ask, after, case, chosen.times, None),
-                )
-                for case in cases
-                if (case.kind == "demos") is alone
-            ]
-        asked += [(case, old.result(), new.result()) for case, old, new in told]
+    asked = ask_all(before, after, cases, chosen)
     if chosen.list is not None:
         listed = (f"{json.dumps(case.name)}: {json.dumps(old[0])}" for case, old, _ in asked)
         chosen.list.write_text("{\n" + ",\n".join(listed) + "\n}\n")
@@ -279,7 +285,7 @@ def _places(names: Sequence[str]) -> str:
     """A state that stands there for both products is named once, without them."""
     bare = {name: name.removesuffix(f".{product}") for name in names for product in PRODUCTS if name.endswith(product)}
     both = {state for state in bare.values() if all(f"{state}.{product}" in names for product in PRODUCTS)}
-    return ", ".join(dict.fromkeys(bare[name] if bare.get(name) in both else name for name in names))
+    return "; ".join(dict.fromkeys(bare[name] if bare.get(name) in both else name for name in names))
 
 
 def _parser() -> argparse.ArgumentParser:
