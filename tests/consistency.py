@@ -73,7 +73,7 @@ def what_answers_is_not_blocked(seen: Seen) -> Iterator[str]:
 
 
 def nothing_is_measured_on_a_wrong_server(seen: Seen) -> Iterator[str]:
-    """Where the names lead elsewhere, whoever answers there says nothing of calls; a reflector was named by the user."""
+    """Where names lead elsewhere, whoever answers there says nothing of calls. A reflector was named by the user."""
     if seen.outcomes.get("dns.targets-in-networks") != "fail":
         return
     of_media = () if seen.fact("media", "reflector") else ("media.jitter", "media.latency")
