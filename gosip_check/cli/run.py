@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES
+from gosip_check.cli.exits import EXIT_CODES, UsageProblem
 from gosip_check.cli.options import (
     Option,
     channels_option,
     duration_option,
     find_capacity_option,
+    gentle_option,
     output_options,
     reflector_option,
     reflector_options,
@@ -24,6 +25,7 @@ from gosip_check.cli.options import (
 
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
+    from gosip_check.records import Link
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,14 @@ GROUPS = {
     "quality": Group(
         "Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail.",
         ["media.loss", "media.jitter", "media.latency", "media.bursts", "media.mos", "media.dscp"],
-        [reflector_options, duration_option],
-        {"channels": 1},
+        [reflector_options, duration_option, gentle_option],
+        {"channels": 1, "load": False},
         without_reflector=["dns.targets-resolve"],
     ),
     "bandwidth": Group(
         "All channels at once, both ways: does the line carry them, and how do they sound, in detail.",
         ["media.*"],
-        [channels_option, find_capacity_option, reflector_options, duration_option],
+        [channels_option, find_capacity_option, reflector_options, duration_option, thorough_option, gentle_option],
         without_reflector=["dns.targets-resolve"],
     ),
     "host": Group("Only this machine: processor, memory and clock, in detail.", ["host.*"]),
@@ -86,6 +88,7 @@ GROUPS = {
 @reflector_options
 @duration_option
 @thorough_option
+@gentle_option
 @output_options
 def run(account_file: str | None, **options: Any) -> int:
     """Check the whole site, once for each internet line."""
@@ -102,6 +105,8 @@ def group_command(name: str) -> click.Command:
     group = GROUPS[name]
 
     def check(**options: Any) -> int:
+        if name == "nat" and options["thorough"] and not options["reflector"]:
+            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
         ids = [*group.ids, *([] if options.get("reflector") else group.without_reflector)]
         return _check(name, ids, {**options, **group.settings})
 
@@ -117,4 +122,18 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
     from gosip_check.run import select
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
+    if not options["quiet"] and not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
+        _say_what_is_not_allowed(plan.links[0])
     return carry_out(replace(plan, password=password), options)
+
+
+def _say_what_is_not_allowed(link: Link) -> None:
+    """Before the start, because what is then missing cannot be measured later."""
+    from gosip_check.probes.net import echo
+
+    if not echo.is_allowed(link):
+        click.echo(
+            "This user may not send ICMP echoes (ping), so speed, loss and jitter may stay unknown. Allow them:\n"
+            f"  sudo {echo.ALLOW_ALL}\n  or run gosip-check with sudo",
+            err=True,
+        )

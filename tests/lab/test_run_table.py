@@ -238,7 +238,7 @@ def _run(
         if beside is not None:
             beside(lab)
             lab.flush()
-        command = gosip_check("run", "--checklist", product, "--duration", "1", "--json", "-", "--quiet")
+        command = gosip_check("run", "--checklist", product, "--duration", "1", "--gentle", "--json", "-", "--quiet")
         ended = lab.run("lan", [*before, *command], check=False, timeout_s=RUN_TIMEOUT_S)
     assert ended.returncode in OUTCOMES, f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     report = json.loads(ended.stdout)
@@ -346,7 +346,7 @@ def test_interrupted_half_way_reports_what_it_has(lab: Lab, tmp_path: Path) -> N
     """DNS has been judged, the servers stay silent, and then somebody presses Ctrl-C."""
     lab.enter("all-silent")
     report_file = tmp_path / "report.json"
-    tool = gosip_check("run", "--checklist", "go-native", "--json", str(report_file), "--quiet")
+    tool = gosip_check("run", "--checklist", "go-native", "--gentle", "--json", str(report_file), "--quiet")
     process = lab.rooms.start("lan", tool, tmp_path / "log")
     give_up = time.monotonic() + 20
     while "dport=5060" not in lab.run("cpe", ["conntrack", "-L", "-p", "udp", "--dport", "5060"]).stdout:
