@@ -8,6 +8,7 @@ import msgspec
 from gosip_check.probes.media.child import Child, child
 from gosip_check.probes.media.echo_rule import Phase
 from gosip_check.probes.media.echoes import EchoMessage, EchoPlan
+from gosip_check.probes.net.echo import open_echo
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind
 
@@ -40,7 +41,8 @@ class Echoes:
 
 @contextmanager
 def echoes_of(context: Context) -> Iterator[Echoes]:
-    """Echoes of the context's link."""
+    """Echoes of the context's link. Raises ProbeFailed(permission) where this user may not send any."""
+    open_echo(context.link).close()  # so that no process is started for nothing
     with child(context, "gosip_check.probes.media.echoes") as process:
         process.give(context.link)
         yield Echoes(context, process)

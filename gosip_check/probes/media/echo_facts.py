@@ -37,12 +37,16 @@ streams of four shapes."""
 
 @dataclass(frozen=True)
 class Losses:
-    """Of a round trip. low, high: what the share can be, as fractions of 1; low is 0 where it may be the hop's own."""
+    """Of a round trip. low, high: what the share can be, as fractions of 1; low is 0 where it may be the hop's own.
+
+    may_be_the_line: others lose no less, as far as can be told yet.
+    """
 
     lost: int
     of: int
     low: float
     high: float
+    may_be_the_line: bool
 
     @property
     def worse_way(self) -> tuple[float, float]:
@@ -89,14 +93,14 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
     pinged = [server for server in servers if server.method == "icmp" and server.answered]
     others_lost = witness.lost + sum(server.asked - server.answered for server in pinged)
     others_of = witness.sent + sum(server.asked for server in pinged)
-    is_the_line = (
+    may_be_the_line = (
         witness.sent > 0
-        and others_lost >= _FEWEST_LOST
         and chance_of_more(lost, of, others_lost, others_of) > _OWN_DOING
         and chance_of_more(witness.lost, witness.sent, lost, of) > _OWN_DOING
     )
+    is_the_line = may_be_the_line and others_lost >= _FEWEST_LOST
     low = lowest_share(lost, of, _DOUBT) if is_the_line else 0.0
-    return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT))
+    return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT), may_be_the_line)
 
 
 def more_would_help(echoed: Echoed, servers: Sequence[Responder], limit_pct: float) -> bool:
@@ -105,7 +109,7 @@ def more_would_help(echoed: Echoed, servers: Sequence[Responder], limit_pct: flo
     if lost is None:
         return False
     low, high = lost.worse_way
-    return low <= limit_pct < high and (lost.low > 0 or lost.lost < limit_pct / 100 * lost.of)
+    return low <= limit_pct < high and (lost.may_be_the_line or lost.lost < limit_pct / 100 * lost.of)
 
 
 def what_is_wrong(echoed: Echoed, ranges: Mapping[str, Range]) -> dict[str, Any]:

@@ -200,12 +200,23 @@ def test_a_seventh_run_sends_no_load_and_still_measures_voice(measure: Measure) 
     assert echoed.own("voice")
 
 
-def test_losses_that_decide_nothing_yet_get_more_voice_and_never_more_than_a_hundred_seconds(measure: Measure) -> None:
-    net = Net(everyone(lambda: Line(up=Way(loss=0.011))))
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_that_decide_nothing_yet_get_more_voice_and_never_more_than_a_hundred_seconds(
+    measure: Measure, seed: int
+) -> None:
+    """Also where the second host has lost none of its few echoes yet: it may lose some of the next ones."""
+    hosts = enumerate((NEAR, FAR, SERVER, GATEWAY))
+    net = Net({address: Line(up=Way(loss=0.011), seed=10 * seed + number) for number, address in hosts})
     echoed = measure(net)
     assert 80 < sum(sent.ask.seconds for sent in echoed.own("voice")) <= politeness.VOICE.seconds
+
+
+def test_what_is_decided_gets_no_more_voice(measure: Measure) -> None:
     clean = measure(Net(everyone()))
     assert [sent.ask.seconds for sent in clean.own("voice")] == [12]
+    own_doing = {NEAR: Line(up=Way(loss=0.06)), FAR: Line(), SERVER: Line(), GATEWAY: Line()}
+    busy = measure(Net(own_doing))
+    assert [sent.ask.seconds for sent in busy.own("voice")] == [12]
 
 
 def test_without_the_load_a_call_is_tried_all_the_same(measure: Measure) -> None:
