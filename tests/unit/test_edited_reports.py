@@ -81,7 +81,7 @@ def judged(document: dict[str, Any]) -> None:
     assert rejudge(report, NATIVE).outcome in Readiness
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=3))
 def test_any_value_anywhere(edits: list[tuple[Path, Any]]) -> None:
     document = copy.deepcopy(DOCUMENT)
@@ -90,7 +90,7 @@ def test_any_value_anywhere(edits: list[tuple[Path, Any]]) -> None:
     judged(document)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.sampled_from(FACTS), JSON, JSON, JSON)
 def test_bounds_of_any_shape_for_any_fact(number: int, low: Any, high: Any, other: Any) -> None:
     """Lists, texts and truths have no order, so nothing lies between two of them."""
