@@ -26,6 +26,10 @@ from gosip_check.cli.options import (
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
     from gosip_check.records import Link
+    from gosip_check.run import Plan
+
+_ALL_ELSE_S = 2.0
+"What is not in a run's budget: names, the way, the first answers."
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,23 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
     from gosip_check.run import select
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
-    if not options["quiet"] and not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
-        _say_what_is_not_allowed(plan.links[0])
+    if not options["quiet"]:
+        if not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
+            _say_what_is_not_allowed(plan.links[0])
+        _say_how_long(plan)
     return carry_out(replace(plan, password=password), options)
+
+
+def _say_how_long(plan: Plan) -> None:
+    """Before the start, where it takes long."""
+    from gosip_check.run import budget
+
+    takes = budget(plan)
+    if takes:
+        whole_s = sum(takes.values()) + _ALL_ELSE_S
+        each = f" for each of {len(plan.links)} lines" if len(plan.links) > 1 else ""
+        parts = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in takes.items())
+        click.echo(f"On a line that is well this takes about {whole_s:.0f} s{each}: {parts}.", err=True)
 
 
 def _say_what_is_not_allowed(link: Link) -> None:

@@ -287,5 +287,7 @@ def test_who_may_not_ping_is_told_so_before_the_start() -> None:
     said = {}
     for command in (["bandwidth"], ["bandwidth", "--gentle"], ["bandwidth", "--quiet"], ["host"]):
         done = subprocess.run([*before, *TOOL, *command], capture_output=True, text=True, timeout=120)
+        says_how_long = "On a line that is well this takes about " in done.stderr
+        assert says_how_long == (command[0] == "bandwidth" and "--quiet" not in command)
         said[" ".join(command)] = "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'" in done.stderr
     assert said == {"bandwidth": True, "bandwidth --gentle": False, "bandwidth --quiet": False, "host": False}

@@ -375,4 +375,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
     after=("srv", "path", "port_range"),
+    takes=lambda _: {"media ports": 25.0},
 )

@@ -73,6 +73,13 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
     return _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
 
 
+def takes(options: Options) -> dict[str, float]:
+    """Seconds on a line that is well, by what they are taken for."""
+    if options.gentle:
+        return {"round trips": min(options.duration_s, round_trips.LONGEST_S)}
+    return echo_load.takes(options.load, options.thorough)
+
+
 def _facts(
     channels: int,
     need_kbps: float,

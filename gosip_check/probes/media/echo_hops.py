@@ -17,8 +17,8 @@ from gosip_check.probes.path.hops import Hop
 VOICE_OCTETS = 200
 "A packet of G.711, 20 ms, with its IP header."
 BESIDE_PPS = 5.0
-_LOOK_S, _LOOK_PPS = 2.0, 5.0
-_REHEARSAL_S = 1.0
+LOOK_S, _LOOK_PPS = 2.0, 5.0
+REHEARSAL_S = 1.0
 _MOST_HOPS = 4
 _SMALLER_OCTETS = (1000, 700, 500)
 _NEARLY_ALL, _HALF = 0.9, 0.5
@@ -68,7 +68,7 @@ def rehearse(echoes: Echoes, hops: Sequence[Answering], pps: float) -> list[tupl
     """Which of them answer small echoes at the pace of the load, too? A second of it for each."""
     if not hops:
         return []
-    plan = EchoPlan([EchoStream(one.hop.address, pps, SMALL_OCTETS) for one in hops], _REHEARSAL_S)
+    plan = EchoPlan([EchoStream(one.hop.address, pps, SMALL_OCTETS) for one in hops], REHEARSAL_S)
     phases = echoes.send(plan, f"rehearsal, {pps:.0f} small echoes a second")
     return [
         (one, phase)
@@ -81,7 +81,7 @@ _Asked = tuple[str, int]
 
 
 def _asked(echoes: Echoes, asked: Sequence[_Asked]) -> dict[_Asked, Phase]:
-    plan = EchoPlan([EchoStream(address, _LOOK_PPS, octets) for address, octets in asked], _LOOK_S)
+    plan = EchoPlan([EchoStream(address, _LOOK_PPS, octets) for address, octets in asked], LOOK_S)
     return dict(zip(asked, echoes.send(plan, "which hop answers echoes"), strict=True))
 
 

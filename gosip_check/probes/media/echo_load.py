@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from gosip_check.probes.media import politeness
 from gosip_check.probes.media.echo_child import Echoes, echoes_of
-from gosip_check.probes.media.echo_hops import BESIDE_PPS, Answering, look, rehearse
+from gosip_check.probes.media.echo_hops import BESIDE_PPS, LOOK_S, REHEARSAL_S, Answering, look, rehearse
 from gosip_check.probes.media.echo_rule import (
+    CONTROL_S,
+    SLOW_S,
     SMALL_OCTETS,
     Ask,
     Doubt,
@@ -115,6 +117,15 @@ def measure(
 
 def _of(sent: Sequence[Sent], names: Sequence[str]) -> list[Sent]:
     return [one for one in sent if one.ask.name in names and not one.ask.to_witness and not one.phase.spoilt]
+
+
+def takes(with_load: bool, thorough: bool) -> dict[str, float]:
+    """Seconds on a line that is well, by what they are taken for."""
+    voice = {"a stream of voice": VOICE_S}
+    if not with_load:
+        return voice
+    load_s = THOROUGH_LOAD_S if thorough else LOAD_S
+    return {**voice, "the load": LOOK_S + REHEARSAL_S + SLOW_S + 2 * CONTROL_S + load_s}
 
 
 def load_for(need_kbps: float, most_octets: int, seconds: float) -> Load:

@@ -19,7 +19,7 @@ from gosip_check.probes.sip.exchange import ask_over_udp
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Record
 
-_LONGEST_S = 10.0
+LONGEST_S = 10.0
 _SIP_EVERY_S = 1.0
 _ICMP_EVERY_S = 0.2
 _ICMP_TIMEOUT_S = 1.0
@@ -63,14 +63,14 @@ def measure(
     behind: a hop behind the edge. Raises ProbeFailed when the run was stopped.
     """
     servers = servers[:_MOST_TARGETS]
-    until_s = time.monotonic() + min(duration_s, _LONGEST_S)
+    until_s = time.monotonic() + min(duration_s, LONGEST_S)
     icmp: dict[str, Role] = {server.address: "target" for server in servers}
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
     gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
     if gateway is not None:
         icmp.setdefault(gateway, "gateway")
-    context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
+    context.say(f"round trips to {len(servers)} server(s), {min(duration_s, LONGEST_S):.0f} s")
 
     def by_sip(server: Server) -> Responder:
         ask = partial(ask_over_udp if transport == "udp" else ask_over_tcp, context, domain, server)

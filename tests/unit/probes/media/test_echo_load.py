@@ -93,7 +93,7 @@ def test_a_good_line_takes_under_half_a_minute_and_the_nearest_hop(measure: Meas
     assert echoed.finding.shape is Shape.CARRIED
     assert echoed.hop is not None
     assert (echoed.hop.hop.address, echoed.witness) == (NEAR, FAR)
-    assert sum(plan.seconds for plan in net.plans) == 30
+    assert sum(plan.seconds for plan in net.plans) == sum(echo_load.takes(True, False).values()) == 30
     assert {stream.address for plan in net.plans[2:] for stream in plan.streams} == {NEAR, FAR, GATEWAY}
     assert not any(s.address == SERVER and s.octets > 84 for plan in net.plans for s in plan.streams)
 
@@ -226,5 +226,7 @@ def test_without_the_load_a_call_is_tried_all_the_same(measure: Measure) -> None
 
 
 def test_thorough_loads_for_twenty_seconds(measure: Measure) -> None:
-    echoed = measure(Net(everyone()), replace(WANTED, thorough=True))
+    net = Net(everyone())
+    echoed = measure(net, replace(WANTED, thorough=True))
     assert [sent.ask.seconds for sent in echoed.own("load")] == [20]
+    assert sum(plan.seconds for plan in net.plans) == sum(echo_load.takes(True, True).values()) == 44
