@@ -28,6 +28,7 @@ from gosip_check.wire.icmp_echo import HEADERS_OCTETS
 
 PAUSE_S = 0.7
 "After the last echo, answers are waited for that long, and longer only while they still come."
+_APART_S = 0.003
 _LONGEST_PAUSE_S, _STILL_COME_S = 2.0, 0.1
 _STALL_S = 0.05
 _STEP_MS = 3.0
@@ -123,14 +124,11 @@ class _Echoes:
 
     def _send(self, plan: EchoPlan, sendings: list[_Sending], start_s: float) -> Stopped:
         # Streams of the same pace do not start together: a second packet right behind the first would wait for it.
-        due = [(start_s + number * 0.003, number) for number in range(len(sendings))]
+        due = [(start_s + number * _APART_S, number) for number in range(len(sendings))]
         heapq.heapify(due)
         next_s = start_s + 1
         while due:
             at_s, number = due[0]
-            if at_s - start_s >= plan.seconds:
-                heapq.heappop(due)
-                continue
             wait_s = at_s - time.monotonic()
             if wait_s > _SLEEP_FROM_S:
                 time.sleep(wait_s)
@@ -139,7 +137,11 @@ class _Echoes:
             interval_s = 1 / sending.stream.pps
             left_out = int((now_s - at_s) / interval_s) if now_s - at_s > _STALL_S else 0
             sending.slots += left_out + 1
-            heapq.heapreplace(due, (at_s + (left_out + 1) * interval_s, number))
+            # From the number of slots, not from the last one: of many small errors none is added to the next.
+            if sending.slots < round(plan.seconds * sending.stream.pps):
+                heapq.heapreplace(due, (start_s + number * _APART_S + sending.slots * interval_s, number))
+            else:
+                heapq.heappop(due)
             sending.late += (now_s - at_s) * 1000 > LATE_MS
             self._send_one(sending, now_s)
             self._read()
