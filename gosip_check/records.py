@@ -196,6 +196,7 @@ class Settings(Record, frozen=True):
     belongs to, where it is not the account's. edge_snmp: the file of an EdgeAccess.
     channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
     requests: how many OPTIONS a server that answers gets. thorough: wait for what takes minutes.
+    load: also fill the line for some seconds. gentle: send nothing but round trips where media is measured.
     """
 
     dns_servers: list[str] = []
@@ -212,6 +213,8 @@ class Settings(Record, frozen=True):
     find_capacity: bool = False
     requests: int = 3
     thorough: bool = False
+    load: bool = True
+    gentle: bool = False
 
     @property
     def without_account(self) -> "Settings":

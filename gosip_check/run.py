@@ -163,6 +163,13 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     )
 
 
+def budget(plan: Plan) -> dict[str, float]:
+    """What takes long of each line, if it is well: seconds, by what a person calls it."""
+    left = [r for r in plan.requirements if not any(fnmatch.fnmatchcase(r.id, glob) for glob in plan.skip)]
+    asks = [_ask(plan, requirement) for requirement in left]
+    return {what: seconds for ask in asks for what, seconds in ask.probe.takes(ask.options).items()}
+
+
 def report_id(now: datetime) -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32, so that ids sort by time."""
     number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)

@@ -68,6 +68,12 @@ class _GuardedSocket(socket.socket):
 
 
 @pytest.fixture(autouse=True)
+def nothing_kept_from_before(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What runs keep for each other, such as how often they filled the line, is empty, and stays out of this home."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(autouse=True)
 def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve: Callable[..., Any] = socket.getaddrinfo
 

@@ -112,8 +112,12 @@ duration_option = click.option(
 )
 
 thorough_option = click.option(
-    "--thorough", is_flag=True, help="Wait six minutes to see how long NAT and firewall remember a flow (--reflector)."
+    "--thorough",
+    is_flag=True,
+    help="Take minutes more: a load of 20 s, and with --reflector how long NAT and firewall remember a flow.",
 )
+
+gentle_option = click.option("--gentle", is_flag=True, help="Where media is measured, send nothing but round trips.")
 
 channels_option = click.option(
     "--channels",

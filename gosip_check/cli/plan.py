@@ -75,8 +75,6 @@ def _check_reflector(settings: Settings) -> None:
             raise UsageProblem("--reflector-key-file is of no use without --reflector.")
         if settings.find_capacity:
             raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
-        if settings.thorough:
-            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
     elif settings.channels * settings.duration_s > MOST_CHANNEL_SECONDS:
         most_s = MOST_CHANNEL_SECONDS // settings.channels
         raise UsageProblem(

@@ -10,11 +10,13 @@ import click
 from click.core import ParameterSource
 
 from gosip_check.cli.commands import example
+from gosip_check.cli.exits import UsageProblem
 from gosip_check.cli.options import (
     Option,
     channels_option,
     duration_option,
     find_capacity_option,
+    gentle_option,
     output_options,
     reflector_option,
     reflector_options,
@@ -25,6 +27,11 @@ from gosip_check.cli.options import (
 
 if TYPE_CHECKING:
     from gosip_check.probes.secret import Secret
+    from gosip_check.records import Link
+    from gosip_check.run import Plan
+
+_ALL_ELSE_S = 2.0
+"What is not in a run's budget: names, the way, the first answers."
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,14 @@ GROUPS = {
     "quality": Group(
         "Only voice quality, on one channel: loss, jitter, delay, score.",
         ["media.loss", "media.jitter", "media.latency", "media.bursts", "media.mos", "media.dscp"],
-        [reflector_options, duration_option],
-        {"channels": 1},
+        [reflector_options, duration_option, gentle_option],
+        {"channels": 1, "load": False},
         without_reflector=["dns.targets-resolve"],
     ),
     "bandwidth": Group(
         "Only bandwidth: does the line carry all channels, both ways?",
         ["media.*"],
-        [channels_option, find_capacity_option, reflector_options, duration_option],
+        [channels_option, find_capacity_option, reflector_options, duration_option, thorough_option, gentle_option],
         without_reflector=["dns.targets-resolve"],
     ),
     "host": Group("Only this machine: processor, memory and clock.", ["host.*"]),
@@ -97,6 +104,7 @@ GROUPS = {
 @reflector_options
 @duration_option
 @thorough_option
+@gentle_option
 @output_options
 @click.pass_context
 def run(
@@ -121,6 +129,8 @@ def group_command(name: str) -> click.Command:
     group = GROUPS[name]
 
     def check(**options: Any) -> int:
+        if name == "nat" and options["thorough"] and not options["reflector"]:
+            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
         ids = [*group.ids, *([] if options.get("reflector") else group.without_reflector)]
         return _check(name, ids, {**options, **group.settings})
 
@@ -136,4 +146,32 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
     from gosip_check.run import select
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
+    if not options["quiet"]:
+        if not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
+            _say_what_is_not_allowed(plan.links[0])
+        _say_how_long(plan)
     return carry_out(replace(plan, password=password), options)
+
+
+def _say_how_long(plan: Plan) -> None:
+    """Before the start, where it takes long."""
+    from gosip_check.run import budget
+
+    takes = budget(plan)
+    if takes:
+        whole_s = sum(takes.values()) + _ALL_ELSE_S
+        each = f" for each of {len(plan.links)} lines" if len(plan.links) > 1 else ""
+        parts = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in takes.items())
+        click.echo(f"On a line that is well this takes about {whole_s:.0f} s{each}: {parts}.", err=True)
+
+
+def _say_what_is_not_allowed(link: Link) -> None:
+    """Before the start, because what is then missing cannot be measured later."""
+    from gosip_check.probes.net import echo
+
+    if not echo.is_allowed(link):
+        click.echo(
+            "This user may not send ICMP echoes (ping), so speed, loss and jitter may stay unknown. Allow them:\n"
+            f"  sudo {echo.ALLOW_ALL}\n  or run gosip-check with sudo",
+            err=True,
+        )

@@ -175,6 +175,8 @@ class Probe:
     "It logs in, so it is asked only where the run was given an account, and on the first link only."
     deadline_s: float = 60.0
     "Longer than it can ever take; one that is not done by then is left behind, as a fault of ours."
+    takes: Callable[[Any], Mapping[str, float]] = lambda _: {}
+    "What takes long on a line that is well: seconds, by what a person calls it."
     wanted: Callable[[Any], bool] = lambda _: True
     "False where, with these options, it has nothing for a probe that would take its facts."
 

@@ -1,6 +1,7 @@
 """Linux's numbers for socket options that Python's `socket` does not name, and the layouts of what they give.
 
-Sources: <asm-generic/socket.h>, <linux/in.h>, <linux/in6.h>, <linux/errqueue.h>, <linux/tcp.h>; socket(7), ip(7).
+Sources: <asm-generic/socket.h>, <linux/icmp.h>, <linux/in.h>, <linux/in6.h>, <linux/errqueue.h>, <linux/tcp.h>;
+socket(7), ip(7), raw(7).
 """
 
 import struct
@@ -18,6 +19,12 @@ IP_MTU = 14
 IP_RECVERR_RFC4884 = 26
 IPV6_RECVERR = 25
 
+SOL_RAW, ICMP_FILTER = 255, 1
+ALL_ICMP_BUT_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF & ~1)
+"A value of ICMP_FILTER, raw(7): a set bit keeps that type away."
+
+IP_PMTUDISC_DONT = 0
+"A value of IP_MTU_DISCOVER: DF is not set, so that a packet may be fragmented on its way."
 IP_PMTUDISC_PROBE = 3
 "A value of IP_MTU_DISCOVER: DF is set, and no remembered path MTU is obeyed."
 

@@ -63,6 +63,7 @@ WRONG_USAGE = {
         "--reflector-key-file",
         "pyproject.toml",
     ): "Error: --reflector-key-file is of no use without --reflector.",
+    ("nat", "--thorough"): "Error: --thorough needs a far end that answers late: name it with --reflector.",
     ("bandwidth", "--find-capacity"): "Error: --find-capacity needs a far end to send to: name it with --reflector.",
     (
         "reflector",
@@ -276,3 +277,19 @@ def test_an_ascii_terminal_gets_no_traceback() -> None:
     done, _ = fresh_demo(env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+def test_who_may_not_ping_is_told_so_before_the_start() -> None:
+    """In a network of its own, where nobody may; the tool then has no route, and ends soon."""
+    inside = ["unshare", "--user", "--map-root-user", "--net"] if os.geteuid() else ["unshare", "--net"]
+    plain = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]
+    before = [*inside, *plain]
+    if subprocess.run([*before, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no network of its own")
+    said = {}
+    for command in (["bandwidth"], ["bandwidth", "--gentle"], ["bandwidth", "--quiet"], ["host"]):
+        done = subprocess.run([*before, *TOOL, *command], capture_output=True, text=True, timeout=120)
+        says_how_long = "On a line that is well this takes about " in done.stderr
+        assert says_how_long == (command[0] == "bandwidth" and "--quiet" not in command)
+        said[" ".join(command)] = "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'" in done.stderr
+    assert said == {"bandwidth": True, "bandwidth --gentle": False, "bandwidth --quiet": False, "host": False}

@@ -331,7 +331,7 @@ def test_the_shipped_checklist_tries_the_account_once(desk: Desk) -> None:
     lines = f'user = "{USER}"\nauth_user = "ess 47 @x"\npassword = "{PASSWORD}"\n'
     account = desk.machine.private("account.toml", lines)
     desk.lab.kamailio.register("none")
-    tool = ["run", "--account", str(account), "--json", "-", "--quiet"]
+    tool = ["run", "--account", str(account), "--gentle", "--json", "-", "--quiet"]
     tool += ["--link", "Internet-1=to-cpe", "--link", "Internet-2=192.168.1.10"]
     tool += ["--checklist", str(desk.machine.checklist("go-native"))]
     done = desk.lab.run("lan", desk.machine.tool(*tool), check=False, timeout_s=60)

@@ -229,7 +229,8 @@ def _run(
             beside(lab)
             lab.flush()
         skip = [] if hops == GENEROUS or state in MEDIA_WHERE_HOPS_RATION else ["--skip", "firewall.rtp"]
-        command = gosip_check("run", "--checklist", product, "--duration", "1", "--json", "-", "--quiet", *skip)
+        asked = ["run", "--checklist", product, "--duration", "1", "--gentle", "--json", "-", "--quiet", *skip]
+        command = gosip_check(*asked)
         ended = lab.run("lan", [*before, *command], check=False, timeout_s=RUN_TIMEOUT_S)
     assert ended.returncode in OUTCOMES, f"exit code {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     report = json.loads(ended.stdout)
@@ -330,7 +331,7 @@ def test_interrupted_half_way_reports_what_it_has(lab: Lab, tmp_path: Path) -> N
     """DNS has been judged, the servers stay silent, and then somebody presses Ctrl-C."""
     lab.enter("all-silent")
     report_file = tmp_path / "report.json"
-    tool = gosip_check("run", "--checklist", "go-native", "--json", str(report_file), "--quiet")
+    tool = gosip_check("run", "--checklist", "go-native", "--gentle", "--json", str(report_file), "--quiet")
     process = lab.rooms.start("lan", tool, tmp_path / "log")
     give_up = time.monotonic() + 20
     while "dport=5060" not in lab.run("cpe", ["conntrack", "-L", "-p", "udp", "--dport", "5060"]).stdout:

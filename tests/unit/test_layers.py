@@ -77,14 +77,14 @@ MAY_USE: dict[str, set[str]] = {
     "alg": {"dns", "far_end", "path", "sip"},
     "nat": {"dns", "far_end", "path", "sip"},
     "account": {"sip"},
-    "media": {"dns", "far_end", "host", "sip"},
+    "media": {"dns", "far_end", "host", "path", "sip"},
     "edge": {"dns"},
     "lines": set(),
 }
 
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
-    "net": {"flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
+    "net": {"echo", "flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"asking", "hops", "plan", "quotes", "stand_in", "syns"},
     "host": {"interface"},

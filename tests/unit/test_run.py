@@ -6,11 +6,13 @@ import queue
 import resource
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gosip_check import run as running
+from gosip_check.checklist import load
 from gosip_check.probes import probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import (
@@ -22,7 +24,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
-from gosip_check.run import Observer, select
+from gosip_check.run import Observer, Plan, budget, select
 from gosip_check.scarce import has_descriptors
 from tests.unit.own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
 from tests.unit.records import expectation
@@ -108,6 +110,17 @@ def test_skip_globs(probes: Put, pattern: str) -> None:
 def test_a_glob_that_fits_nothing_skips_nothing(probes: Put) -> None:
     probes(make("a"))
     assert outcomes(go(plan(asks("a"), skip=["a", "Group.a", "group"]))) == {"a": Outcome.PASS}
+
+
+def test_the_budget_of_a_whole_run_is_a_minute_and_of_what_is_left_out_nothing() -> None:
+    checklist = load("go-native")
+    whole = Plan(checklist, checklist.requirements, [Link("x")], Settings())
+    assert budget(whole) == {"media ports": 25, "a stream of voice": 12, "the load": 18}
+    assert budget(replace(whole, skip=["media.*", "edge.*"])) == {"media ports": 25}
+    gentle = replace(whole, settings=Settings(gentle=True), skip=["firewall.*"])
+    assert budget(gentle) == {"round trips": 10}
+    far_end = replace(whole, settings=Settings(reflector="192.0.2.1", thorough=True))
+    assert budget(far_end) == {"media ports": 25, "a silent flow": 330, "all channels at once": 20}
 
 
 def test_select_takes_along_what_is_needed() -> None:

@@ -389,4 +389,5 @@ PROBE = Probe(
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
     after=("srv", "path", "port_range"),
     deadline_s=120.0,
+    takes=lambda _: {"media ports": 25.0},
 )

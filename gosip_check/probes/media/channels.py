@@ -1,75 +1,55 @@
-"""Do calls work on this link? N channels both ways at once against a reflector; without one, round trips only.
+"""Do calls work on this link? N channels both ways at once against a reflector; without one, what the line shows alone.
 
 Measures 250-octet IP packets, 50 a second and channel: 100.0 kb/s at IP, which is more than G.711 needs (80 kb/s).
-Where less than the options' criterion arrives, a shorter pass with real 200-octet packets shows what calls would get.
+Where less than the options' criterion arrives, as many small packets show whether the line loses at any rate; if not, a
+shorter pass with real 200-octet packets shows what calls would get.
 """
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
 
-from msgspec import Meta
-
-from gosip_check.probes import far_end, probe
-from gosip_check.probes.dns import srv
-from gosip_check.probes.dns.servers import servers_offered
+from gosip_check.probes import far_end
 from gosip_check.probes.far_end import FarEnd
-from gosip_check.probes.media import capacity, round_trips, sentences
-from gosip_check.probes.media.bounds import Ending, Range, bounds_of, bounds_of_round_trips, own_trouble
+from gosip_check.probes.media import alone, capacity, sentences
+from gosip_check.probes.media.bounds import Ending, Range, bounds_of, own_trouble
 from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.facts import EF, Facts, facts_of_stream
+from gosip_check.probes.media.idle_loss import Cause, but_for_idle_loss, cause_of_stream
+from gosip_check.probes.media.options import Options
 from gosip_check.probes.media.stream import PACKETS_PER_S, StreamPlan
 from gosip_check.probes.media.stream_child import run_stream
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
-from gosip_check.probes.sip import signalling
 from gosip_check.records import FailureKind
 from gosip_check.wire.stamp_tlv import FarDrops
 
 GUIDE_IP_OCTETS = 250
 G711_IP_OCTETS = 200
+SMALL_IP_OCTETS, SMALL_SIGNED_IP_OCTETS = 100, 168
+"As small as a STAMP packet with our TLV can be, and a little more; authenticated mode takes more."
 _SECOND_PASS_S = 5.0
 _BACKWARDS = 1 << 31
 "Counters wrap at 2^32. One that seems to have grown by more than half of that is lower than before."
 
 
-_Percent = Annotated[float, Meta(ge=0, le=100)]
-
-
-class Options(probe.Options, frozen=True):
-    """What to send, and where to. The criterion judges nothing of the site: it says where the search has its end."""
-
-    domain: str
-    transport: Literal["udp", "tcp"]
-    channels: int = 10
-    duration_s: float = 20.0
-    reflector: str | None = None
-    "HOST[:PORT] of a STAMP or TWAMP Light reflector."
-    reflector_key_file: str | None = None
-    find_capacity: bool = False
-    "Try how many channels meet the criterion."
-    carried_delivered_pct: _Percent = 99.0
-    "A load is carried where at least so much of it is delivered; below that real G.711 packets are tried, too."
-    carried_loss_pct: _Percent = 1.0
-    "And where at most so much is lost in any 15 s."
-
-    @property
-    def criterion(self) -> Criterion:
-        """When a load counts as carried."""
-        return Criterion(self.carried_delivered_pct, self.carried_loss_pct)
-
-
 def measure(options: Options, context: Context) -> Facts:
     """Raises ProbeFailed when the run was stopped. A far end that is not there, or not to be reached, is a fact."""
-    if options.reflector is None:
-        return _without_reflector(options, context, sentences.NO_REFLECTOR)
+    if options.gentle or options.reflector is None:
+        return alone.measure(options, context, sentences.NO_REFLECTOR)
     try:
         return _with_reflector(options, context, options.reflector)
     except ProbeFailed as failed:
         # Whatever keeps this machine from its own far end is no fault of the site.
         if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
             raise
-        return _without_reflector(options, context, sentences.cannot_send_to_reflector(failed.failure.message))
+        return alone.measure(options, context, sentences.cannot_send_to_reflector(failed.failure.message))
+
+
+def takes(options: Options) -> dict[str, float]:
+    """Seconds on a line that is well, by what they are taken for."""
+    if options.reflector is None or options.gentle:
+        return alone.takes(options)
+    return {"all channels at once": options.duration_s}
 
 
 def _with_reflector(options: Options, context: Context, named: str) -> Facts:
@@ -82,7 +62,7 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
         if reflector.key is not None and far_end.ask(context, replace(reflector, key=None)) is not None:
             unusable = "not signed with the key"
         reason = sentences.cannot_use_reflector(reflector, unusable)
-        return _without_reflector(options, context, reason)
+        return alone.measure(options, context, reason)
     target = _Target(reflector, before)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
@@ -90,13 +70,20 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
     end = ended(before, after)
     ranges = bounds_of(stream, *end)
     calls: Range | None = None
+    cause: Cause | None = None
     most = ranges["delivered_pct"][1]
     if after is not None and most is not None and most < options.carried_delivered_pct:
+        small_octets = SMALL_IP_OCTETS if reflector.key is None else SMALL_SIGNED_IP_OCTETS
+        small = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), small_octets)
+        cause = cause_of_stream(stream, small)
+        ranges["delivered_pct"] = but_for_idle_loss(ranges["delivered_pct"], stream, small)
+        after = far_end.ask(context, reflector)
+    if after is not None and cause is not None and cause != "lossy":
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, *ended(after, _ask_again(context, reflector)))["delivered_pct"]
     criterion = options.criterion
     carried = (_capacity(context, target, stream, end, criterion), criterion) if options.find_capacity else None
-    return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried)
+    return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried, cause)
 
 
 def _ask_again(context: Context, reflector: far_end.Reflector) -> FarEnd | None:
@@ -178,29 +165,15 @@ def ended(before: FarEnd, after: FarEnd | None) -> tuple[FarDrops | None, Ending
     return lost, Ending.ANSWERED
 
 
-def _without_reflector(options: Options, context: Context, reason: str) -> Facts:
-    """Round trips to whoever answers, and what they can prove: bounds of the delay and of its variation."""
-    asked, resolved = context.facts_of(signalling.Facts), context.facts_of(srv.Facts)
-    # Where the names lead elsewhere, whoever answers there says nothing of calls over the trunk.
-    to_ask = [] if resolved and resolved.targets_in_networks is False else servers_offered(context)
-    mute = {server.address for server in asked.servers if server.first.result != "answered"} if asked else set()
-    responders = round_trips.measure(context, options.domain, options.transport, to_ask, mute, options.duration_s)
-    ranges = bounds_of_round_trips(responders)
-    return Facts(
-        channels=options.channels,
-        round_trips=responders,
-        between=ranges,
-        evidence=sentences.evidence_without_reflector(responders, ranges, reason),
-    )
-
-
 PROBE = Probe(
     "media",
     Options,
     Facts,
     measure,
     subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
-    uses=("srv", "signalling"),
+    after=("srv", "path"),
+    uses=("signalling",),
     alone=True,
+    takes=takes,
     deadline_s=3600.0,
 )

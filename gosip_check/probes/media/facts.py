@@ -12,6 +12,7 @@ from gosip_check.probes.media.bounds import Ending, Range, own_trouble
 from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.direction import DirectionFacts
 from gosip_check.probes.media.e_model import Inputs
+from gosip_check.probes.media.idle_loss import Cause, told_of
 from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream import PACKETS_PER_S
 from gosip_check.probes.media.stream_facts import ChannelFacts, StreamFacts
@@ -24,11 +25,49 @@ EF = 46
 "Expedited forwarding, what telephony is marked with (RFC 4594 4.1)."
 
 
+class EchoPhase(Record, frozen=True):
+    """Echoes of one size at one pace to one host. left_out: slots that had passed before this machine could send.
+
+    late: sent more than 5 ms late. stopped: before its end, because a host fell silent or too many were lost.
+    """
+
+    name: str
+    to: str
+    pps: float
+    octets: int
+    sent: int
+    left_out: int
+    late: int
+    lost: int
+    rtt_p50_ms: float | None
+    rtt_p90_ms: float | None
+    stopped: str
+
+
+class EchoFacts(Record, frozen=True):
+    """Measured by the echoes of a hop behind the edge. way_ends_at: the hop at which the provider answers, if it does.
+
+    witness: who was asked beside it. shape: what the load met; doubt: why that is unknown. short_of_pct: of the load,
+    by each try. phases: in the order in which they were sent.
+    """
+
+    hop: str
+    hop_ttl: int
+    way_ends_at: int | None
+    witness: str | None
+    load_kbps: float | None
+    load_s: float | None
+    shape: str | None
+    doubt: str | None
+    short_of_pct: list[float]
+    phases: list[EchoPhase]
+
+
 class Facts(probe.Facts, frozen=True, kw_only=True):
     """`up` is site to far end, `down` the way back. Figures are as measured, but for five of the worse direction: these
     are None where our own errors leave them open, and `between` has their bounds.
 
-    Without a reflector nothing is sent, and only `channels`, `round_trips` and bounds made of them are there.
+    Without a reflector only `channels`, what is wrong, `echoes`, `round_trips`, and bounds made of them are there.
     """
 
     channels: int
@@ -85,7 +124,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     delivered_down_pct: float | None = None
     "What arrived in time, of what was sent into this direction: down is loaded with what came up."
     delivered_pct: float | None = None
-    "Of N times 100 kb/s, what arrived in time in the worse direction, as far as both ends can be trusted."
+    """Of N times 100 kb/s, what arrived in time in the worse direction, as far as both ends can be trusted. Where the
+    line is `lossy`, what is lost at any rate does not count."""
     calls_delivered_pct: float | None = None
     "The most that `delivered_pct` can be with real G.711 packets; None where these were not tried."
     capacity_channels: int | None = None
@@ -158,6 +198,14 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     rtt_histogram: Histogram | None = None
     round_trips: list[Responder] = []
     "Without a reflector: who was asked instead."
+    echoes: EchoFacts | None = None
+    "Without a reflector: what the echoes of a hop behind the edge showed."
+    too_narrow: bool | None = None
+    "Packets wait and are lost because the load is too much; None where the line's behaviour does not show whether."
+    policed: bool | None = None
+    "Packets above a rate are lost, and none waits; None likewise."
+    lossy: bool | None = None
+    "Packets are lost at any rate; None likewise."
     between: dict[str, Range] = {}
     "Fact -> lowest and highest that it can be, of those that are not known exactly."
 
@@ -170,6 +218,7 @@ def facts_of_stream(
     ranges: dict[str, Range],
     calls: Range | None = None,
     capacity: tuple[Capacity, Criterion] | None = None,
+    cause: Cause | None = None,
 ) -> Facts:
     """end: see `channels.ended`; ranges: see `bounds_of`; calls: what was delivered of real G.711 packets, where tried.
 
@@ -196,6 +245,7 @@ def facts_of_stream(
         calls_delivered_pct=calls[1] if calls else None,
         capacity_channels=capacity[0].channels if capacity else None,
         capacity_failed_at=capacity[0].failed_at if capacity else None,
+        **told_of(cause),
         dscp_survives=_dscp_survives(stream),
         far_drops=drops.kernel if drops else None,
         far_refused=drops.refused if drops else None,
@@ -203,7 +253,9 @@ def facts_of_stream(
         far_clock_believed=stream.clock_doubt is None,
         far_answered_afterwards=ending is not Ending.SILENT,
         between={name: bounds for name, bounds in ranges.items() if name not in known and bounds != (None, None)},
-        evidence=sentences.evidence(stream, far, own_trouble(stream, drops, ending), ranges, voice, calls, sentence),
+        evidence=sentences.evidence(
+            stream, far, own_trouble(stream, drops, ending), ranges, voice, calls, sentence, cause
+        ),
     )
 
 

@@ -14,18 +14,16 @@ from gosip_check.probes.host.interface import default_gateway
 from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.ping import ping
-from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
+from gosip_check.probes.probe import Context, side_by_side
 from gosip_check.probes.sip.exchange import ask_over_udp
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Record
 
-_LONGEST_S = 10.0
+LONGEST_S = 10.0
 _SIP_EVERY_S = 1.0
 _ICMP_EVERY_S = 0.2
 _ICMP_TIMEOUT_S = 1.0
 _MOST_TARGETS = 16
-_HOP_TIMEOUT_S = 0.5
-_DISCARD_PORT = 33434
 _FEWEST_TIMED = 3
 FEWEST_ANSWERS, LEAST_ANSWERED = 8, 0.8
 """So many answers, and this share of all, before round trips can speak for the link: who lost the rest may be the link.
@@ -52,22 +50,27 @@ class Responder(Record, frozen=True):
 
 
 def measure(
-    context: Context, domain: str, transport: str, servers: Sequence[Server], mute: Collection[str], duration_s: float
+    context: Context,
+    domain: str,
+    transport: str,
+    servers: Sequence[Server],
+    mute: Collection[str],
+    behind: str | None,
+    duration_s: float,
 ) -> list[Responder]:
     """Takes `duration_s`, ten seconds at most. mute: addresses that answer no SIP, so they are not asked again.
 
-    Raises ProbeFailed when the run was stopped.
+    behind: a hop behind the edge. Raises ProbeFailed when the run was stopped.
     """
     servers = servers[:_MOST_TARGETS]
-    until_s = time.monotonic() + min(duration_s, _LONGEST_S)
+    until_s = time.monotonic() + min(duration_s, LONGEST_S)
     icmp: dict[str, Role] = {server.address: "target" for server in servers}
-    behind = _second_hop(context, servers[0]) if servers else None
     if behind is not None:
         icmp.setdefault(behind, "behind the edge")
     gateway = None if context.link.is_loopback else default_gateway(context.link.interface)
     if gateway is not None:
         icmp.setdefault(gateway, "gateway")
-    context.say(f"round trips to {len(servers)} server(s), {min(duration_s, _LONGEST_S):.0f} s")
+    context.say(f"round trips to {len(servers)} server(s), {min(duration_s, LONGEST_S):.0f} s")
 
     def by_sip(server: Server) -> Responder:
         ask = partial(ask_over_udp if transport == "udp" else ask_over_tcp, context, domain, server)
@@ -117,19 +120,3 @@ def _repeated(
     return Responder(
         role, address, method, asked, len(rtts), RoundTrip.of(rtts) if len(rtts) >= _FEWEST_TIMED else None
     )
-
-
-def _second_hop(context: Context, towards: Server) -> str | None:
-    """Who quotes a packet that dies on its second hop; None where nobody does."""
-    if not towards.is_ipv4:
-        return None
-    with sockets.udp_socket(context.link) as sock:
-        try:
-            sockets.send_to(sock, bytes(20), towards.address, _DISCARD_PORT, ttl=2)
-        except ProbeFailed:
-            return None
-        for _, _, errors in sockets.arrivals(context, [sock], time.monotonic() + _HOP_TIMEOUT_S):
-            for icmp in errors:
-                if icmp.is_time_exceeded:
-                    return icmp.sender
-    return None

@@ -9,6 +9,7 @@ from gosip_check.probes.far_end import FarEnd, Reflector
 from gosip_check.probes.media import round_trips, summary
 from gosip_check.probes.media.bounds import LOADED_PCT, Range, sustained_pct
 from gosip_check.probes.media.direction import DirectionFacts
+from gosip_check.probes.media.idle_loss import Cause
 from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.media.summary import RoundTrip
@@ -51,6 +52,7 @@ def evidence(
     voice: VoiceQuality | None,
     calls: Range | None,
     capacity: str | None,
+    cause: Cause | None = None,
 ) -> dict[str, str]:
     """Fact name -> sentences, for every fact that a requirement may ask about.
 
@@ -60,7 +62,7 @@ def evidence(
     wrong_clock = _wrong_clock(stream, far_end)
     doubt = f" But {' and '.join(troubles)}, so part of this may not be the path's doing." if troubles else ""
     stated = {
-        "delivered_pct": _bandwidth(stream, ranges["delivered_pct"], calls, capacity),
+        "delivered_pct": _bandwidth(stream, ranges["delivered_pct"], calls, capacity, cause),
         "window15_loss_pct": _loss(stream, far_end),
         "burst200_loss_pct": _bursts(stream),
         "worst_jitter_ms": _jitter(stream, wrong_clock),
@@ -128,7 +130,9 @@ def _responder(responder: Responder) -> str:
     )
 
 
-def _bandwidth(stream: StreamFacts, delivered: Range, calls: Range | None, capacity: str | None) -> str:
+def _bandwidth(
+    stream: StreamFacts, delivered: Range, calls: Range | None, capacity: str | None, cause: Cause | None
+) -> str:
     offered_kbps = stream.channels * stream.ip_octets * 8 / 20
     text = f"{_channels(stream)} ({offered_kbps:.0f} kb/s at IP each way): "
     up, down = stream.up.delivered_pct, stream.down.delivered_pct
@@ -138,11 +142,19 @@ def _bandwidth(stream: StreamFacts, delivered: Range, calls: Range | None, capac
         text += f"{_rate(stream.up)} up, {_rate(stream.down)} down.{_compared(up, down)}"
     if stream.short_answers:
         text += " The far end answers with shorter packets, so down was not loaded, and nothing is known of it."
+    text += _CAUSES[cause] if cause else ""
     text += _open(stream, delivered)
     if calls is not None and calls[0] is not None and calls[1] is not None:
         share = f"{calls[1]:.1f}" if calls[1] - calls[0] < 0.05 else f"{calls[0]:.1f} to {calls[1]:.1f}"
         text += f" With real G.711 packets (80 kb/s at IP) {share} % were delivered."
     return text if capacity is None else f"{text} {capacity}"
+
+
+_CAUSES: dict[Cause, str] = {
+    "lossy": " As many small packets lose as much, so it is not the speed; such losses are not counted here.",
+    "too_narrow": " As many small packets lose less, and round trips rise with the load: a queue before the line.",
+    "policed": " As many small packets lose less, and round trips stay flat: something drops what is above a rate.",
+}
 
 
 def _compared(up_pct: float, down_pct: float) -> str:

@@ -1,8 +1,8 @@
 """Sends N channels to a reflector and times what comes back; judges nothing.
 
 Runs as a process of its own, so that nothing else that the tool does adds jitter.
-`python -m gosip_check.probes.media.stream` takes a `StreamPlan` as JSON on standard input and writes lines of JSON:
-`{"at_s": 3}` while it runs, and in the end `{"facts": ...}` or `{"failure": ...}`.
+`python -m gosip_check.probes.media.stream` takes a `StreamPlan` as a line of JSON on standard input and writes lines of
+JSON: `{"at_s": 3}` while it runs, and in the end `{"facts": ...}` or `{"failure": ...}`.
 
 Packets leave at absolute deadlines, spread evenly over the channels. Arrivals carry the kernel's time, so each flow is
 read when it has just been sent to, and never waited for. Never spins.
@@ -214,7 +214,7 @@ def main() -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(OSError, ValueError):  # a socket for each channel; the usual limit ends at a thousand
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=StreamPlan)
+    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=StreamPlan)
     try:
         _say({"facts": stream(plan)})
     except ProbeFailed as failed:

@@ -324,5 +324,6 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
     after=("srv", "path", "stand_in"),
+    takes=lambda options: {"a silent flow": WAITS_S[-1]} if options.reflector and options.thorough else {},
     deadline_s=480.0,
 )

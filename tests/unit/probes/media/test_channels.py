@@ -15,8 +15,8 @@ import pytest
 
 from gosip_check.probes import far_end
 from gosip_check.probes.media import channels
-from gosip_check.probes.media.channels import Options
 from gosip_check.probes.media.facts import Facts
+from gosip_check.probes.media.options import Options
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.servers.impairment import ImpairingRelay, Impairment
@@ -97,11 +97,22 @@ def test_loss_is_found_on_the_way_where_the_line_dropped_it(up: float, down: flo
 
 @pytest.mark.parametrize(("share_pct", "is_tried"), [(95.0, False), (99.9, True)])
 def test_when_real_packets_are_tried_is_an_option(share_pct: float, is_tried: bool) -> None:
-    """2 % lost: between the two."""
-    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(loss=0.02), CLEAN) as relay:
+    """Room for some 97 %: between the two."""
+    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(rate_kbps=485), CLEAN) as relay:
         facts = measured(relay.port, carried_delivered_pct=share_pct)
     assert (facts.calls_delivered_pct is not None) == is_tried
     assert ("With real G.711 packets" in facts.evidence["delivered_pct"]) == is_tried
+
+
+def test_a_line_that_loses_at_any_rate_is_called_lossy_and_its_rate_is_not_blamed() -> None:
+    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(loss=0.05), CLEAN) as relay:
+        facts = measured(relay.port)
+    assert (facts.lossy, facts.too_narrow) == (True, False)
+    assert facts.calls_delivered_pct is None
+    assert facts.delivered_pct is None
+    low, high = facts.between["delivered_pct"]
+    assert (low or 0) < 99 < (high or 0)
+    assert "so it is not the speed" in facts.evidence["delivered_pct"]
 
 
 @contextmanager

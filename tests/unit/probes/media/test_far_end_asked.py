@@ -10,7 +10,7 @@ from gosip_check.probes import far_end
 from gosip_check.probes.far_end import FarEnd, Reflector
 from gosip_check.probes.firewall.port_range import reach
 from gosip_check.probes.media import channels
-from gosip_check.probes.media.channels import Options
+from gosip_check.probes.media.options import Options
 from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link

@@ -11,8 +11,9 @@ from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.media.answer import Answer
 from gosip_check.probes.media.bounds import Ending, bounds_of
 from gosip_check.probes.media.capacity import MOST_CHANNELS, Capacity, Criterion
-from gosip_check.probes.media.channels import PROBE, Options
+from gosip_check.probes.media.channels import PROBE
 from gosip_check.probes.media.facts import facts_of_stream
+from gosip_check.probes.media.options import Options
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import Expectation, Operator, Outcome, Requirement
 from gosip_check.wire.stamp_tlv import FarDrops

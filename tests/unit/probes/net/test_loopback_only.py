@@ -96,9 +96,9 @@ def test_no_gateway_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         return None
 
     monkeypatch.setattr(round_trips, "default_gateway", gateway)
-    round_trips.measure(Context(OVER_LO), "example", "udp", [], [], 0.1)
+    round_trips.measure(Context(OVER_LO), "example", "udp", [], [], None, 0.1)
     assert asked == []
-    round_trips.measure(Context(Link(name="x", interface="none")), "example", "udp", [], [], 0.1)
+    round_trips.measure(Context(Link(name="x", interface="none")), "example", "udp", [], [], None, 0.1)
     assert asked == ["none"]
 
 

@@ -1,0 +1,253 @@
+"""How does the line do as far as a hop behind the edge? Echoes of voice size, then a load at the rate that is needed.
+
+Nobody there has to cooperate. What is sent, and how much of it, stands in `politeness`; what it means, in `echo_rule`
+(the load) and `echo_facts` (all else). Nothing of it reaches the provider's servers but a small echo now and then.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from gosip_check.probes.media import politeness
+from gosip_check.probes.media.echo_child import Echoes, echoes_of
+from gosip_check.probes.media.echo_hops import BESIDE_PPS, LOOK_S, REHEARSAL_S, Answering, look, rehearse
+from gosip_check.probes.media.echo_rule import (
+    CONTROL_S,
+    SLOW_S,
+    SMALL_OCTETS,
+    Ask,
+    Doubt,
+    Finding,
+    Load,
+    Phase,
+    Undecided,
+    judge_load,
+)
+from gosip_check.probes.media.echoes import EchoPlan, EchoStream
+from gosip_check.probes.media.politeness import Impolite
+from gosip_check.probes.path.hops import Hop
+from gosip_check.probes.probe import Context, side_by_side
+
+VOICE_PPS = 50.0
+VOICE_S = 12.0
+LOAD_S, THOROUGH_LOAD_S = 6.0, 20.0
+_MORE_VOICE_S = 25.0
+_MOST_STRIKES = 2
+_SMALLEST_LOAD, _LOAD_EVERY_S = 400, 0.01
+
+_NO_HOP = "No router behind the edge shows itself, so there is none to measure by."
+_RESTING = "The router behind the edge was busy a while ago and is left alone for a quarter of an hour."
+_SILENT_HOPS = "No router behind the edge answers echoes (ping), so there is none to measure by."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """need_kbps: at IP each way. hops: behind the edge, nearest first. gateway, servers: who else may answer a small
+    echo now and then, beside them.
+    """
+
+    need_kbps: float
+    with_load: bool
+    thorough: bool
+    hops: Sequence[Hop]
+    gateway: str | None
+    servers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One phase, to whom, and what was asked for."""
+
+    ask: Ask
+    to: str
+    phase: Phase
+
+
+@dataclass
+class Echoed:
+    """What came of it. hop: None where there is none to measure by. witness: who was asked beside it.
+
+    trouble: why there is nothing, or no load; a sentence. beside: what the witness answered during the same ask.
+    """
+
+    hop: Answering | None = None
+    witness: str | None = None
+    load: Load | None = None
+    finding: Finding | None = None
+    trouble: str = ""
+    sent: list[Sent] = field(default_factory=list)
+    beside: list[Sent] = field(default_factory=list)
+
+    def own(self, *names: str) -> list[Sent]:
+        """The asks of these names to the hop itself, as far as this machine did not spoil what came of them."""
+        return _of(self.sent, names)
+
+    def witnessed(self, *names: str) -> list[Phase]:
+        """What the witness answered meanwhile."""
+        return [sent.phase for sent in _of(self.beside, names)]
+
+
+def measure(
+    context: Context, wanted: Wanted, beside_voice: Callable[[], None], wants_more: Callable[[Echoed], bool]
+) -> Echoed:
+    """beside_voice: done while the stream of voice size is sent, or instead of it. wants_more: would more voice help?
+
+    Raises ProbeFailed: permission where this user may not send ICMP echoes, interrupted.
+    """
+    echoed = Echoed()
+    resting = politeness.left_alone() if wanted.hops else {}
+    hops = [hop for hop in wanted.hops if hop.address not in resting]
+    if not hops:
+        echoed.trouble = _RESTING if wanted.hops else _NO_HOP
+        beside_voice()
+        return echoed
+    with echoes_of(context) as echoes:
+        others = [address for address in (wanted.gateway, *wanted.servers[:1]) if address is not None]
+        looked = look(echoes, hops, others)
+        measuring = _Measuring(echoes, wanted, echoed, looked.beside)
+        if measuring.choose(looked.hops):
+            side_by_side(lambda do: do(), [measuring.voice, beside_voice])
+            measuring.load()
+            while wants_more(echoed) and measuring.may_send_more_voice:
+                measuring.voice(_MORE_VOICE_S)
+        else:
+            beside_voice()
+    return echoed
+
+
+def _of(sent: Sequence[Sent], names: Sequence[str]) -> list[Sent]:
+    return [one for one in sent if one.ask.name in names and not one.ask.to_witness and not one.phase.spoilt]
+
+
+def takes(with_load: bool, thorough: bool) -> dict[str, float]:
+    """Seconds on a line that is well, by what they are taken for."""
+    voice = {"a stream of voice": VOICE_S}
+    if not with_load:
+        return voice
+    load_s = THOROUGH_LOAD_S if thorough else LOAD_S
+    return {**voice, "the load": LOOK_S + REHEARSAL_S + SLOW_S + 2 * CONTROL_S + load_s}
+
+
+def load_for(need_kbps: float, most_octets: int, seconds: float) -> Load:
+    """As few packets as the largest echo allows, some ten milliseconds apart; no more than is polite to a hop."""
+    octets = round(min(max(need_kbps * 1000 / 8 * _LOAD_EVERY_S, _SMALLEST_LOAD), most_octets))
+    kbps = min(need_kbps, politeness.LOAD.pps * octets * 8 / 1000, politeness.LOAD.kbps)
+    return Load(kbps, octets, seconds)
+
+
+class _Measuring:
+    """One measurement while it goes on. `echoed` is what it has brought so far."""
+
+    def __init__(self, echoes: Echoes, wanted: Wanted, echoed: Echoed, answering: Sequence[str]) -> None:
+        self.echoes, self.wanted, self.echoed = echoes, wanted, echoed
+        self.gateway = wanted.gateway if wanted.gateway in answering else None
+        self.server = next((server for server in wanted.servers if server in answering), None)
+        self.second: Answering | None = None
+        self.strikes = 0
+        self.load_seconds = self.voice_seconds = 0.0
+
+    def choose(self, hops: Sequence[Answering]) -> bool:
+        """The hop, the witness, and how much the hop may get. False where none is of use."""
+        if not hops:
+            self.echoed.trouble = _SILENT_HOPS
+            return False
+        # One that answers small echoes only is of use for a call's, where there is no better one.
+        hops = [hop for hop in hops if hop.octets >= _SMALLEST_LOAD] or hops
+        seconds = THOROUGH_LOAD_S if self.wanted.thorough else LOAD_S
+        load = load_for(self.wanted.need_kbps, hops[0].octets, seconds)
+        for share in (1.0, 0.5):
+            pps = max(load.pps if self.wanted.with_load else 0.0, VOICE_PPS) * share
+            rehearsed = rehearse(self.echoes, hops[:2], pps)
+            if rehearsed:
+                break
+            self.strikes += 1
+        else:
+            politeness.leave_alone(hops[0].hop.address)
+            self.echoed.trouble = _rations(hops[0].hop.address, pps)
+            return False
+        (hop, rehearsal), *more = rehearsed
+        self.echoed.hop = hop
+        self.echoed.sent.append(Sent(Ask("rehearsal", 1.0, pps, SMALL_OCTETS), hop.hop.address, rehearsal))
+        self.second = more[0][0] if more else None
+        self.echoed.witness = self.second.hop.address if self.second else self.server
+        if hop.octets >= _SMALLEST_LOAD:
+            load = load_for(self.wanted.need_kbps, hop.octets, seconds)
+            self.echoed.load = replace(load, kbps=load.kbps * share)
+        return True
+
+    @property
+    def may_send_more_voice(self) -> bool:
+        return self.strikes < _MOST_STRIKES and self.voice_seconds + _MORE_VOICE_S <= politeness.VOICE.seconds
+
+    def voice(self, seconds: float = VOICE_S) -> None:
+        """Echoes of voice size at voice's pace."""
+        assert self.echoed.hop is not None
+        self.voice_seconds += seconds
+        self._send(Ask("voice", seconds, VOICE_PPS, self.echoed.hop.voice_octets))
+
+    def load(self) -> None:
+        """The load at the rate that is needed; once more at half of it where the hop showed that it is busy."""
+        load = self.echoed.load
+        if not self.wanted.with_load or load is None:
+            return
+        try:
+            politeness.begin_load(str(os.getpid()))
+        except Impolite as error:
+            self.echoed.trouble = str(error)
+            return
+        strikes = self.strikes
+        self.echoed.finding = self._judged(load)
+        if strikes < self.strikes < _MOST_STRIKES:
+            self.echoed.load = load = replace(load, kbps=load.kbps / 2)
+            self.echoed.finding = self._judged(load)
+        if self.strikes >= _MOST_STRIKES and self.echoed.hop is not None:
+            politeness.leave_alone(self.echoed.hop.hop.address)
+
+    def _judged(self, load: Load) -> Finding:
+        has_witness = self.second is not None and self.second.octets >= load.octets
+        return judge_load(load, self._send_load, has_witness=has_witness)
+
+    def _send_load(self, ask: Ask) -> Phase:
+        """Raises Undecided where the hop is too busy for it, or more may not be sent."""
+        limit = politeness.LOAD
+        if self.load_seconds + ask.seconds > (limit.thorough_s if self.wanted.thorough else limit.seconds):
+            raise Undecided(Doubt.LIMIT)
+        self.load_seconds += ask.seconds
+        phase = self._send(ask)
+        if phase.stopped == "loses":
+            self.strikes += 1
+            raise Undecided(Doubt.RATIONS)
+        return phase
+
+    def _send(self, ask: Ask) -> Phase:
+        hop = self.echoed.hop
+        assert hop is not None
+        to, witness = hop.hop.address, self.echoed.witness
+        if ask.to_witness and self.second is not None:
+            to, witness = self.second.hop.address, to
+        beside = [address for address in (witness, self.gateway) if address is not None]
+        plan = EchoPlan(
+            [EchoStream(to, ask.pps, ask.octets), *(EchoStream(other, BESIDE_PPS, SMALL_OCTETS) for other in beside)],
+            ask.seconds,
+            most_lost=None if ask.is_load else politeness.MOST_LOST + hop.calm.loss,
+            silence_s=politeness.SILENCE_S,
+        )
+        phases = self.echoes.send(plan, _label(ask, hop))
+        self.echoed.sent.append(Sent(ask, to, phases[0]))
+        if self.gateway is not None and phases[-1].loss > politeness.MOST_LOST and not ask.is_load:
+            self.gateway = None  # it rations its answers, so that it is silent would mean nothing
+        if witness is not None and not ask.to_witness:
+            self.echoed.beside.append(Sent(ask, witness, phases[1]))
+        return phases[0]
+
+
+def _label(ask: Ask, hop: Answering) -> str:
+    rate = f"{ask.pps * ask.octets * 8 / 1000:.0f} kb/s both ways" if ask.is_load else f"{ask.pps:.0f} echoes a second"
+    return f"{ask.name}, {rate} as far as hop {hop.hop.ttl}"
+
+
+def _rations(address: str, pps: float) -> str:
+    return (
+        f"The router {address} answers echoes, but not {pps:.0f} a second. It is left alone for "
+        f"{politeness.BACK_OFF_S / 60:.0f} minutes."
+    )

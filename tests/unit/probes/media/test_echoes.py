@@ -1,0 +1,87 @@
+"""The process that sends echoes, against the kernel's own answers on loopback."""
+
+import threading
+import time
+from statistics import median
+
+import pytest
+
+from gosip_check.probes.media.echo_child import echoes_of
+from gosip_check.probes.media.echo_rule import SMALL_OCTETS
+from gosip_check.probes.media.echoes import EchoPlan, EchoStream
+from gosip_check.probes.net import echo
+from gosip_check.probes.net.echo import open_echo
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import FailureKind, Link
+
+LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
+allowed = pytest.mark.skipif(not echo.is_allowed(LINK), reason="this user may not send ICMP echoes")
+
+
+@allowed
+@pytest.mark.waits
+def test_the_kernel_answers_every_echo_of_two_streams_at_once() -> None:
+    said: list[str] = []
+    context = Context(LINK, say=said.append)
+    plan = EchoPlan([EchoStream("127.0.0.1", 100, 1200), EchoStream("127.0.0.2", 5, SMALL_OCTETS)], 1.5)
+    with echoes_of(context) as echoes:
+        large, small = echoes.send(plan, "load")
+        again = echoes.send(EchoPlan([EchoStream("127.0.0.1", 50, 200)], 0.4), "voice")[0]
+    assert (large.slots, small.slots, again.slots) == (150, 8, 20)
+    assert large.lost == small.lost == again.lost == 0
+    assert 0 < median(large.timed_ms) < 50
+    assert not large.stopped
+    assert [line.split(", ")[0] for line in said] == ["media: load", "media: load", "media: voice"]
+    assert "round trip" in said[1]
+    assert said[1].endswith("s left")
+
+
+@allowed
+@pytest.mark.waits
+def test_a_slot_that_has_passed_is_left_out() -> None:
+    """A million a second is more than any process keeps up with; what it sends is on time or not at all."""
+    with echoes_of(Context(LINK)) as echoes:
+        phase = echoes.send(EchoPlan([EchoStream("127.0.0.1", 1_000_000, 84)], 0.2), "load")[0]
+    assert phase.slots >= phase.sent
+    assert not phase.on_time
+
+
+@allowed
+@pytest.mark.waits
+def test_a_stopped_run_ends_the_process_at_once() -> None:
+    stop = threading.Event()
+    began_s = time.monotonic()
+    with echoes_of(Context(LINK, stop)) as echoes:
+        threading.Timer(0.5, stop.set).start()
+        with pytest.raises(ProbeFailed) as raised:
+            echoes.send(EchoPlan([EchoStream("127.0.0.1", 20, 84)], 30), "voice")
+    assert raised.value.failure.kind is FailureKind.INTERRUPTED
+    assert time.monotonic() - began_s < 10
+
+
+@allowed
+def test_answers_of_others_do_not_count() -> None:
+    """Two sockets ask the same host under the same numbers; each takes its own answers only."""
+    one, other = open_echo(LINK), open_echo(LINK)
+    assert one.send("127.0.0.1", 5, b"one")
+    assert other.send("127.0.0.1", 5, b"other")
+    answers: list[echo.Answer] = []
+    until_s = time.monotonic() + 5
+    while len(answers) < 2 and time.monotonic() < until_s:
+        answers += [answer for sock in (one, other) if (answer := sock.receive()) is not None]
+    time.sleep(0.05)
+    assert sorted(answer.payload for answer in answers) == [b"one", b"other"]
+    assert one.receive() is None
+    assert other.receive() is None
+    assert all(abs(answer.arrived_ns - time.time_ns()) < 60e9 for answer in answers)
+    one.close()
+    other.close()
+
+
+def test_who_may_not_send_echoes_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosip_check.probes.net.sockets.icmp_socket", lambda *_: None)
+    assert not echo.is_allowed(LINK)
+    with pytest.raises(ProbeFailed) as raised:
+        open_echo(LINK)
+    assert raised.value.failure.kind is FailureKind.PERMISSION
+    assert "sysctl -w net.ipv4.ping_group_range='0 2147483647'" in raised.value.failure.message
