@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__
+from gosip_check.heard import Heard
 from gosip_check.judge import counts, readiness, stopped
 from gosip_check.links import as_on_form, compared_links, first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES
@@ -79,6 +80,8 @@ class Plan:
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
+    heard: Heard | None = None
+    "What a PBX said, from a rehearsal or a trace: then that alone is judged, and no network is needed."
     remains: list[str] = field(default_factory=list)
     "What may remain at the provider after the run, in sentences: filled by probes, to be said last."
 
@@ -105,11 +108,14 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
     for link in as_on_form(plan.links, plan.form):
-        source, trouble = _route(plan, link)
+        source, trouble = _route(plan, link) if plan.heard is None else (None, None)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
         going.interface = link.interface or (interfaces.interface_with(source) if source else None)
-        asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
+        logs_in = plan.password is not None and not links
+        asked = of_one_link(
+            plan.requirements, PROBES, logs_in=logs_in, way=None if plan.heard is None else plan.heard.way
+        )
         judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
@@ -198,6 +204,7 @@ def _on_link(plan: Plan, link: Link, trouble: str | None, going: _Going) -> tupl
         dns_servers=plan.settings.dns_servers,
         system_resolvers=plan.settings.system_resolvers,
         remains=plan.remains,
+        heard=plan.heard,
     )
     pending = list(plan.requirements)
     while pending:
