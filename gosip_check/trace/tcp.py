@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from gosip_check.trace.framing import starts_like_sip
-from gosip_check.wire.sip import WireError, take_from_stream
+from gosip_check.wire.sip import WireError
+from gosip_check.wire.sip_stream import take_from_stream
 
 _MOST_FLOWS = 256
 _MOST_WAITING = 64
