@@ -3,6 +3,7 @@
 Captures and text logs may be mixed. Who of the speakers is the PBX is found out in `sides`, from this alone.
 """
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ def read(paths: Sequence[Path]) -> Trace:
                     if len(content) > _LARGEST_LOG:
                         trace.say(f"{path.name}: only its first {_LARGEST_LOG // 1024 // 1024} MiB were read.")
                     trace.messages += logs.messages(content[:_LARGEST_LOG], MOST_MESSAGES)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise TraceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if all(message.time_s is not None for message in trace.messages):
         trace.messages.sort(key=lambda message: message.time_s or 0.0)
