@@ -19,7 +19,7 @@ from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.ranges import wrong_value
 from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
 from gosip_check.templates import filled, values_of
-from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table
+from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table, tables
 
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
@@ -39,6 +39,7 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
     source: str
     date: str
     extends: str | None = None
+    includes: list[str] = []
 
 
 def shipped() -> dict[str, Path]:
@@ -88,6 +89,9 @@ def _parse(content: bytes, where: str, children: tuple[Path, ...]) -> tuple[Chec
     document = tomlfile.parse(content, where)
     head = convert(table(document, "checklist", where), _Head, f"{where}: [checklist]")
     digest = hashlib.sha256(content).hexdigest()
+    for name in head.includes:
+        included = _included(name, document, where)
+        digest = hashlib.sha256(digest.encode() + b"\n" + included).hexdigest()
     if head.extends is None:
         parent_id, demands = None, extends.alone(head.id, document, where)
     else:
@@ -109,6 +113,23 @@ def _parse(content: bytes, where: str, children: tuple[Path, ...]) -> tuple[Chec
         extends=parent_id,
     )
     return checklist, demands
+
+
+def _included(name: str, document: dict[str, Any], where: str) -> bytes:
+    """Append the requirements of a file that lies beside `where`, else of a shipped one; the content of that file."""
+    place = f"{where}: [checklist]: includes"
+    if "/" in name or "\\" in name:
+        raise TomlError(f'{place}: {name!r}: names a file beside this one, such as "pbx.toml".')
+    beside = Path(where).parent / name
+    path = beside if beside.is_file() else data_folder() / name
+    try:
+        content = tomlfile.read(path, "list of requirements")
+    except TomlError as error:
+        raise TomlError(f"{place}: {error}") from error
+    added = tomlfile.parse(content, str(path))
+    only(added, ("requirement",), str(path))
+    document["requirement"] = [*tables(document, "requirement", where), *tables(added, "requirement", str(path))]
+    return content
 
 
 def _parent(name: str, where: str, children: tuple[Path, ...]) -> tuple[Checklist, extends.Demands]:
@@ -174,6 +195,9 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
             needs=list(dict.fromkeys([*requirement.needs, *(id_ for id_ in _BEFORE_A_PASSWORD if id_ in known)])),
         )
     _check_options(requirement, probe, trunk, where)
+    if probe.listens != bool(requirement.ways):
+        right = "say which ways can show it" if probe.listens else "are for what a PBX says alone"
+        raise TomlError(f'{where}: ways: {right}, such as ["rehearsal", "trace"].')
     if not requirement.expect:
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect + requirement.prefer:

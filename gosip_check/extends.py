@@ -3,6 +3,7 @@
 Works on tables as TOML gives them. Whether the requirements that come out are right is not decided here.
 """
 
+import fnmatch
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ _OF_A_PROVIDER = (
     "data_sheet",
     "own_networks",
     "own_networks_date",
+    "country_code",
+    "national_digits",
     "management_addresses",
     "management_ports",
     "ntp_servers",
@@ -57,15 +60,16 @@ def extended(id_: str, document: dict[str, Any], parent: Demands, where: str) ->
     only(document, ("checklist", *_EMPTY), where)
     document = _EMPTY | document
     drop = convert(table(document, "drop", where), _Drop, f"{where}: [drop]")
+    dropped = _matching(parent, drop.requirements, f"{where}: [drop]")
     own = table(document, "trunk", where)
     changes_provider = "provider" in own and own["provider"] != parent.trunk.get("provider")
-    requirements = _kept(parent, drop.requirements, f"{where}: [drop]")
+    requirements = [requirement for requirement in parent.requirements if requirement["id"] not in dropped]
     if changes_provider:
         requirements = [_without_the_guide(requirement, parent.id) for requirement in requirements]
     _change(requirements, tables(document, "change", where), where)
     for number, added in enumerate(tables(document, "requirement", where), 1):
         _add(requirements, added, number, where)
-    _check_needs(requirements, drop.requirements, f"{where}: [drop]")
+    _check_needs(requirements, dropped, f"{where}: [drop]")
     return Demands(id_, _trunk(parent, own, drop.trunk, changes_provider, where), requirements)
 
 
@@ -83,12 +87,16 @@ def _trunk(
     return {name: value for name, value in parent.trunk.items() if name not in dropped} | own
 
 
-def _kept(parent: Demands, dropped: list[str], where: str) -> list[dict[str, Any]]:
+def _matching(parent: Demands, patterns: list[str], where: str) -> list[str]:
+    """The ids that are dropped: by their names, or by a glob such as `pbx.*`."""
     known = [requirement["id"] for requirement in parent.requirements]
-    for id_ in dropped:
-        if id_ not in known:
-            raise TomlError(f"{where}: {parent.id} has no requirement {id_!r}{instead(id_, known)}")
-    return [requirement for requirement in parent.requirements if requirement["id"] not in dropped]
+    dropped: list[str] = []
+    for pattern in patterns:
+        matching = fnmatch.filter(known, pattern)
+        if not matching:
+            raise TomlError(f"{where}: {parent.id} has no requirement {pattern!r}{instead(pattern, known)}")
+        dropped += matching
+    return dropped
 
 
 def _without_the_guide(requirement: dict[str, Any], parent_id: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from msgspec.structs import replace
 
+from gosip_check.heard import Way
 from gosip_check.judge import readiness
 from gosip_check.probes.host import interface
 from gosip_check.probes.net import interfaces, sockets
@@ -17,10 +18,15 @@ _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONC
 
 
 def of_one_link(
-    requirements: Iterable[Requirement], probes: Mapping[str, Probe], *, logs_in: bool
+    requirements: Iterable[Requirement], probes: Mapping[str, Probe], *, logs_in: bool, way: Way | None = None
 ) -> list[Requirement]:
-    """What is asked on a link: nothing that compares links, and what logs in only where it may."""
-    chosen = [requirement for requirement in requirements if not probes[requirement.probe].across]
+    """What is asked on a link: nothing that compares links, and what logs in only where it may.
+
+    way: how a PBX was heard; then that alone is asked which this way can show. None: nothing that needs a PBX.
+    """
+    if way is not None:
+        return [requirement for requirement in requirements if way in requirement.ways]
+    chosen = [r for r in requirements if not probes[r.probe].across and not probes[r.probe].listens]
     return [requirement for requirement in chosen if logs_in or not probes[requirement.probe].account]
 
 

@@ -35,6 +35,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "duration_s": (0.1, 600),
     "idle_s": (0, 60),
     "requests": (1, 50),
+    "national_digits": (0, 15),
 }
 "Field -> the smallest and the largest that it, or each of its items, may be."
 
@@ -70,9 +71,15 @@ def _service(text: str) -> None:
         raise ValueError(f"{text!r} is not a service; sip would be right.")
 
 
+def _country_code(text: str) -> None:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 4 and text[0] != "0"):
+        raise ValueError(f"{text!r} is not a country code; 356 would be right.")
+
+
 _TEXTS: dict[str, Callable[[str], object]] = {
     "domain": _domain,
     "service": _service,
+    "country_code": _country_code,
     "networks": _network,
     "own_networks": _network,
     "management_addresses": _address,

@@ -117,6 +117,8 @@ class Requirement(Record, frozen=True):
     "What that cannot see."
     by_hand: str = ""
     "How a person proves it without this tool."
+    ways: list[Literal["rehearsal", "trace"]] = []
+    "Of a demand on the PBX: what can show it. Where the other way was taken it is left out, and not counted."
 
     @property
     def group(self) -> str:
@@ -136,6 +138,7 @@ class Trunk(Record, frozen=True):
     device: what registers at the trunk, as texts call it.
     management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
     own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
+    country_code, national_digits: of the numbers; empty and 0 where the checklist does not say how they look.
     """
 
     domain: str
@@ -155,6 +158,8 @@ class Trunk(Record, frozen=True):
     ntp_port: int = 123
     own_networks: list[str] = []
     own_networks_date: str = ""
+    country_code: str = ""
+    national_digits: int = 0
     provider: str = THE_PROVIDER
     guide: str = ""
     data_sheet: str = ""
@@ -164,7 +169,8 @@ class Trunk(Record, frozen=True):
 class ChecklistIdentity(Record, frozen=True):
     """Which checklist judged: enough to find the very same file again.
 
-    sha256: of the file; of one that extends another: of the parent's sha256 in hexadecimal, a newline, and the file.
+    sha256: of the file; of one that extends another: of the parent's sha256 in hexadecimal, a newline, and the file. Of
+    one that includes others: of the sha256 so far, a newline, and the included file, one after the other.
     """
 
     id: str

@@ -13,6 +13,7 @@ import msgspec
 
 from gosip_check import __version__
 from gosip_check.again import OLDEST_S
+from gosip_check.heard import WAYS
 from gosip_check.judge import counts, readiness, stopped, verdict
 from gosip_check.links import first_found, local_probes, of_all_links, of_one_link
 from gosip_check.probes import PROBES, RENAMED
@@ -48,7 +49,8 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
     for link in report.links:
         said = {verdict.id for verdict in report.verdicts if verdict.link == link.name}
         logs_in = any(PROBES[requirement.probe].account for requirement in asked if requirement.id in said)
-        judged = _on_link(report, link, checklist, of_one_link(asked, PROBES, logs_in=logs_in and not links))
+        on_link = of_one_link(asked, PROBES, logs_in=logs_in and not links, way=WAYS.get(report.part))
+        judged = _on_link(report, link, checklist, on_link)
         verdicts += judged
         links.append(msgspec.structs.replace(link, outcome=readiness(judged)))
     if len(links) > 1:
@@ -326,7 +328,7 @@ def _asked(report: Report, checklist: Checklist) -> list[Requirement]:
     """What such a report must hold: everything after a whole run, the light subset after health, else what it names
     and whatever that needs.
     """
-    if report.command in WHOLE:
+    if report.command in WHOLE or report.part in WAYS:
         return list(checklist.requirements)
     wanted = {verdict.id for verdict in report.verdicts}
     if report.part == "health":

@@ -22,6 +22,7 @@ import msgspec
 
 from gosip_check import __version__
 from gosip_check.again import Again, Key, Known, known, refuse, refuse_other_places, still_true
+from gosip_check.heard import Heard
 from gosip_check.judge import counts, readiness, stopped
 from gosip_check.links import (
     as_on_form,
@@ -93,6 +94,8 @@ class Plan:
     turns: Turns = field(default_factory=Turns)
     again: Again | None = None
     "An earlier report, to measure again only what did not pass there."
+    heard: Heard | None = None
+    "What a PBX said, from a rehearsal or a trace: then that alone is judged, and no network is needed."
     remains: list[str] = field(default_factory=list)
     "What may remain at the provider after the run, in sentences: filled by probes, to be said last."
 
@@ -126,11 +129,13 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
     for link in as_on_form(plan.links, plan.form):
-        source, trouble = route_of(link, plan.checklist.trunk.networks)
+        source, trouble = route_of(link, plan.checklist.trunk.networks) if plan.heard is None else (None, None)
         if trouble is not None:
             observer.say(f"{link.name}: {trouble}")
         going.interface = interface_of(link, source)
-        asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
+        logs_in = plan.password is not None and not links
+        way = None if plan.heard is None else plan.heard.way
+        asked = of_one_link(plan.requirements, PROBES, logs_in=logs_in, way=way)
         judged, measured = _known_or_measured(replace(plan, requirements=asked), link, trouble, going)
         links.append(link_report(link, source, trouble, judged, measured))
         verdicts += judged
@@ -241,6 +246,7 @@ def _on_link(
         dns_servers=plan.settings.dns_servers,
         system_resolvers=plan.settings.system_resolvers,
         remains=plan.remains,
+        heard=plan.heard,
     )
     pending = list(plan.requirements)
     while pending:

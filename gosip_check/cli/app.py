@@ -12,7 +12,7 @@ from gosip_check.cli.exits import EXIT_CODES
 from gosip_check.cli.run import GROUPS, group_command
 
 SECTIONS = {
-    "At the site": ["run", *GROUPS, "register", "demo"],
+    "At the site": ["run", *GROUPS, "register", "pbx", "demo"],
     "The report": ["report", "form"],
     "Afterwards": ["health", "watch", "history", "schedule"],
     "The far end": ["reflector"],

@@ -12,6 +12,19 @@ from gosip_check.probes.lines import redundancy
 from gosip_check.probes.media import channels
 from gosip_check.probes.nat import binding_lifetime, fixed_address, translation
 from gosip_check.probes.path import hops, mtu, stand_in
+from gosip_check.probes.pbx import (
+    failover,
+    incoming,
+    keepalive,
+    names,
+    outgoing,
+    refusals,
+    renewal,
+    sessions,
+    transport,
+)
+from gosip_check.probes.pbx import media as pbx_media
+from gosip_check.probes.pbx import registration as pbx_registration
 from gosip_check.probes.probe import Probe
 from gosip_check.probes.sip import large, signalling
 
@@ -43,5 +56,16 @@ PROBES: dict[str, Probe] = {
         machine.PROBE,
         interface.PROBE,
         channels.PROBE,
+        names.PROBE,
+        pbx_registration.PROBE,
+        renewal.PROBE,
+        refusals.PROBE,
+        keepalive.PROBE,
+        outgoing.PROBE,
+        transport.PROBE,
+        pbx_media.PROBE,
+        sessions.PROBE,
+        incoming.PROBE,
+        failover.PROBE,
     )
 }

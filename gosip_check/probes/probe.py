@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gosip_check.heard import Heard
 from gosip_check.probes.secret import Secret
 from gosip_check.records import STOPPED, Failure, FailureKind, Link, Record
 
@@ -113,6 +114,8 @@ class Context:
     "What was found for names on this link, so that every probe means the same machine."
     remains: list[str] = field(default_factory=list)
     "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
+    heard: Heard | None = None
+    "What PBX and trunk said to each other; only for probes that listen (`Probe.listens`)."
 
     kept: dict[Callable[[], Any], Any] = field(default_factory=dict)
     "What the probes of this link share, see `shared`."
@@ -173,6 +176,8 @@ class Probe:
     "It compares the links, so it is asked once, after all of them."
     account: bool = False
     "It logs in, so it is asked only where the run was given an account, and on the first link only."
+    listens: bool = False
+    "It reads what a PBX said, so it is asked by `gosip-check pbx` alone."
     deadline_s: float = 60.0
     "Longer than it can ever take; one that is not done by then is left behind, as a fault of ours."
     takes: Callable[[Any], Mapping[str, float]] = lambda _: {}

@@ -77,7 +77,8 @@ def test_the_gateway_demands_what_it_did_when_its_file_stood_alone() -> None:
                 expected[field] = expected[field].replace(was, is_)
         came_later = {field: getattr(new, field) for field in ("hint_if", *EXPLAINING)}
         assert msgspec.structs.asdict(new) == {**expected, **came_later}
-    named = {name: getattr(now.trunk, name) for name in ("provider", "guide", "data_sheet", "device")}
+    later = ("provider", "guide", "data_sheet", "device", "country_code", "national_digits")
+    named = {name: getattr(now.trunk, name) for name in later}
     assert now.trunk == msgspec.structs.replace(before.trunk, **named)
     assert (now.identity.id, now.identity.title, now.source, now.date) == (
         before.identity.id,
@@ -119,7 +120,7 @@ def test_what_is_dropped_is_gone_and_may_be_written_again() -> None:
     ("id_", "more", "before"),
     [
         ("dns.new", "", "dns.ttl"),  # the last of its group
-        ("mine.new", "", "account.expiry"),  # a group of its own: at the end
+        ("mine.new", "", "pbx.unregisters"),  # a group of its own: at the end
         ("mine.new", 'after = "nat.single"', "nat.single"),
     ],
 )
@@ -161,10 +162,29 @@ def test_the_identity_covers_what_the_parent_says(tmp_path: Path) -> None:
 
 
 def test_the_sha256_is_that_of_the_parents_a_newline_and_the_file() -> None:
-    """By hand: `{ sha256sum go-native.toml | cut -c -64; cat go-gateway.toml; } | sha256sum`."""
-    parent, own = ((data_folder() / name).read_bytes() for name in ("go-native.toml", "go-gateway.toml"))
-    by_hand = f"{hashlib.sha256(parent).hexdigest()}\n".encode() + own
-    assert load("go-gateway").identity.sha256 == hashlib.sha256(by_hand).hexdigest()
+    """By hand: `{ sha256sum FILE | cut -c -64; cat NEXT; } | sha256sum`, with what is included, then with the child."""
+    names = ("go-native.toml", "pbx.toml", "go-gateway.toml")
+    first, *others = ((data_folder() / name).read_bytes() for name in names)
+    by_hand = [hashlib.sha256(first).hexdigest()]
+    for content in others:
+        by_hand.append(hashlib.sha256(f"{by_hand[-1]}\n".encode() + content).hexdigest())
+    assert [load(name).identity.sha256 for name in ("go-native", "go-gateway")] == by_hand[1:]
+
+
+def test_what_is_included_is_taken_from_beside_the_file_and_else_from_the_shipped_ones(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.toml"
+    copy.write_bytes((data_folder() / "go-native.toml").read_bytes())
+    assert load_file(copy).identity == load("go-native").identity
+    (tmp_path / "pbx.toml").write_text("")
+    assert not any(requirement.ways for requirement in load_file(copy).requirements)
+    for name, wrong in (("gone.toml", "cannot be read"), ("../pbx.toml", "a file beside this one")):
+        copy.write_text(CHILD.replace('extends = "go-native"', f'includes = ["{name}"]'))
+        with pytest.raises(TomlError, match=rf"copy\.toml: \[checklist\]: includes: .*{wrong}"):
+            load_file(copy)
+    copy.write_text(CHILD.replace('extends = "go-native"', 'includes = ["pbx.toml"]'))
+    (tmp_path / "pbx.toml").write_text("[trunk]\n")
+    with pytest.raises(TomlError, match=r"pbx\.toml: there is no key 'trunk'"):
+        load_file(copy)
 
 
 def test_another_providers_child_takes_over_no_address_and_no_paper() -> None:

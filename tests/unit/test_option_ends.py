@@ -74,6 +74,10 @@ ENDS: dict[str, tuple[Any, Any]] = {
         ([2, 1], [0, 1], [1, 65536], [0, 0], [10**30, 1]),
     ),
     "reregistration_s": (SECONDS, NO_SECONDS),
+    "session_timer_s": (SECONDS, NO_SECONDS),
+    "codec": (TEXTS, ()),
+    "country_code": (("", "1", "356", "999"), ("+356", "0", "0356", "3567", "x", "\u0661")),
+    "national_digits": ((0, 8, 15), (-1, 16)),
     "dns_servers": (
         (
             [],
@@ -111,7 +115,6 @@ ENDS: dict[str, tuple[Any, Any]] = {
 # Of a trunk, as far as no option has the same name.
 TRUNK_ENDS: dict[str, tuple[Any, Any]] = {
     "kbps_per_channel": ((1, 1_000_000), (0, -1)),
-    "session_timer_s": (SECONDS, NO_SECONDS),
 }
 ALL_ENDS = {name: ENDS[name] for name in ENDS if name in Trunk.__struct_fields__ and name != "provider"} | TRUNK_ENDS
 NONE: tuple[Any, Any] = (), ()
@@ -187,7 +190,8 @@ def fact_of(probe: Probe) -> str:
 def loaded(probe: Probe, **chosen: Any) -> Checklist:
     """A checklist with one requirement, which asks this probe with these options."""
     options = ", ".join(f"{name} = {toml(value)}" for name, value in chosen.items())
-    text = requirement(probe=f'"{probe.name}"', expect=fact_of(probe), options=f"{{ {options} }}")
+    ways = {"ways": '["trace"]'} if probe.listens else {}
+    text = requirement(probe=f'"{probe.name}"', expect=fact_of(probe), options=f"{{ {options} }}", **ways)
     return parse((HEAD + TRUNK + text).encode(), "x.toml")
 
 

@@ -1,0 +1,93 @@
+"""`pbx`: is the PBX set up as the provider's guide demands? From what it says, in a rehearsal or in a trace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gosip_check.cli.exits import EXIT_CODES, UsageProblem, input_errors
+from gosip_check.cli.options import Option, output_options, shared
+
+if TYPE_CHECKING:
+    from gosip_check.heard import Heard
+    from gosip_check.run import Plan
+
+_NUMBER = re.compile(r"\+?[0-9]{3,17}")
+
+account_options: Option = shared(
+    click.option("--user", metavar="NAME", help="The SIP user name that the provider supplied."),
+    click.option(
+        "--numbers",
+        metavar="NUMBER,...",
+        help="The account's own numbers, such as 21669015,21669016.",
+    ),
+    click.option("--show-numbers", is_flag=True, help="Write numbers in full; by default their last two digits."),
+)
+"Of every way to judge a PBX."
+
+
+@click.group()
+def pbx() -> None:
+    """Judge the PBX itself against the provider's guide, before the trunk exists or from a capture."""
+
+
+@pbx.command(epilog=EXIT_CODES)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the PBX is held against."
+)
+@click.option("--pbx", "pbx_address", metavar="ADDRESS", help="Which speaker is the PBX, where it cannot be told.")
+@account_options
+@output_options
+def trace(files: tuple[str, ...], **options: Any) -> int:
+    """Judge what a PBX and the trunk said, from captures (pcap, pcapng, gzipped) and text logs.
+
+    No network is used. No password and no voice is read or written. Example: gosip-check pbx trace trunk.pcap
+    """
+    from dataclasses import replace
+
+    from gosip_check.cli.carry_out import carry_out
+
+    plan = plan_of_pbx("pbx trace", options)
+    return carry_out(replace(plan, heard=_heard(files, plan, options)), options)
+
+
+def plan_of_pbx(command: str, options: dict[str, Any]) -> Plan:
+    """What is demanded of the PBX, to be judged from what was `heard`. Raises UsageProblem."""
+    from dataclasses import replace
+
+    from gosip_check.cli.plan import plan_of
+    from gosip_check.heard import WAYS
+    from gosip_check.records import Link
+
+    way = WAYS[command]
+    plan = plan_of(command, options, lambda checklist: [r for r in checklist.requirements if way in r.ways])
+    if not plan.requirements:
+        device = plan.checklist.trunk.device
+        raise UsageProblem(
+            f"{plan.checklist.identity.id} demands nothing of a PBX: there the {device} registers at the trunk."
+        )
+    return replace(plan, links=[Link(name="PBX")])
+
+
+def numbers_of(text: str | None) -> list[str]:
+    """The account's numbers, as --numbers has them. Raises UsageProblem."""
+    numbers = [number.strip() for number in (text or "").split(",") if number.strip()]
+    for number in numbers:
+        if not _NUMBER.fullmatch(number):
+            raise UsageProblem(f"--numbers {number!r}: digits alone would be right, such as 21669015,21669016.")
+    return numbers
+
+
+def _heard(files: tuple[str, ...], plan: Plan, options: dict[str, Any]) -> Heard:
+    from gosip_check.trace.reading import TraceError, read
+    from gosip_check.trace.sides import Account, Trunk, heard_in
+
+    trunk = plan.checklist.trunk
+    account = Account(options["user"], numbers_of(options["numbers"]), options["show_numbers"])
+    with input_errors(TraceError):
+        trace = read([Path(file) for file in files])
+        return heard_in(trace, Trunk(trunk.domain, trunk.networks), options["pbx_address"], account)
