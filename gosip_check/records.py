@@ -386,6 +386,7 @@ class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order.
 
     skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
+    site: the id under which the customer's site is known, the same in every run; empty where none was given.
     """
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
@@ -403,6 +404,7 @@ class Report(Record, frozen=True, kw_only=True):
     measurements: list[Measurement]
     skip: list[str] = []
     host: HostIdentity | None = None
+    site: str = ""
     signature: Signature | None = None
 
     @property

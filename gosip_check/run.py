@@ -72,6 +72,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    site: str = ""
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
@@ -132,6 +133,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         measurements=measurements,
         skip=list(plan.skip),
         host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
+        site=plan.site,
     )
 
 

@@ -11,20 +11,21 @@ import click
 from gosip_check.cli.carry_out import exit_code
 from gosip_check.cli.exits import (
     EXIT_CODES,
-    EXIT_INCONCLUSIVE,
     EXIT_NOT_READY,
     EXIT_READY,
     UsageProblem,
     input_errors,
     output_errors,
 )
-from gosip_check.cli.inputs import load_checklist, load_report, signing_key
+from gosip_check.cli.inputs import load_checklist, load_report
 from gosip_check.cli.options import format_options
 from gosip_check.cli.outputs import console
+from gosip_check.cli.report_check import check
+from gosip_check.cli.report_table import table
 from gosip_check.report import FORMATS, Format, NotInstalled
 
 if TYPE_CHECKING:
-    from gosip_check.records import Checklist, Report
+    from gosip_check.records import Report
 
 
 @click.group()
@@ -73,9 +74,10 @@ def judge(file: str, checklist: str, **files: str | None) -> int:
     """Judge a saved report's measurements again, under a checklist of your choice. No network is used."""
     from gosip_check.rejudge import rejudge
     from gosip_check.report.to_terminal import print_summary
+    from gosip_check.vetting import as_asked
 
     loaded = load_report(file)
-    again = rejudge(loaded, _as_asked(loaded, load_checklist(checklist)))
+    again = rejudge(loaded, as_asked(loaded, load_checklist(checklist)))
     print_summary(console(to_stderr="-" in files.values()), again)
     for name, out in files.items():
         if out is not None:
@@ -103,65 +105,8 @@ def compare(before: str, after: str, every_figure: bool) -> int:
     return EXIT_NOT_READY if any(change.is_worse for change in changed.verdicts) else EXIT_READY
 
 
-@report.command()
-@click.argument("file")
-@click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is not a shipped one.")
-@click.option("--verify-key-file", metavar="FILE", help="The key that must have signed it: Ed25519 public, or shared.")
-def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
-    """Check a report that was handed in: is it one, and does every verdict follow from what was measured?
-
-    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
-    wrong as far as can be seen, but it is no whole check of a site, something was left out on request, its checklist is
-    not at hand, or another version wrote it.
-    """
-    from gosip_check.form.form import faults
-    from gosip_check.rejudge import WHOLE, contradictions, unchecked
-    from gosip_check.report.load import ReportError, document_of, parse, read
-    from gosip_check.report.text import visible
-
-    key = signing_key(verify_key_file, signs=False)
-    with input_errors(ReportError):
-        content = read(Path(file))
-        loaded = parse(content, file)
-        document = document_of(content, file)
-    judged_by = load_checklist(checklist) if checklist else _shipped(loaded)
-    wrong: list[str] = []
-    undecided: list[str] = []
-    if key is not None:
-        wrong += filter(None, [key.verify(document, loaded.signature)])
-    if judged_by is not None and judged_by.identity == loaded.checklist:
-        wrong += contradictions(loaded, _as_asked(loaded, judged_by))
-    elif checklist:
-        raise UsageProblem(f"{checklist}: the report names another checklist, with SHA-256 {loaded.checklist.sha256}.")
-    else:
-        undecided.append(
-            f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
-            f"{loaded.checklist.sha256}) is not one of those shipped here; name the file with --checklist."
-        )
-    if loaded.form is not None:
-        wrong += [f"The tool cannot have written its form: {fault}" for fault in faults(loaded.form)]
-    undecided += unchecked(loaded)
-    if loaded.is_demo:
-        undecided.append("It was made by the demo: an emulated trunk, not a site.")
-    elif loaded.command not in WHOLE:
-        undecided.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
-    if loaded.skip:
-        undecided.append(f"Left out on request: {', '.join(loaded.skip)}.")
-    if loaded.signature is not None and key is None:
-        undecided.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
-    for sentence in [*wrong, *undecided]:
-        click.echo(visible(sentence))
-    if loaded.form is None:
-        click.echo("It holds no Customer Compliance Form.")
-    elif loaded.form.not_filled_in:
-        click.echo(f"Not filled in on its form: {', '.join(loaded.form.not_filled_in)}.")
-    if wrong:
-        click.echo(f"{visible(file)}: NOT RIGHT: {len(wrong)} contradiction(s).")
-        return EXIT_NOT_READY
-    signed = f", signed with the key {key.name or 'given'}" if key else ""
-    result = "undecided" if undecided else "holds together"
-    click.echo(f"{visible(file)}: {result}{signed}. It says: {loaded.outcome}.")
-    return EXIT_INCONCLUSIVE if undecided else EXIT_READY
+report.add_command(check)
+report.add_command(table)
 
 
 def _document(made: Format, loaded: Report) -> str | bytes:
@@ -172,34 +117,6 @@ def _document(made: Format, loaded: Report) -> str | bytes:
 def _beside(file: str, suffix: str) -> str:
     """The report's own name with another suffix; what is read from a pipe has none, and is printed."""
     return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
-
-
-def _shipped(loaded: Report) -> Checklist | None:
-    """The shipped checklist that the report was made with, to the byte."""
-    from gosip_check.checklist import load_file, shipped
-
-    for path in shipped().values():
-        checklist = load_file(path)
-        if checklist.identity == loaded.checklist:
-            return checklist
-    return None
-
-
-_MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
-
-
-def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
-    """The demo moves the provider's networks and ports to loopback, so those its measurements were asked for."""
-    if not loaded.is_demo:
-        return checklist
-    from msgspec.structs import replace
-
-    from gosip_check.servers.trunk import NETWORKS
-
-    asked = [measurement.options or {} for measurement in loaded.measurements]
-    values = {name: next((options[name] for options in asked if name in options), None) for name in _MOVED}
-    moved = {name: value for name, value in values.items() if value is not None}
-    return replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS, **moved))
 
 
 def _write(name: str, content: str | bytes, source: str) -> None:

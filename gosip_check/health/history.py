@@ -100,8 +100,10 @@ def default_path() -> Path:
 
 
 def site_of(report: Report) -> str:
-    """Runs of the same site follow each other: same checklist, same lines. A demo is none."""
+    """Runs of the same site follow each other: same id, same checklist, same lines. A demo is none."""
     place = [report.checklist.id, *sorted(link.name for link in report.links)]
+    if report.site:
+        place.insert(0, report.site)
     return " ".join([*place, "(demo)"] if report.is_demo else place)
 
 
