@@ -186,6 +186,12 @@ class History:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The database in one transaction, for what keeps a table of its own here."""
+        with _told(self.path), self._transaction():
+            yield self._db
+
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
         """Keep a run, and say what changed from the one before it. Runs that are more than `keep_days` older go."""
         document = zlib.compress(msgspec.json.encode(report), 6)
@@ -264,7 +270,7 @@ class History:
     def _readable(self, site: str) -> Iterator[Report]:
         """The last nine runs, those that can still be read, the latest first."""
         rows = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
-        return (report for (document,) in rows if (report := _report(document)) is not None)
+        return (report for (document,) in rows if (report := report_of(document)) is not None)
 
     def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
         (run,) = self._runs("WHERE number = ?", (number,))
@@ -403,7 +409,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _report(document: bytes) -> Report | None:
+def report_of(document: bytes) -> Report | None:
     """None for one that this version cannot read: nothing can be compared with it then."""
     try:
         return as_of_today(msgspec.json.decode(zlib.decompress(document), type=Report))
