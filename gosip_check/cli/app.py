@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "watch",
     "history": "history",
     "schedule": "schedule",
+    "fleet": "fleet",
     "checklist": "checklist",
     "schema": "schema",
 }

@@ -33,11 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "signing": {"records"},
     "vetting": {"checklist", "form", "records", "rejudge", "report", "servers", "signing"},
     "cores": set(),
+    "fleet": set(),
     "health": {"health", "run", "report", "probes", "records", "folders"},
     "cli": {
         "cli",
         "checklist",
         "cores",
+        "fleet",
         "folders",
         "form",
         "health",
