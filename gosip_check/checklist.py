@@ -28,6 +28,10 @@ _BEFORE_A_PASSWORD = ("firewall.signalling", "alg.absent")
 "A requirement that logs in needs these, as far as the checklist has them: an ALG may break the answer to a challenge."
 
 
+EXPLAINING = ("why", "how", "unseen", "by_hand")
+"What a requirement may say of itself beside what a report needs."
+
+
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     title: str
@@ -149,6 +153,7 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
         texts[field] = filled(getattr(requirement, field), values, f"{where}: {field}")
         if not texts[field].strip():
             raise TomlError(f"{where}: {field} is empty; an installer needs it.")
+    texts |= {field: filled(getattr(requirement, field), values, f"{where}: {field}") for field in EXPLAINING}
     hint_if = {fact: filled(hint, values, f"{where}: hint_if: {fact}") for fact, hint in requirement.hint_if.items()}
     requirement = msgspec.structs.replace(requirement, **texts, hint_if=hint_if)
     for need in requirement.needs:

@@ -12,8 +12,13 @@ class NoHomeFolder(Exception):
 
 
 def state_folder() -> Path:
-    """For what one run leaves for the next: the history. Raises NoHomeFolder."""
+    """For what one run leaves for the next: the history, kept reports. Raises NoHomeFolder."""
     return _base("XDG_STATE_HOME", ".local/state") / "gosip-check"
+
+
+def config_folder() -> Path:
+    """For what a user chooses once: the defaults. Raises NoHomeFolder."""
+    return _base("XDG_CONFIG_HOME", ".config") / "gosip-check"
 
 
 def unit_folder() -> Path:

@@ -109,6 +109,14 @@ class Requirement(Record, frozen=True):
     "A fact that is true or false -> what to do instead of `hint` where it is true."
     health: bool = False
     "Part of the light subset that `gosip-check health` runs on a schedule."
+    why: str = ""
+    "For `gosip-check explain`, as the three after it: why the provider wants it."
+    how: str = ""
+    "How it is measured."
+    unseen: str = ""
+    "What that cannot see."
+    by_hand: str = ""
+    "How a person proves it without this tool."
 
     @property
     def group(self) -> str:
@@ -386,6 +394,7 @@ class Report(Record, frozen=True, kw_only=True):
     """One run: what was asked, measured and judged. The JSON document that is attached to an order.
 
     skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
+    company: who checks, as they name themselves.
     site: the id under which the customer's site is known, the same in every run; empty where none was given.
     """
 
@@ -404,6 +413,7 @@ class Report(Record, frozen=True, kw_only=True):
     measurements: list[Measurement]
     skip: list[str] = []
     host: HostIdentity | None = None
+    company: str = ""
     site: str = ""
     signature: Signature | None = None
 

@@ -19,6 +19,7 @@ from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import (
     ALL_LINKS,
     Checklist,
+    Form,
     LinkReport,
     Measurement,
     Outcome,
@@ -61,6 +62,16 @@ def rejudge(report: Report, checklist: Checklist, requirements: Sequence[Require
         verdicts=verdicts,
         signature=None,
     )
+
+
+def with_form(report: Report, form: Form, checklist: Checklist) -> Report:
+    """The report with another form, and the hints that follow from it: steps for the router that it names. What was
+    measured by the form stays as it was. The signature does not fit any more and goes.
+    """
+    changed = msgspec.structs.replace(report, form=form, signature=None)
+    hints = {(v.id, v.link, v.outcome): v.hint for v in rejudge(changed, checklist).verdicts}
+    verdicts = [msgspec.structs.replace(v, hint=hints.get((v.id, v.link, v.outcome), v.hint)) for v in report.verdicts]
+    return msgspec.structs.replace(changed, verdicts=verdicts)
 
 
 def contradictions(report: Report, checklist: Checklist) -> list[str]:

@@ -18,8 +18,9 @@ _MOST_OF_A_FAMILY = 4
 
 
 class Remedy(Record, frozen=True):
-    """One device. match: words of vendor and model. families: AlgFamily values. The fields are told in the file."""
+    """One device. match: words of vendor and model. families: AlgFamily values. The file says what the fields mean."""
 
+    id: str
     device: str
     match: list[str]
     families: list[str]
@@ -40,13 +41,23 @@ class Remedy(Record, frozen=True):
 
 
 class _File(Record, frozen=True):
+    fixes: tuple[str, ...]
     remedy: tuple[Remedy, ...]
 
 
 @functools.cache
+def _file() -> _File:
+    return tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies")
+
+
 def remedies() -> tuple[Remedy, ...]:
     """All of them, in the order of the file."""
-    return tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies").remedy
+    return _file().remedy
+
+
+def fixes() -> tuple[str, ...]:
+    """The ids of the requirements that they are for."""
+    return _file().fixes
 
 
 def find(names: list[str], family: str | None) -> list[Remedy]:

@@ -44,8 +44,11 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
+from gosip_check.scarce import TOO_FEW_DESCRIPTORS, has_descriptors, scarcity
 from gosip_check.settle import Circumstances, settle
 
+_DESCRIPTORS = 24
+"So many must be free before probes begin; one of them that needs more and gets none says so."
 _STOP_GRACE_S = 3.0
 "How long a probe may take to notice that the run was stopped, before it is left behind."
 
@@ -72,6 +75,7 @@ class Plan:
     skip: Sequence[str] = ()
     form: Form | None = None
     command: str = "run"
+    company: str = ""
     site: str = ""
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
@@ -132,6 +136,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         verdicts=verdicts,
         measurements=measurements,
         skip=list(plan.skip),
+        company=plan.company,
         host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
         site=plan.site,
     )
@@ -296,14 +301,22 @@ def _measure(
             disturbance=None if ask.probe.local else carrier.disturbance(),
         )
 
+    keeps_from_it = None
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):
+        keeps_from_it = _NOT_ALONE
+    elif not has_descriptors(_DESCRIPTORS):
+        keeps_from_it = Failure(kind=FailureKind.UNSUPPORTED, message=TOO_FEW_DESCRIPTORS)
+    if keeps_from_it is not None:
         for ask in asks:
-            yield ask, record(ask, datetime.now(UTC), 0.0, _NOT_ALONE), None
+            yield ask, record(ask, datetime.now(UTC), 0.0, keeps_from_it), None
         return
     running = {ask.key: ask for ask in asks}
     threads = {ask.key: threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True) for ask in asks}
-    for thread in threads.values():
-        thread.start()
+    for key, thread in threads.items():
+        try:
+            thread.start()
+        except RuntimeError as error:
+            ended.put((running[key], _bug(running[key], error), datetime.now(UTC), 0.0))
     stopped_s: float | None = None
     while running:
         try:
@@ -346,10 +359,18 @@ def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[_Key, str]) ->
     except ProbeFailed as failed:
         return failed.failure
     except Exception as error:  # a bug of ours must neither end the run nor count as a finding
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        words = "its words are kept back" if ask.probe.account else str(error)  # they could hold a password
-        what = f"{type(error).__name__}: {words} ({place.name}, line {place.lineno})"
-        return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
+        return _bug(ask, error)
+
+
+def _bug(ask: _Ask, error: Exception) -> Failure:
+    """Where this machine has too little of something it is no bug, and says nothing about the site either."""
+    sentence = scarcity(error)
+    if sentence is not None:
+        return Failure(kind=FailureKind.UNSUPPORTED, message=sentence)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = "its words are kept back" if ask.probe.account else str(error)  # they could hold a password
+    what = f"{type(error).__name__}: {words} ({place.name}, line {place.lineno})"
+    return Failure(kind=FailureKind.BUG, message=f"A fault of gosip-check itself: {what}.")
 
 
 def _as_written(facts: Facts) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def values_of(trunk: Trunk) -> dict[str, str]:
         "data_sheet": trunk.data_sheet,
         "device": trunk.device,
         "domain": trunk.domain,
+        "srv_name": f"_{trunk.service}._{trunk.transport}.{trunk.domain}",
         "transport": trunk.transport.upper(),
         "port": str(trunk.port),
         "networks": _and(trunk.networks),

@@ -4,7 +4,9 @@ This guard knows the process of the tests alone, and says which line wanted to s
 either: own_network.py. The lab's network namespaces have no link to the outside.
 """
 
+import os
 import socket
+import tempfile
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +14,12 @@ from typing import Any
 import pytest
 
 pytest_plugins = ["tests.own_network"]
+
+
+def pytest_configure() -> None:
+    """Defaults and kept reports of whoever runs the tests are none of theirs."""
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        os.environ[variable] = tempfile.mkdtemp(prefix="gosip-check-tests-")
 
 
 class LeftTheMachine(BaseException):

@@ -87,6 +87,15 @@ def alg_verdicts_agree(seen: Seen) -> Iterator[str]:
         yield "alg.absent passes beside answers that were changed"
 
 
+def who_answers_in_a_servers_name_passes_nothing(seen: Seen) -> Iterator[str]:
+    """An OPTIONS that was answered on its way there: then what is answered is not the server's word."""
+    early = [look for look in seen.fact("sip_rewriting", "looks") or [] if look["method"] == "early answer"]
+    if any(look["found"] for look in early) and seen.fact("sip_rewriting", "message") == "OPTIONS":
+        for requirement in ("firewall.signalling-every-target", "firewall.large-sip", "health.latency"):
+            if seen.passes(requirement):
+                yield f"{requirement} passes, and something on the way answers in a server's name"
+
+
 def sizes_and_servers_agree(seen: Seen) -> Iterator[str]:
     if seen.fact("large_sip", "largest_answered") and seen.fact("signalling", "any_server_answers") is False:
         yield "a server answered a large OPTIONS, and signalling says that none answers"
@@ -124,6 +133,7 @@ RULES: tuple[Callable[[Seen], Iterator[str]], ...] = (
     what_answers_is_not_blocked,
     nothing_is_measured_on_a_wrong_server,
     alg_verdicts_agree,
+    who_answers_in_a_servers_name_passes_nothing,
     sizes_and_servers_agree,
     layers_of_nat_agree,
     figures_are_possible,

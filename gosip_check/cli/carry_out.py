@@ -7,20 +7,30 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed
 from gosip_check.cli.inputs import signing_key
+from gosip_check.cli.keeping import KEPT, keep, say_what_cannot_be_kept
 from gosip_check.cli.outputs import console, outputs_of, show, write
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gosip_check.records import Readiness, Report
+    from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.run import Plan
     from gosip_check.signing import Key
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a check ended. stopped: by a signal, before all was measured."""
+
+    report: Report
+    stopped: bool
 
 
 def carry_out(plan: Plan, options: Mapping[str, Any]) -> int:
@@ -28,6 +38,11 @@ def carry_out(plan: Plan, options: Mapping[str, Any]) -> int:
 
     Raises UsageProblem before anything is measured, ToolFailed after.
     """
+    return exit_code(check(plan, options).report.outcome)
+
+
+def check(plan: Plan, options: Mapping[str, Any]) -> Ended:
+    """As `carry_out`, for who wants the report as well."""
     from gosip_check.cli.progress import progress
     from gosip_check.report import FORMATS
     from gosip_check.run import run
@@ -38,18 +53,20 @@ def carry_out(plan: Plan, options: Mapping[str, Any]) -> int:
     stop = threading.Event()
     with saying_what_remains(plan.remains, console(to_stderr=to_stderr)), ExitStack() as stack:
         outputs = outputs_of(files, stack)
-        stack.enter_context(stopping_on_signals(stop))
-        with progress(quiet=quiet) as observer:
-            report = run(plan, stop, observer)
-        trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
-        show(report, quiet=quiet, to_stderr=to_stderr)
-        if plan.command == "run" and not quiet and not trouble:
-            with_form = _offer_the_form(report, options["form"])
+        if plan.command == KEPT:
+            say_what_cannot_be_kept()
+        with stopping_on_signals(stop):
+            with progress(quiet=quiet) as observer:
+                report = run(plan, stop, observer)
+            trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
+            show(report, quiet=quiet, to_stderr=to_stderr)
+        if plan.command == KEPT and not quiet and not trouble and not stop.is_set():
+            with_form = _offer_the_form(report, plan.checklist, options["form"])
             if with_form is not report:
                 trouble = _write(with_form, key, outputs_of(files, stack))
         if trouble:
             raise ToolFailed(trouble)
-    return exit_code(report.outcome)
+    return Ended(report, stop.is_set())
 
 
 def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> str:
@@ -61,17 +78,19 @@ def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> st
     troubles = write(outputs, lambda name: FORMATS[name](signed))
     if "json" in troubles and outputs["json"].name != "-":
         sys.stdout.write(to_json(signed))
+    if report.command == KEPT:
+        keep(signed)
     return " ".join(troubles.values())
 
 
-def _offer_the_form(report: Report, file: str | None) -> Report:
+def _offer_the_form(report: Report, checklist: Checklist, file: str | None) -> Report:
     """At a terminal, ask for what is missing on the form, and put it into the report. Else the same report."""
     import click
-    from msgspec.structs import replace
 
     from gosip_check.cli.form import fill_in, write_form
     from gosip_check.form.form import findings_of
     from gosip_check.records import Form
+    from gosip_check.rejudge import with_form
 
     known = report.form or Form()
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or not known.not_filled_in:
@@ -82,13 +101,15 @@ def _offer_the_form(report: Report, file: str | None) -> Report:
             return report
         name: str = file or click.prompt("File to keep it in", default="form.toml", err=True)
         if file is None and Path(name).exists():
-            click.echo(f"{name}: exists already; run again with --form {name}, so that nothing is lost.", err=True)
+            click.echo(
+                f"{name}: exists already. Put it into this report: gosip-check report form last {name}", err=True
+            )
             return report
         form = fill_in(known, findings_of(report), asks=True)
     except click.Abort:  # what was measured is not lost for it
         return report
     write_form(form, name)
-    return replace(report, form=form)
+    return with_form(report, form, checklist)
 
 
 def exit_code(outcome: Readiness) -> int:

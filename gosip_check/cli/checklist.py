@@ -2,15 +2,17 @@
 
 import click
 
+from gosip_check.cli import complete
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_READY
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("checklist show go-native"))
 def checklist() -> None:
-    """What a site is held against: list the checklists, show one, check one of your own."""
+    """What a site is held against: list, show, check."""
 
 
-@checklist.command(name="list")
+@checklist.command(name="list", epilog=example("checklist list"))
 def list_() -> int:
     """The checklists that come with the tool."""
     from gosip_check.checklist import load_file, shipped
@@ -20,10 +22,10 @@ def list_() -> int:
     return EXIT_READY
 
 
-@checklist.command()
-@click.argument("name", metavar="ID|PATH")
+@checklist.command(epilog=example("checklist show go-native"))
+@click.argument("name", metavar="ID|PATH", shell_complete=complete.checklists)
 def show(name: str) -> int:
-    """Every requirement of a checklist: what must be so, what to do if not, and who says so."""
+    """Every requirement of a checklist, with its remedy and source."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -49,10 +51,13 @@ def show(name: str) -> int:
     return EXIT_READY
 
 
-@checklist.command()
-@click.argument("name", metavar="ID|PATH")
+@checklist.command(epilog=example("checklist check ./mine.toml"))
+@click.argument("name", metavar="ID|PATH", shell_complete=complete.checklists)
 def check(name: str) -> int:
-    """Load a checklist and say whether it is right; exit code 2 and a sentence when it is not."""
+    """Is a checklist right?
+
+    Exit code 2 and a sentence when it is not.
+    """
     from gosip_check.cli.inputs import load_checklist
     from gosip_check.report.text import visible
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES, EXIT_READY, UsageProblem
-from gosip_check.cli.options import output_options
+from gosip_check.cli import complete
+from gosip_check.cli.commands import example
+from gosip_check.cli.exits import EXIT_READY, UsageProblem
+from gosip_check.cli.options import checklist_option, output_options
 
 if TYPE_CHECKING:
     from gosip_check.run import Plan
@@ -18,9 +20,14 @@ _DURATION_S = 1.0
 _LOOPBACK = {"source": "127.0.0.1", "interface": "lo"}
 
 
-@click.command(epilog=EXIT_CODES)
-@click.option("--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What is tried out.")
-@click.option("--fault", metavar="NAME", help="Show a broken site; `--fault list` names them.")
+@click.command(epilog=example("demo", "demo --fault list"))
+@checklist_option
+@click.option(
+    "--fault",
+    metavar="NAME",
+    shell_complete=complete.of(lambda _: ["list", *faults()]),
+    help="Show a broken site; `--fault list` names them.",
+)
 @output_options
 def demo(fault: str | None, **options: Any) -> int:
     """Try it out: a check against an emulated trunk on this machine. Needs no network and no root."""
@@ -28,7 +35,7 @@ def demo(fault: str | None, **options: Any) -> int:
     from gosip_check.cli.plan import plan_of
 
     if fault == "list":
-        for name, meaning in _faults().items():
+        for name, meaning in faults().items():
             click.echo(f"{name:18} {meaning}")
         return EXIT_READY
     with ExitStack() as stack:
@@ -51,8 +58,8 @@ def emulated(stack: ExitStack, plan: Plan, fault: str | None) -> Plan:
     from gosip_check.servers.demo_reflector import DemoReflector
     from gosip_check.servers.trunk import NETWORKS, Trunk
 
-    if fault is not None and fault not in _faults():
-        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(_faults())}.")
+    if fault is not None and fault not in faults():
+        raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(faults())}.")
     for link in plan.links:
         if (link.source or link.interface) and not link.is_loopback:
             raise UsageProblem(f"--link {link.name}: a demo stays on this machine; use {link.name}=127.0.0.1.")
@@ -83,7 +90,8 @@ def emulated(stack: ExitStack, plan: Plan, fault: str | None) -> Plan:
     )
 
 
-def _faults() -> dict[str, str]:
+def faults() -> dict[str, str]:
+    """The broken sites that a demo can show, and what each means."""
     from gosip_check.servers import demo_reflector, trunk
 
     return trunk.FAULTS | demo_reflector.FAULTS

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_READY, UsageProblem, output_errors
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("fleet files fleet/"))
 def fleet() -> None:
     """For many sites: agents, alert rules, dashboards, an order desk."""
 
 
-@fleet.command()
+@fleet.command(epilog=example("fleet files fleet/"))
 @click.argument("folder", metavar="DIR")
 def files(folder: str) -> int:
     """Write the files that Prometheus, Grafana and PostgreSQL read.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, UsageProblem, output_errors
 from gosip_check.cli.inputs import load_form, load_report
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from gosip_check.records import Form
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("form fill form.toml"))
 def form() -> None:
-    """The Customer Compliance Form: write an empty one, fill one in, check one, show one."""
+    """The Customer Compliance Form: new, fill, check, show."""
 
 
-@form.command()
+@form.command(epilog=example("form new form.toml"))
 @click.argument("file")
 def new(file: str) -> int:
     """Write an empty form with comments to FILE."""
@@ -39,10 +40,13 @@ def new(file: str) -> int:
     return EXIT_READY
 
 
-@form.command()
+@form.command(epilog=example("form check form.toml"))
 @click.argument("file")
 def check(file: str) -> int:
-    """Check FILE: exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong."""
+    """Is FILE complete?
+
+    Exit code 0 when complete, 1 when something is not filled in, 2 when something is wrong.
+    """
     missing = load_form(file).not_filled_in
     if missing:
         click.echo(f"{file}: not filled in yet: {', '.join(missing)}.")
@@ -51,7 +55,7 @@ def check(file: str) -> int:
     return EXIT_READY
 
 
-@form.command()
+@form.command(epilog=example("form show form.toml"))
 @click.argument("file")
 def show(file: str) -> int:
     """Show FILE as it will stand in a report."""
@@ -62,14 +66,14 @@ def show(file: str) -> int:
     return EXIT_READY
 
 
-@form.command()
+@form.command(epilog=example("form fill form.toml --pbx 192.168.1.20"))
 @click.argument("file")
 @click.option("--pbx", metavar="ADDRESS[:PORT]", help="Ask this PBX what it is, with one OPTIONS.")
 @click.option("--report", metavar="FILE", help="Take lines, addresses and measured speeds from a saved report.")
 @click.option("--link", metavar="NAME=ADDRESS|INTERFACE", multiple=True, help="An internet line (repeatable).")
 @click.option("--no-questions", is_flag=True, help="Ask nothing: write what was found, marked as discovered.")
 def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], no_questions: bool) -> int:
-    """Fill in FILE: asks for what is missing, and offers what it finds at the site.
+    """Fill in FILE: asks what is missing, offers what it finds.
 
     Exit code 0 when the form is complete, 1 when something is still missing.
     """

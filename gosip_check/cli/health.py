@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gosip_check.cli.carry_out import exit_code, stopping_on_signals
+from gosip_check.cli.commands import example
 from gosip_check.cli.demo import emulated
-from gosip_check.cli.exits import EXIT_CODES, ToolFailed, UsageProblem, input_errors
+from gosip_check.cli.exits import ToolFailed, UsageProblem, input_errors
 from gosip_check.cli.options import format_option, shared, site_options, skip_option
 from gosip_check.cli.outputs import outputs_of, show, write
 from gosip_check.cli.plan import plan_of
@@ -37,7 +38,7 @@ class NagiosCommand(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """As Click's, but for the exit code."""
-        with _as_nagios("--nagios" in args):
+        with as_nagios("--nagios" in args):
             return super().make_context(info_name, args, parent, **extra)
 
 
@@ -56,7 +57,7 @@ history_options = shared(
 )  # fmt: skip
 
 
-@click.command(cls=NagiosCommand, epilog=EXIT_CODES)
+@click.command(cls=NagiosCommand, epilog=example("health", "health --nagios"))
 @site_options
 @history_options
 @click.option("--no-history", is_flag=True, help="Keep nothing.")
@@ -66,11 +67,13 @@ history_options = shared(
 @click.option("--push-headers-file", metavar="FILE", help="Headers for --push, such as Authorization; mode 600.")
 @click.option("--quiet", is_flag=True, help="Print the closing line and changes only.")
 def health(nagios: bool, **options: Any) -> int:
-    """The light check for every few minutes: names, signalling and this machine, in at most 10 seconds.
+    """The light check for every few minutes, in at most 10 seconds.
+
+    Names, signalling and this machine.
 
     It sends at most one packet a second to one server, and says what has changed since the last run.
     """
-    with _as_nagios(nagios):
+    with as_nagios(nagios):
         return _health(nagios=nagios, **options)
 
 
@@ -150,14 +153,12 @@ def seconds_of(text: str, option: str, least_s: float) -> float:
 
 
 def history_path(name: str | None) -> Path:
-    """The file that is named, else the usual one. Raises UsageProblem."""
+    """The file that is named, else the usual one. Raises HistoryError."""
     from pathlib import Path
 
-    from gosip_check.folders import NoHomeFolder
     from gosip_check.health.history import default_path
 
-    with input_errors(NoHomeFolder):
-        return Path(name) if name is not None else default_path()
+    return Path(name) if name is not None else default_path()
 
 
 def receiver_of(url: str | None, headers_file: str | None, demo: str | None) -> Receiver | None:
@@ -204,9 +205,8 @@ def check_options(
     with ExitStack() as stack:
         light_plan(stack, given, demo)
         outputs_of({"json": json, "prometheus": prometheus}, stack)
-        path = history_path(history)
         with input_errors(OSError, HistoryError):
-            if not no_history and path.exists():
+            if not no_history and (path := history_path(history)).exists():
                 stack.enter_context(History(path, create=False))
 
 
@@ -238,7 +238,8 @@ def light_plan(stack: ExitStack, options: Mapping[str, Any], demo: str | None) -
 
 
 @contextmanager
-def _as_nagios(asked: bool) -> Iterator[None]:
+def as_nagios(asked: bool) -> Iterator[None]:
+    """Where Nagios asks, every trouble is one line and UNKNOWN."""
     try:
         yield
     except click.ClickException as error:

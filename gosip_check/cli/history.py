@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_READY, input_errors
 from gosip_check.cli.health import history_path
 
@@ -18,24 +19,27 @@ _NUMBERS = 40
 _file = click.option("--history", metavar="FILE", help="Another file than the usual one.")
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("history show"))
 def history() -> None:
     """What `health` and `watch` have found: runs, changes, trends."""
 
 
-@history.command()
+@history.command(epilog=example("history path"))
 @_file
 def path(history: str | None) -> int:
     """Where the history lies."""
-    click.echo(history_path(history))
+    from gosip_check.health.history import HistoryError
+
+    with input_errors(HistoryError):
+        click.echo(history_path(history))
     return EXIT_READY
 
 
-@history.command()
+@history.command(epilog=example("history show --last 50"))
 @_file
 @click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Runs.")
 def show(history: str | None, last: int) -> int:
-    """The last runs, and when an outcome changed and what changed with it."""
+    """The last runs, and what changed when."""
     from gosip_check.health.history import History, HistoryError, sentence, sentences
     from gosip_check.report.reading import counted
     from gosip_check.report.text import visible
@@ -58,11 +62,14 @@ def show(history: str | None, last: int) -> int:
     return EXIT_READY
 
 
-@history.command()
+@history.command(epilog=example("history trend"))
 @_file
 @click.option("--last", metavar="N", type=click.IntRange(2, 100_000), default=500, show_default=True)
 def trend(history: str | None, last: int) -> int:
-    """A sparkline for each figure over the last runs: the worst of each stretch, oldest on the left."""
+    """A line of blocks for each figure over the last runs.
+
+    Each block is the worst of its stretch; the oldest stands on the left.
+    """
     from gosip_check.health.history import History, HistoryError
     from gosip_check.report.text import visible
     from gosip_check.values import shown
@@ -82,11 +89,11 @@ def trend(history: str | None, last: int) -> int:
     return EXIT_READY
 
 
-@history.command()
+@history.command(epilog=example("history export --figures"))
 @_file
 @click.option("--figures", is_flag=True, help="CSV of the figures instead of whole reports.")
 def export(history: str | None, figures: bool) -> int:
-    """Every kept run on standard output: one JSON report a line, or CSV."""
+    """Every kept run: one JSON report a line, or CSV."""
     import csv
     import sys
 

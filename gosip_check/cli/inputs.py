@@ -30,12 +30,31 @@ def load_form(file: str) -> Form:
         return load(Path(file))
 
 
-def load_report(file: str) -> Report:
-    """A saved report; `-` is standard input."""
+def load_report(name: str) -> Report:
+    """A report by its file, `-` for standard input, or by the name of a kept one."""
     from gosip_check.report.load import ReportError, load
 
     with input_errors(ReportError):
-        return load(Path(file))
+        return load(report_path(name))
+
+
+def report_path(name: str) -> Path:
+    """The file of a report. Names of kept ones are `last`, a number of `report list`, and an id."""
+    from gosip_check import kept
+    from gosip_check.folders import NoHomeFolder
+
+    if not kept.is_name(name):
+        return Path(name)
+    with input_errors(kept.KeptError, NoHomeFolder):
+        return kept.path_of(name)
+
+
+def checklist_of(report: Report, named: str | None) -> Checklist | None:
+    """The one that a report was made with, to the byte: the named one, else one of the shipped; else None."""
+    from gosip_check.checklist import load_file, shipped
+
+    checklists = [load_checklist(named)] if named else [load_file(path) for path in shipped().values()]
+    return next((checklist for checklist in checklists if checklist.identity == report.checklist), None)
 
 
 def reflector_key(option: str, file: str) -> bytes:

@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
+from gosip_check.cli import complete
 from gosip_check.report import FORMATS
+
+DEFAULT_CHECKLIST = "go-native"
 
 Option = Callable[[Any], Any]
 "A decorator that adds one option or several to a command."
@@ -33,7 +36,20 @@ format_options = shared(*map(format_option, FORMATS))
 "A file for each format, under the format's name."
 
 skip_option = click.option(
-    "--skip", metavar="ID", multiple=True, help="Leave out requirements, such as host.* (repeatable)."
+    "--skip",
+    metavar="ID",
+    multiple=True,
+    shell_complete=complete.requirement_ids,
+    help="Leave out requirements, such as host.* (repeatable).",
+)
+
+checklist_option = click.option(
+    "--checklist",
+    metavar="ID|PATH",
+    default=DEFAULT_CHECKLIST,
+    show_default=True,
+    shell_complete=complete.checklists,
+    help="What the site is held against.",
 )
 
 output_options = shared(
@@ -41,18 +57,18 @@ output_options = shared(
     format_options,
     click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
     skip_option,
+    click.option("--company", metavar="NAME", help="Who checks: your company's name, for the report."),
     click.option("--quiet", is_flag=True, help="Print the closing line only."),
 )
 
 site_options = shared(
-    click.option(
-        "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the site is held against."
-    ),
+    checklist_option,
     click.option(
         "--link",
         "links",
         metavar="NAME=ADDRESS|INTERFACE",
         multiple=True,
+        shell_complete=complete.links,
         help="An internet line to test, such as Internet-1=eth0 (repeatable).",
     ),
     click.option(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gosip_check.records import Checklist, Link, Requirement, Settings
     from gosip_check.run import Plan
 
+_LONGEST_COMPANY = 100
+
 MOST_CHANNEL_SECONDS = 120_000
 """Channels times seconds: 2,000 for a minute, 200 for ten. Each is 50 answers that are kept, some 150 octets each, so
 this much takes one gigabyte and some minutes of arithmetic."""
@@ -32,6 +34,7 @@ def plan_of(command: str, options: Mapping[str, Any], choose: Callable[[Checklis
         skip=options["skip"],
         form=None if form is None else load_form(form),
         command=command,
+        company=_company(options.get("company")),
         site=site_of(options.get("site", "")),
     )
     _check_skip(plan)
@@ -62,12 +65,19 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     if settings.reflector is not None:
         with input_errors(ValueError, prefix="--reflector "):
             host_and_port(settings.reflector)
+    _check_reflector(settings)
     if settings.reflector_key_file is not None:
         reflector_key("--reflector-key-file", settings.reflector_key_file)
     if settings.edge_snmp is not None:
         check_edge_access(settings.edge_snmp)
-    _check_reflector(settings)
     return settings
+
+
+def _company(name: str | None) -> str:
+    """Raises UsageProblem for what no page can show."""
+    if name is not None and not (name.isprintable() and name.strip() and len(name) <= _LONGEST_COMPANY):
+        raise UsageProblem(f"--company: use a name of at most {_LONGEST_COMPANY} characters, in one line.")
+    return name or ""
 
 
 def _check_reflector(settings: Settings) -> None:

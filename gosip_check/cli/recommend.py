@@ -2,10 +2,11 @@
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY, UsageProblem
 
 
-@click.command()
+@click.command(epilog=example("recommend --phones 40 --lines 6 --pbx bri"))
 @click.option("--lines", type=click.IntRange(1, 10_000), help="Lines that the customer has today, a call each.")
 @click.option("--phones", type=click.IntRange(1, 50_000), help="Telephones that make calls over the trunk.")
 @click.option(
@@ -36,10 +37,7 @@ def recommend(
     trunks: int,
     as_json: bool,
 ) -> int:
-    """How many channels to order, which bandwidth they need, and which gateway an old PBX needs.
-
-    Example: gosip-check recommend --phones 40 --lines 6 --pbx bri
-    """
+    """How many channels to order, and which bandwidth and gateway."""
     import msgspec
 
     from gosip_check.recommend import Need, load_orders

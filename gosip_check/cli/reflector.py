@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import click
 
-from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem
+from gosip_check.cli.commands import example
+from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem, output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,13 +16,15 @@ if TYPE_CHECKING:
     from gosip_check.servers.limits import Prefix
     from gosip_check.servers.reflector import Reflector
 
-_UNRELATED_PORT = 15060
+_SIP_PORTS = (5060, 5061, 15060)
+"SIP's own, and one that no ALG knows as SIP's."
+_SIP_PORTS_SHOWN = ", ".join(map(str, _SIP_PORTS))
 
 
-@click.command()
+@click.command(epilog=example("reflector --allow 203.0.113.0/24"))
 @click.option("--bind", metavar="ADDRESS", multiple=True, help="Where to listen (repeatable). [default: 0.0.0.0]")
 @click.option("--port", type=click.IntRange(0, 65535), default=862, show_default=True, help="UDP port for STAMP.")
-@click.option("--key-file", metavar="FILE", help="Answer only packets that are signed with the key in FILE.")
+@click.option("--key-file", metavar="FILE", help="Answer STAMP only if it is signed with the key in FILE.")
 @click.option("--allow", metavar="PREFIX", multiple=True, help="Answer only these sources (repeatable). [default: all]")
 @click.option(
     "--all-ports",
@@ -31,9 +35,7 @@ _UNRELATED_PORT = 15060
     "--sip-port",
     type=click.IntRange(1, 65535),
     multiple=True,
-    default=(5060, 5061, _UNRELATED_PORT),
-    show_default=True,
-    help="Mirror SIP on these ports, UDP and TCP (repeatable).",
+    help=f"Mirror SIP on these ports, UDP and TCP (repeatable). [default: {_SIP_PORTS_SHOWN}; none with --key-file]",
 )
 @click.option("--no-sip", is_flag=True, help="Mirror no SIP.")
 @click.option(
@@ -53,10 +55,14 @@ def reflector(
     no_sip: bool,
     max_rate: int,
 ) -> int:
-    """Be the far end: answer STAMP and TWAMP Light (RFC 8762), and mirror SIP.
+    """Be the far end: answer STAMP and TWAMP Light, and mirror SIP.
 
     Run it on a machine outside the site, such as a small rented server, and name that to `gosip-check run --reflector`.
-    Made for the open internet: it never answers with more than it was sent, limits every source, and gives up root.
+    Made for the open internet: it never answers UDP with more than it was sent, limits every source, and gives up root.
+    SIP over TCP, where the sender has proven its address, is answered with three times its length at most.
+
+    With --key-file, packets whose own time is more than a day off get no answer, and SIP is mirrored only where
+    --sip-port names a port: SIP cannot be signed, so the key would not cover it.
     """
     from gosip_check.servers.all_ports import OWN_PORTS
     from gosip_check.servers.reflector import Reflector, ReflectorOptions
@@ -66,7 +72,7 @@ def reflector(
     options = ReflectorOptions(
         addresses=bind or ("0.0.0.0",),
         ports=(port, *[0] * (OWN_PORTS - 1)) if all_ports else (port,),
-        sip_ports=() if no_sip else sip_port,
+        sip_ports=() if no_sip else sip_port or (() if key_file else _SIP_PORTS),
         key=_key(key_file),
         allow=_prefixes(allow),
         packets_per_s=max_rate,
@@ -81,17 +87,15 @@ def reflector(
     with opened:
         if all_ports:
             return _serve_all_ports(opened, ipv6=bind == ("::",))
-        return _serve(opened)
+        return _serve(opened, threading.Event())
 
 
-def _serve(opened: Reflector) -> int:
+def _serve(opened: Reflector, stop: threading.Event) -> int:
     import signal
-    import threading
 
     from gosip_check.servers import privileges
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     dropped = privileges.drop()
     sip = f", SIP mirror on {', '.join(map(str, opened.sip_ports))}" if opened.sip_ports else ""
@@ -102,34 +106,25 @@ def _serve(opened: Reflector) -> int:
 
 
 def _serve_all_ports(opened: Reflector, *, ipv6: bool) -> int:
-    """A child without root serves; the parent keeps root only to take the redirect away at the end."""
-    import os
-    import signal
-
+    """The redirect stands as long as this process does; where somebody takes it away, this process ends."""
     from gosip_check.servers import all_ports
 
     text = all_ports.rules(opened.stamp_ports, opened.sip_ports, ipv6=ipv6)
     click.echo(text, nl=False)
-    try:
-        all_ports.install(text)
-    except OSError as error:
-        raise ToolFailed(str(error)) from error
-    try:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                status = _serve(opened)
-            finally:
-                os._exit(status)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _: os.kill(child, number))
-        _, status = os.waitpid(child, 0)
-    finally:
-        all_ports.remove()
-    if status:
-        raise ToolFailed("the reflector ended by itself; the redirect has been removed.")
-    return EXIT_READY
+    stop, is_gone = threading.Event(), False
+    with output_errors(OSError), all_ports.Redirect(text) as redirect:
+
+        def watch() -> None:
+            nonlocal is_gone
+            redirect.wait()
+            is_gone = not stop.is_set()
+            stop.set()
+
+        threading.Thread(target=watch, name="redirect", daemon=True).start()
+        code = _serve(opened, stop)
+    if is_gone:
+        raise ToolFailed("Somebody took the redirect away, so most ports did not answer any more.")
+    return code
 
 
 def _key(file: str | None) -> bytes | None:

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from gosip_check.cli.account import check_auth_user, check_user, password_of, spent
-from gosip_check.cli.exits import EXIT_CODES, EXIT_INCONCLUSIVE
+from gosip_check.cli.commands import example
+from gosip_check.cli.exits import EXIT_INCONCLUSIVE
 from gosip_check.cli.options import output_options, site_options
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=example("register --user 35621000000"))
 @click.option("--user", "account", required=True, metavar="NAME", help="The SIP user name that the provider supplied.")
 @click.option("--auth-user", metavar="NAME", help="The authentication name, where the provider supplied a second name.")
 @click.option("--password-file", metavar="FILE", help="A file with the password, mode 600; else keyring or prompt.")
@@ -25,7 +26,7 @@ from gosip_check.cli.options import output_options, site_options
 @site_options
 @output_options
 def register(password_file: str | None, **options: Any) -> int:
-    """Try the account: at most one attempt, because three failures in a row lock it.
+    """Try the account, once: three failures in a row lock it.
 
     DNS, signalling and the absence of a SIP ALG are looked at first; no password is sent unless all of them pass.
     Without --bind no registration of a PBX is touched.

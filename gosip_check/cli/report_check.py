@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, EXIT_USAGE
 from gosip_check.cli.inputs import load_checklist, signing_key
 from gosip_check.cli.report_files import Source, for_each
@@ -24,7 +25,7 @@ _LEADS_TO = {
 "Trust -> exit code, the worst first."
 
 
-@click.command()
+@click.command(epilog=example("report check report.json", "report check orders/ --jsonl"))
 @click.argument("files", metavar="FILE|DIR|-...", nargs=-1, required=True)
 @click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is not a shipped one.")
 @click.option("--verify-key-file", metavar="FILE", help="The key that must have signed it: Ed25519 public, or shared.")

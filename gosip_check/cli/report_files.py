@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from gosip_check.cli.exits import UsageProblem
+from gosip_check.cli.inputs import report_path
 
 Source = tuple[str, bytes | None]
 "What a file is called, and its content where it was read already."
@@ -24,7 +25,7 @@ def for_each(
     Raises UsageProblem.
     """
     if len(names) == 1 and names[0] != "-" and not Path(names[0]).is_dir():
-        yield function((names[0], None))
+        yield function((str(report_path(names[0])), None))
         return
     from gosip_check.cores import on_all_cores
 
@@ -42,7 +43,7 @@ def sources(names: Sequence[str]) -> Iterator[Source]:
                 raise UsageProblem(f"{name}: there is no file *.json in this folder.")
             yield from ((str(file), None) for file in files)
         else:
-            yield name, None
+            yield str(report_path(name)), None
 
 
 def _below(folder: Path) -> Iterator[Path]:

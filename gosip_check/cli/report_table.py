@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY, EXIT_USAGE
 from gosip_check.cli.report_files import Source, for_each
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gosip_check.report.table import Row
 
 
-@click.command()
+@click.command(epilog=example("report table orders/"))
 @click.argument("files", metavar="FILE|DIR|-...", nargs=-1, required=True)
 @click.option("--verdicts", is_flag=True, help="One row for each verdict, not for each report.")
 def table(files: tuple[str, ...], verdicts: bool) -> int:

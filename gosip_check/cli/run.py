@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES
+from gosip_check.cli.commands import example
 from gosip_check.cli.options import (
     Option,
     channels_option,
@@ -42,38 +42,38 @@ class Group:
 
 
 GROUPS = {
-    "srv": Group("Only DNS: SRV records, targets and resolvers, in detail.", ["dns.*"]),
+    "srv": Group("Only DNS: SRV records, targets and resolvers.", ["dns.*"]),
     "firewall": Group(
-        "Only the firewall: do signalling, media and large messages get through, in detail.",
+        "Only the firewall: signalling, media and large messages.",
         ["firewall.*"],
         [reflector_options],
     ),
-    "alg": Group(
-        "Only the SIP ALG: does something on the way change signalling, where, and how.", ["alg.*"], [reflector_option]
-    ),
+    "alg": Group("Only the SIP ALG: does something change SIP, where, and how.", ["alg.*"], [reflector_option]),
     "nat": Group(
-        "Only address translation and the line: who sees what address, in detail.",
+        "Only address translation: who sees which address.",
         ["nat.*", "link.*"],
         [reflector_options, thorough_option],
     ),
     "quality": Group(
-        "Only voice quality, on one channel: loss, jitter, delay, score and marking, in detail.",
+        "Only voice quality, on one channel: loss, jitter, delay, score.",
         ["media.loss", "media.jitter", "media.latency", "media.bursts", "media.mos", "media.dscp"],
         [reflector_options, duration_option],
         {"channels": 1},
         without_reflector=["dns.targets-resolve"],
     ),
     "bandwidth": Group(
-        "All channels at once, both ways: does the line carry them, and how do they sound, in detail.",
+        "Only bandwidth: does the line carry all channels, both ways?",
         ["media.*"],
         [channels_option, find_capacity_option, reflector_options, duration_option],
         without_reflector=["dns.targets-resolve"],
     ),
-    "host": Group("Only this machine: processor, memory and clock, in detail.", ["host.*"]),
+    "host": Group("Only this machine: processor, memory and clock.", ["host.*"]),
 }
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(
+    epilog=example("run --form form.toml --json report.json", "run --channels 30 --reflector rx.example.net")
+)
 @click.option(
     "--account",
     "account_file",
@@ -106,7 +106,7 @@ def group_command(name: str) -> click.Command:
         return _check(name, ids, {**options, **group.settings})
 
     with_options = shared(site_options, *group.options, output_options)(check)
-    return click.command(name, help=group.help, epilog=EXIT_CODES)(with_options)
+    return click.command(name, help=group.help, epilog=example(name))(with_options)
 
 
 def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], password: Secret | None = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_READY, ToolFailed, UsageProblem, input_errors, output_errors
 from gosip_check.cli.health import check_options, health, seconds_of
 
@@ -21,19 +22,22 @@ _kind = click.option(
 _system = click.option("--system", is_flag=True, help="For the whole machine, not for this user; needs root.")
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("schedule install --every 15m"))
 def schedule() -> None:
     """Have this machine run `gosip-check health` by itself."""
 
 
-@schedule.command()
+@schedule.command(epilog=example("schedule install --every 15m"))
 @click.option("--every", metavar="TIME", default="15m", show_default=True, help="Such as 5m, 15m or 1h.")
 @_kind
 @_system
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("options", nargs=-1, metavar="[-- OPTIONS OF health]")
 def install(every: str, kind: str | None, system: bool, yes: bool, options: tuple[str, ...]) -> int:
-    """Write a timer, after showing it. What stands behind -- goes to `gosip-check health`."""
+    """Write a timer, after showing it.
+
+    What stands behind -- goes to `gosip-check health`.
+    """
     from gosip_check.health.schedule import ScheduleError
 
     every_s = int(seconds_of(every, "--every", 30))
@@ -56,11 +60,14 @@ def install(every: str, kind: str | None, system: bool, yes: bool, options: tupl
     return EXIT_READY
 
 
-@schedule.command()
+@schedule.command(epilog=example("schedule show"))
 @_kind
 @_system
 def show(kind: str | None, system: bool) -> int:
-    """What is scheduled now, of every kind or of the one that is named; exit code 3 when nothing is."""
+    """What is scheduled now.
+
+    Exit code 3 when nothing is.
+    """
     installed: dict[str, str] = {}
     troubles = []
     for known, of_machine in _kinds(kind, system):
@@ -77,11 +84,11 @@ def show(kind: str | None, system: bool) -> int:
     return EXIT_READY
 
 
-@schedule.command()
+@schedule.command(epilog=example("schedule remove"))
 @_kind
 @_system
 def remove(kind: str | None, system: bool) -> int:
-    """Take it out again, of every kind or of the one that is named; the history stays."""
+    """Take it out again; the history stays."""
     removed: list[str] = []
     troubles = []
     for known, of_machine in _kinds(kind, system):
@@ -220,7 +227,10 @@ def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None
         return
     if system and not any(option.startswith(("--history", "--no-history")) for option in options):
         click.echo(f"See what it finds: gosip-check history show --history {MACHINE_FOLDER}/history.sqlite")
-    user = getpass.getuser()
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return
     if not system and not Path("/var/lib/systemd/linger", user).exists():
         click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")
 

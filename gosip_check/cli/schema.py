@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
+from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY
 
 
-@click.command()
+@click.command(epilog=example("schema"))
 def schema() -> int:
     """Print the JSON Schema (2020-12) of a report."""
     import json

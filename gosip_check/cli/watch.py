@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gosip_check.cli.carry_out import exit_code, stopping_on_signals
-from gosip_check.cli.exits import EXIT_CODES, UsageProblem, input_errors
+from gosip_check.cli.commands import example
+from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.cli.health import history_options, light_plan, opened, seconds_of
 from gosip_check.cli.options import site_options
 from gosip_check.cli.outputs import METRICS_MODE, outputs_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Latest = tuple[Report, datetime | None]
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=example("watch --every 5m"))
 @site_options
 @history_options
 @click.option("--every", metavar="TIME", default="5m", show_default=True, help="Such as 30s, 5m or 1h.")
@@ -45,7 +46,10 @@ def watch(
     demo: str | None,
     **options: Any,
 ) -> int:
-    """The light check again and again in the foreground. Prints the first outcome, and then only changes."""
+    """The light check again and again, as long as this runs.
+
+    Prints the first outcome, and then only changes.
+    """
     import random
     import shlex
     from tempfile import TemporaryDirectory
@@ -147,8 +151,7 @@ def _say(report: Report, sentence: str) -> None:
 
 def _serve(stack: ExitStack, listen: str, latest: Callable[[], Latest | None]) -> None:
     """Metrics over HTTP until the stack ends. Raises UsageProblem."""
-    from prometheus_client import start_http_server
-
+    from gosip_check.health.metrics import MetricsServer
     from gosip_check.report.to_prometheus import registry
 
     address, _, port = listen.rpartition(":")
@@ -156,13 +159,8 @@ def _serve(stack: ExitStack, listen: str, latest: Callable[[], Latest | None]) -
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise UsageProblem(f"--listen {listen!r}: PORT or ADDRESS:PORT would be right, such as 127.0.0.1:9799.")
     try:
-        server, thread = start_http_server(int(port), address, registry(latest))
+        server = MetricsServer(address, int(port), registry(latest))
     except OSError as error:
         raise UsageProblem(f"--listen {listen!r}: {error.strerror or error}.") from error
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    stack.callback(end)
+    server.start()
+    stack.callback(server.close)

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from gosip_check.folders import state_folder
+from gosip_check.folders import NoHomeFolder, state_folder
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import (
     VerdictChange,
@@ -93,10 +93,13 @@ class Change:
 
 
 def default_path() -> Path:
-    """In systemd's state folder of the unit, else in the user's. Raises NoHomeFolder."""
+    """In systemd's state folder of the unit, else in the user's. Raises HistoryError where there is none."""
     if folder := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(folder) / "history.sqlite"
-    return state_folder() / "history.sqlite"
+    try:
+        return state_folder() / "history.sqlite"
+    except NoHomeFolder as error:
+        raise HistoryError(str(error)) from error
 
 
 def site_of(report: Report) -> str:
@@ -122,7 +125,7 @@ class History:
                 raise HistoryError(f"{path}: there is no history yet; `gosip-check health` begins one.")
             with _told(path):
                 if create:
-                    self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+                    self._db = sqlite3.connect(path.absolute(), timeout=_BUSY_S, isolation_level=None)
                     self._open()
                 else:
                     self._db = _read_only(path)
@@ -154,11 +157,15 @@ class History:
         self._db.execute("PRAGMA foreign_keys = ON")
 
     def _log_ahead(self) -> None:
-        """SQLite waits for nobody here, so that a second writer that opens the file in this moment has to be."""
+        """SQLite waits for nobody here, so that a second writer that opens the file in this moment has to be.
+
+        Where the file system cannot do it, SQLite says nothing and stays as it was.
+        """
         until_s = time.monotonic() + _BUSY_S
         while self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             try:
-                self._db.execute("PRAGMA journal_mode = WAL")
+                if self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                    raise HistoryError(f"{self.path}: cannot be kept on this file system; name a file on a local disk.")
             except sqlite3.OperationalError:
                 if time.monotonic() > until_s:
                     raise

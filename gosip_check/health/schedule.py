@@ -59,7 +59,10 @@ WantedBy=timers.target
 
 
 def cron_line(command: Sequence[str], folder: str, every_s: int) -> str:
-    """One line for crontab(5), whose own steps start anew with every hour and every day. Raises ScheduleError."""
+    """One line for crontab(5), whose own steps begin again with every hour and every day. Raises ScheduleError.
+
+    What goes wrong with the check itself stands on standard error, which cron mails; its outcome is in the history.
+    """
     minutes, rest = divmod(every_s, 60)
     if rest == 0 and minutes in _IN_AN_HOUR:
         when = f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
@@ -72,7 +75,7 @@ def cron_line(command: Sequence[str], folder: str, every_s: int) -> str:
     line = f"cd {shlex.join(_checked([folder]))} && {shlex.join(_checked(command))}".replace(
         "%", r"\%"
     )  # crontab(5): a bare % ends the command
-    return f"{when} {line} >/dev/null 2>&1 {MARK}"
+    return f"{when} {line} >/dev/null {MARK}"
 
 
 _IN_AN_HOUR = {1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30}

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import pairwise
-from pathlib import Path
 
 from gosip_check.probes.dns import names
-from gosip_check.probes.net import flow, sockets
+from gosip_check.probes.net import flow, peers, sockets
 from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.probes.secret import read_private
 from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
@@ -76,9 +76,11 @@ def host_and_port(text: str) -> tuple[str, int]:
 def read_key(file: str) -> bytes:
     """The key in a key file. Raises ValueError with a sentence."""
     try:
-        return stamp.key_of(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}.") from error
+        octets = read_private(file)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    try:
+        return stamp.key_of(octets.decode())
     except ValueError as error:
         raise ValueError(f"{file}: {error}.") from error
 
@@ -106,7 +108,7 @@ def resolve(context: Context, host: str) -> str:
     if address:
         return address
     if context.link.is_loopback:
-        sockets.refuse_elsewhere(host)
+        peers.refuse_elsewhere(host)
     return names.address_of(context, host)
 
 

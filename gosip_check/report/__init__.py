@@ -56,13 +56,13 @@ FORMATS = {
         Format(
             "html",
             "Write the report as a page, to be read, printed or mailed.",
-            "Write a saved report as a page: self-contained, readable on a phone, printed on A4.",
+            "Write a saved report as a page.\n\nSelf-contained, readable on a phone, printed on A4.",
         ),
         Format("svg", "Write the summary as a picture.", "Write the summary of a saved report as a picture."),
         Format(
             "pdf",
             "Write the report as PDF; needs the extra `pdf`.",
-            "Write a saved report as PDF; needs the extra `pdf`. Without it, print the page of `report html`.",
+            "Write a saved report as PDF; needs the extra `pdf`.\n\nWithout it, print the page of `report html`.",
             instead="Or print the page of `gosip-check report html`: it is made for A4.",
         ),
     )

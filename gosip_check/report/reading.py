@@ -69,6 +69,15 @@ def closing(report: Report) -> str:
     return f"{outcome_words(report)}{in_brackets}: {_LOGIN_REFUSED if refused else _CLOSING[report.outcome][1]}"
 
 
+def listed(report: Report) -> str:
+    """A report in one line of a list: when, what it says, of what, whose, and its id."""
+    when = report.started.astimezone().strftime("%Y-%m-%d %H:%M")
+    links = ", ".join(link.name for link in report.links)
+    company = report.form.company_name if report.form else ""
+    about = ", ".join(filter(None, [report.checklist.id, links, company]))
+    return f"{when}  {outcome_words(report):12}  {about}  {report.id}"
+
+
 def counted(counts: Mapping[Outcome, int]) -> str:
     """How many verdicts of each outcome: `20 pass, 1 fail`."""
     return ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)

@@ -77,7 +77,12 @@ def _data(report: Report) -> dict[str, Any]:
         ],
         "identity": [
             ["Report", report.id],
-            ["Made by", f"gosip-check {report.tool_version}, {report.command}" + _on(report)],
+            [
+                "Made by",
+                f"{report.company}, " * bool(report.company)
+                + f"gosip-check {report.tool_version}, {report.command}"
+                + _on(report),
+            ],
             ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
             *_signed(report),
         ],

@@ -5,6 +5,7 @@ Reads and sends; knows nothing of what is inside.
 
 import contextlib
 import socket
+import sys
 import time
 
 from gosip_check.servers.stamp_reflector import Answer, Arrival
@@ -37,6 +38,7 @@ class UdpEnd:
             raise
         self.port = int(self.sock.getsockname()[1])
         self.number = self.sock.fileno()
+        self.too_long = 0
         self._tos = -1
 
     def _set_up(self, address: str, port: int, marks: bool) -> None:
@@ -64,13 +66,16 @@ class UdpEnd:
         sock.bind((address, port))
 
     def receive(self) -> tuple[bytes, Arrival] | None:
-        """One waiting packet, None when there is none."""
+        """One waiting packet, None when there is none. One that is too large to be read whole is left out."""
         while True:
             try:
-                data, ancillary, _, sender = self.sock.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
+                data, ancillary, flags, sender = self.sock.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
             except BlockingIOError:
                 return None
             except OSError:  # an ICMP error about an earlier answer
+                continue
+            if flags & socket.MSG_TRUNC:
+                self.too_long += 1
                 continue
             port = self.port
             ttl = tos = received_ns = 0
@@ -98,6 +103,18 @@ class UdpEnd:
                 self.sock.sendto(answer.data, answer.arrival.source)
                 return True
             self.sock.sendmsg([answer.data], [self._from(answer.arrival.to)], 0, answer.arrival.source)
+        except OSError:
+            return False
+        return True
+
+    def send_apart(self, answer: Answer) -> bool:
+        """As `send`, on another thread: what this packet is marked with is told with it, and not to the socket."""
+        level, kind = (IPV6, socket.IPV6_TCLASS) if self.sock.family == socket.AF_INET6 else (IP, socket.IP_TOS)
+        ancillary = [(level, kind, answer.tos.to_bytes(4, sys.byteorder))]
+        if answer.arrival.to:
+            ancillary.append(self._from(answer.arrival.to))
+        try:
+            self.sock.sendmsg([answer.data], ancillary, 0, answer.arrival.source)
         except OSError:
             return False
         return True

@@ -1,5 +1,6 @@
 """Who may have an answer, and how often. Remembers a bounded number of sources, whatever arrives."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -22,17 +23,17 @@ class Bucket:
         self._tokens = burst
         self._at_s = now_s
 
-    def take(self, now_s: float) -> bool:
-        """One token, if there is one."""
+    def take(self, now_s: float, wanted: int = 1) -> bool:
+        """So many tokens, if they are there."""
         tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate)
         self._at_s = now_s
-        self._tokens = tokens - 1 if tokens >= 1 else tokens
-        return tokens >= 1
+        self._tokens = tokens - wanted if tokens >= wanted else tokens
+        return tokens >= wanted
 
 
 @dataclass(slots=True)
 class Source:
-    """What is remembered of one address: whether it may be answered, how fast, and how many packets were refused."""
+    """What is remembered of one source: whether it may be answered, how fast, and how many packets were refused."""
 
     allowed: bool
     bucket: Bucket
@@ -41,7 +42,7 @@ class Source:
 
 
 class Limits:
-    """allow: prefixes that may be answered, empty for everybody. packets_per_s: for one source address."""
+    """allow: prefixes that may be answered, empty for everybody. packets_per_s: for one source (see `network_of`)."""
 
     def __init__(self, allow: Sequence[Prefix], packets_per_s: float) -> None:
         self._allow = allow
@@ -51,16 +52,17 @@ class Limits:
         self._turned_s = 0.0
 
     def source(self, host: str, now_s: float) -> Source:
-        """The record of this address. Those not heard of for one or two generations are forgotten."""
-        found = self._young.get(host)
+        """The record of this address's network. Those not heard of for one or two generations are forgotten."""
+        network = network_of(host)
+        found = self._young.get(network)
         if found is not None:
             return found
         if len(self._young) >= _SOURCES or now_s - self._turned_s > _GENERATION_S:
             self._old, self._young, self._turned_s = self._young, {}, now_s
-        found = self._old.pop(host, None)
+        found = self._old.pop(network, None)
         if found is None:
             found = Source(self._allowed(host), Bucket(self._packets_per_s, self._packets_per_s, now_s))
-        self._young[host] = found
+        self._young[network] = found
         return found
 
     @property
@@ -73,3 +75,10 @@ class Limits:
             return True
         address = ip_address(host.partition("%")[0])
         return any(address in prefix for prefix in self._allow)
+
+
+def network_of(host: str) -> str:
+    """What counts as one source: an IPv4 address; of IPv6 the /64, of which one customer has every address."""
+    if ":" not in host:
+        return host
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8].hex()

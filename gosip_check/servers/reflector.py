@@ -1,9 +1,9 @@
-"""The far end that anybody can run: a STAMP reflector and a SIP mirror on one thread. Judges nothing, keeps no record.
+"""The far end that anybody can run: a STAMP reflector, and beside it a SIP mirror. Judges nothing, keeps no record.
 
     with Reflector.open(ReflectorOptions()) as reflector:
         reflector.serve(stop, say=print)
 
-Everything that decides about a packet is in `stamp_reflector` and `wire.sip_mirror`; here are sockets and the clock.
+Everything that decides about a packet is in `stamp_reflector` and `mirror`; here are sockets and the clock.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from typing import Self
 from gosip_check.servers import mirror_streams
 from gosip_check.servers.arrivals import UdpEnd
 from gosip_check.servers.limits import Limits, Prefix
-from gosip_check.servers.stamp_reflector import Answer, Arrival, Counters, StampReflector
-from gosip_check.wire import sip_mirror, stamp
-from gosip_check.wire.sip import WireError
+from gosip_check.servers.mirror import Mirror
+from gosip_check.servers.stamp_reflector import Counters, StampReflector
+from gosip_check.wire import stamp
 
 _AT_ONCE = 64
 "Packets read from one socket before the others have their turn."
@@ -58,9 +58,7 @@ class Reflector:
     _core: StampReflector
     _udp: dict[int, UdpEnd]
     _mirrors: dict[int, UdpEnd]
-    _streams: mirror_streams.MirrorStreams
-    mirrored: int = 0
-    not_mirrored: int = 0
+    _mirror: Mirror
     _epoll: select.epoll = field(default_factory=select.epoll)
 
     @classmethod
@@ -84,8 +82,8 @@ class Reflector:
         stamp_ports = [end.port for end in udp.values()]
         sip_ports = [end.port for end in mirrors.values()]
         core = StampReflector(limits, options.key, options.stateful)
-        reflector = cls(stamp_ports, sip_ports, core, udp, mirrors, mirror_streams.MirrorStreams(listening, limits))
-        for number in [*udp, *mirrors, *reflector._streams.numbers]:
+        reflector = cls(stamp_ports, sip_ports, core, udp, mirrors, Mirror(listening, options.allow))
+        for number in [*udp, *mirrors]:
             reflector._epoll.register(number, select.EPOLLIN)
         return reflector
 
@@ -100,7 +98,7 @@ class Reflector:
     def close(self) -> None:
         """Close every socket."""
         self._epoll.close()
-        self._streams.close()
+        self._mirror.close()
         for end in [*self._udp.values(), *self._mirrors.values()]:
             end.close()
 
@@ -114,27 +112,36 @@ class Reflector:
         """Packets that the kernel dropped because this process did not read them in time."""
         return sum(end.drops() for end in self._udp.values())
 
+    @property
+    def mirrored(self) -> int:
+        """SIP requests that were answered."""
+        return self._mirror.mirrored
+
+    @property
+    def not_mirrored(self) -> int:
+        """Datagrams that came to a port of SIP and were not."""
+        return self._mirror.not_mirrored + sum(end.too_long for end in self._mirrors.values())
+
     def serve(self, stop: threading.Event, say: Callable[[str], None] = lambda _: None) -> None:
-        """Answer until `stop` is set. `say` gets one line of counters a minute."""
+        """Answer until `stop` is set, once. `say` gets one line of counters a minute."""
+        if self._mirrors:
+            self._mirror.start()
         expire_s = time.monotonic() + _EXPIRE_EVERY_S
         say_s = time.monotonic() + _SAY_EVERY_S
         while not stop.is_set():
             now_s = time.monotonic()
             late_s = self._core.next_s
             sleep_s = _LONGEST_SLEEP_S if late_s is None else min(_LONGEST_SLEEP_S, max(0.0, late_s - now_s))
-            for number, event in self._epoll.poll(sleep_s):
+            for number, _ in self._epoll.poll(sleep_s):
                 if number in self._udp:
                     self._answer_packets(self._udp[number])
-                elif number in self._mirrors:
-                    self._answer_or_mirror(self._mirrors[number])
                 else:
-                    self._streams.ready(number, event, self._epoll, time.monotonic())
+                    self._answer_or_mirror(self._mirrors[number])
             self._answer_late()
             now_s = time.monotonic()
             if now_s >= expire_s:
                 self._core.kernel_drops = self.kernel_drops
                 self._core.expire(now_s)
-                self._streams.expire(self._epoll, now_s)
                 expire_s = now_s + _EXPIRE_EVERY_S
             if now_s >= say_s:
                 say(self.line())
@@ -145,9 +152,9 @@ class Reflector:
         c = self.counters
         return (
             f"received {c.received} answered {c.answered} sessions {self._core.sessions} "
-            f"limited {c.limited} not-allowed {c.not_allowed} unsigned {c.unsigned} short {c.too_short} "
+            f"limited {c.limited} not-allowed {c.not_allowed} unsigned {c.unsigned} old {c.old} short {c.too_short} "
             f"bad-source {c.bad_source} kernel-drops {self.kernel_drops} "
-            f"mirrored {self.mirrored + self._streams.mirrored} not-mirrored {self.not_mirrored}"
+            f"mirrored {self.mirrored} not-mirrored {self.not_mirrored}"
         )
 
     def _answer_packets(self, end: UdpEnd) -> None:
@@ -173,25 +180,11 @@ class Reflector:
             if packet is None:
                 return
             if packet[0][:1].isupper():
-                self._mirror(end, *packet)
+                self._mirror.hand_over(end, *packet, time.monotonic())
             else:
                 answer = self._core.receive(*packet, time.monotonic(), time.time_ns)
                 if answer is not None:
                     end.send(answer)
-
-    def _mirror(self, end: UdpEnd, data: bytes, arrival: Arrival) -> None:
-        source = self._core.limits.source(arrival.source[0], time.monotonic())
-        if not source.allowed or arrival.source[1] < 1024 or not source.bucket.take(time.monotonic()):
-            self.not_mirrored += 1
-            return
-        try:
-            octets = sip_mirror.answer(data, arrival.source)
-        except WireError:
-            octets = b""
-        if not octets or len(octets) > len(data):
-            self.not_mirrored += 1
-            return
-        self.mirrored += end.send(Answer(octets, arrival.tos & 0xFC, arrival))
 
 
 def _udp_end(undo: contextlib.ExitStack, address: str, port: int, marks: bool = False) -> UdpEnd:

@@ -3,11 +3,15 @@
 Made for the open internet: an answer is never longer than its request, short and unsigned packets get none, sources are
 limited, neither a well-known source port nor a reflector's packet is ever answered (it would be another server), and
 what is remembered is bounded. A session that sent once is remembered for a moment, so that made-up sources push out
-only each other; from its second packet on it is kept until it has been silent for a minute.
+only each other; from its second packet on it is kept until it has been silent for a minute. Only who has brought back
+what an answer told may ask for a late answer, which takes room for longer.
 """
 
+import hashlib
 import heapq
+import hmac
 import itertools
+import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +22,16 @@ from gosip_check.wire import stamp, stamp_tlv
 from gosip_check.wire.stamp import Request
 from gosip_check.wire.stamp_tlv import FarDrops, Seen, StampError
 
-_FIRST_USER_PORT = 1024
+FIRST_USER_PORT = 1024
 _NEW_SESSIONS = 8_192
 _KEPT_SESSIONS = 65_536
 _IDLE_S = 60.0
 _LONGEST_WAIT_S = 600.0
 _WAITING = 4_096
 _WAITING_PER_SOURCE = 64
+_OLDEST_SIGNED_NS = 86_400 * 10**9
+"""A signed packet that was sent longer ago, or so much later than now, by its own time is a recording or has a wrong
+clock. A clock that was set to the wrong time zone is off by 14 hours at most."""
 
 Place = tuple[str, int]
 "A source: address and port."
@@ -60,6 +67,7 @@ class Counters:
     answered: int = 0
     too_short: int = 0
     unsigned: int = 0
+    old: int = 0
     not_allowed: int = 0
     bad_source: int = 0
     limited: int = 0
@@ -92,6 +100,7 @@ class StampReflector:
     _kept: dict[tuple[Place, int], _Session] = field(default_factory=dict)
     _waiting: list[tuple[float, int, Request, Arrival, Source]] = field(default_factory=list)
     _tickets: "itertools.count[int]" = field(default_factory=itertools.count)
+    _secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def receive(self, data: bytes, arrival: Arrival, now_s: float, clock_ns: ClockNs) -> Answer | None:
         """The answer to one packet, None where it gets none, or none yet. `clock_ns` is read last of all, for T3."""
@@ -101,7 +110,7 @@ class StampReflector:
         if len(data) < stamp.UNAUTHENTICATED_OCTETS:
             counters.too_short += 1
             return None
-        if port < _FIRST_USER_PORT:
+        if port < FIRST_USER_PORT:
             counters.bad_source += 1
             return None
         source = self.limits.source(host, now_s)
@@ -120,10 +129,16 @@ class StampReflector:
         if request.is_answer:  # another reflector's: its port need not be a known one
             counters.bad_source += 1
             return None
+        if self.key is not None and not _is_of_today(request, arrival.received_ns):
+            counters.old += 1
+            return None
         wait_s = _asked_to_wait(request)
-        if wait_s is not None:
-            return self._keep_waiting(wait_s, request, arrival, source, now_s)
-        return self._answer(request, arrival, source, now_s, clock_ns)
+        if wait_s and self._may_wait(request, arrival, source):
+            source.waiting += 1
+            due_s = now_s + min(wait_s, _LONGEST_WAIT_S)
+            heapq.heappush(self._waiting, (due_s, next(self._tickets), request, arrival, source))
+            return None
+        return self._answer(request, arrival, source, now_s, clock_ns, refuses_to_wait=wait_s > 0)
 
     def due(self, now_s: float, clock_ns: ClockNs) -> Answer | None:
         """An answer whose sender asked to wait, once its time has come."""
@@ -150,13 +165,20 @@ class StampReflector:
                 del table[key]
 
     def _answer(
-        self, request: Request, arrival: Arrival, source: Source, now_s: float, clock_ns: ClockNs
-    ) -> Answer | None:
+        self,
+        request: Request,
+        arrival: Arrival,
+        source: Source,
+        now_s: float,
+        clock_ns: ClockNs,
+        refuses_to_wait: bool = False,
+    ) -> Answer:
         session = self._session(request, arrival, now_s)
         sequence = session.sequence if self.stateful else request.sequence
         session.sequence += 1
         if session.tlvs != request.tlvs or session.tos != arrival.tos or session.port != arrival.port:
-            seen = Seen(session.source_address, arrival.source[1], arrival.port, arrival.tos)
+            host, port = arrival.source
+            seen = Seen(session.source_address, port, arrival.port, arrival.tos, self._proof(host))
             drops = FarDrops(self.kernel_drops, source.refused)
             tlvs = stamp_tlv.answer_tlvs(request.tlvs, request.sequence, seen, drops, self.key)
             # Signed TLVs change with every packet, and drop counters must be fresh: those are not kept.
@@ -166,6 +188,8 @@ class StampReflector:
             session.answer_tos = _asked_tos(tlvs, arrival.tos)
         self.counters.answered += 1
         tlvs = session.answer
+        if refuses_to_wait:
+            tlvs = bytes([tlvs[0] | stamp_tlv.UNRECOGNIZED]) + tlvs[1:]
         data = request.reply(sequence, clock_ns(), arrival.received_ns, arrival.ttl, tlvs, self.key)
         return Answer(data, session.answer_tos, arrival)
 
@@ -186,25 +210,32 @@ class StampReflector:
         self._new[key] = session = _Session(_octets(arrival.source[0]), now_s)
         return session
 
-    def _keep_waiting(
-        self, wait_s: float, request: Request, arrival: Arrival, source: Source, now_s: float
-    ) -> Answer | None:
+    def _may_wait(self, request: Request, arrival: Arrival, source: Source) -> bool:
+        """A made-up address takes no room: nobody there has heard what must be brought back."""
         if len(self._waiting) >= _WAITING or source.waiting >= _WAITING_PER_SOURCE:
-            self.counters.limited += 1
-            source.refused += 1
-            return None
-        source.waiting += 1
-        due_s = now_s + min(wait_s, _LONGEST_WAIT_S)
-        heapq.heappush(self._waiting, (due_s, next(self._tickets), request, arrival, source))
-        return None
+            return False
+        proof = stamp_tlv.PROOF_HEADER + self._proof(arrival.source[0])
+        return hmac.compare_digest(request.tlvs[_WAIT_OCTETS : _WAIT_OCTETS + len(proof)], proof)
+
+    def _proof(self, host: str) -> bytes:
+        return hmac.digest(self._secret, host.encode(), hashlib.sha256)[: stamp_tlv.PROOF_OCTETS]
 
 
-def _asked_to_wait(request: Request) -> float | None:
+def _is_of_today(request: Request, received_ns: int) -> bool:
+    sent_ns = stamp.unix_ns(request.timestamp, request.error_estimate)
+    return sent_ns is not None and abs(received_ns - sent_ns) <= _OLDEST_SIGNED_NS
+
+
+_WAIT_OCTETS = 8
+"Of a whole Answer Later TLV."
+
+
+def _asked_to_wait(request: Request) -> float:
     """Seconds, where the first TLV asks for a late answer; any other place is not looked at, for speed."""
     tlvs = request.tlvs
-    if len(tlvs) >= 8 and tlvs[1] == stamp_tlv.ANSWER_LATER and tlvs[2:4] == b"\0\x04":
+    if len(tlvs) >= _WAIT_OCTETS and tlvs[1] == stamp_tlv.ANSWER_LATER and tlvs[2:4] == b"\0\x04":
         return int.from_bytes(tlvs[4:8], "big") / 1000
-    return None
+    return 0.0
 
 
 def _asked_tos(tlvs: bytes, received: int) -> int:

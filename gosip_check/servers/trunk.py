@@ -19,6 +19,7 @@ import dns.rrset
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
+from gosip_check.wire.sip_stream import take_from_stream
 
 FAULTS = {
     "one-site": "the SRV records name one site only, so there is nothing to move to",
@@ -148,7 +149,7 @@ def _unused_port(address: str) -> int:
 
 
 def _split_sip(buffer: bytes) -> tuple[bytes | None, bytes]:
-    message, rest = sip.take_from_stream(buffer)
+    message, rest = take_from_stream(buffer)
     return (None if message is None else message.raw), rest
 
 

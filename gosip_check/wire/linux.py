@@ -26,8 +26,8 @@ SO_EE_ORIGIN_ICMP6 = 3
 EXTENDED_ERR = struct.Struct("=IBBBBIHBB")
 "struct sock_extended_err, with what IP_RECVERR_RFC4884 puts into its ee_data."
 
-TCP_INFO = struct.Struct("=16xI80xI16xQ")
-"struct tcp_info: tcpi_snd_mss, tcpi_total_retrans, tcpi_bytes_acked."
+TCP_INFO = struct.Struct("=16xI16xI60xI16xQ")
+"struct tcp_info: tcpi_snd_mss, tcpi_retrans, tcpi_total_retrans, tcpi_bytes_acked."
 
 PKTINFO = struct.Struct("=I4s4s")
 "struct in_pktinfo: interface, local address, address in the header."

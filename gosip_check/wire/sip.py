@@ -2,8 +2,8 @@
 
 Reading is lenient and hides nothing: header fields keep their order and the name as it was written, `raw` keeps the
 bytes. Trunks and the boxes in front of them send what the grammar forbids, and a reader that refuses it would report a
-fault that calls do not have. Only what cannot be decided is refused, and then with `WireError`: if `parse`,
-`take_from_stream` or any property here raises anything else, that is a bug. Reading takes time linear in the input.
+fault that calls do not have. Only what cannot be decided is refused, and then with `WireError`: if `parse`
+or any property here raises anything else, that is a bug. Reading takes time linear in the input.
 
 Text is decoded as UTF-8, and what is not UTF-8 as Latin-1, one character for each byte. Control characters stay in the
 strings: whoever prints them cleans them.
@@ -31,7 +31,6 @@ from gosip_check.wire.sip_fields import (
 )
 
 __all__ = [
-    "MAX_STREAM_MESSAGE_BYTES",
     "Address",
     "CSeq",
     "Header",
@@ -40,15 +39,13 @@ __all__ = [
     "Response",
     "Via",
     "WireError",
+    "check_start_line",
+    "content_length",
     "options_request",
     "parse",
     "response",
     "split_list",
-    "take_from_stream",
 ]
-
-MAX_STREAM_MESSAGE_BYTES = 65535
-"""Longest message taken from a stream: the size that every implementation must handle (RFC 3261 18.1.1)."""
 
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 
@@ -149,29 +146,14 @@ def parse(datagram: bytes) -> Request | Response:
     return _message(head.lines[0], fields, body[:length], datagram)
 
 
-def take_from_stream(buffer: bytes) -> tuple[Request | Response | None, bytes]:
-    """The first whole message of a stream (TCP, TLS) and the bytes behind it; (None, bytes) while it is not whole.
+def check_start_line(line: bytes) -> None:
+    """WireError where the first line of a message, without its line end, is not SIP's."""
+    _start_line(line)
 
-    Framing is by Content-Length, which every message in a stream must carry (RFC 3261 18.3). Line breaks before a
-    message are dropped (7.5). WireError where the stream cannot be cut into messages any more: close it.
-    Every call reads the header fields anew; the limit on a message's size bounds what a trickle of octets can cost.
-    """
-    buffer = buffer.lstrip(b"\r\n")
-    head = _read_head(buffer, 0)
-    if len(head.lines) > 1:
-        _start_line(head.lines[0])  # what is not SIP is told at once, not when 64 KiB of it have come
-    if not head.complete:
-        _limit(len(buffer))
-        return None, buffer
-    fields = _decoded(head.lines[1:])
-    length = _content_length(fields)
-    if length is None:
-        raise WireError("no Content-Length: over TCP and TLS the end of the message is unknown (RFC 3261 18.3)")
-    end = head.end + length
-    _limit(end)
-    if len(buffer) < end:
-        return None, buffer
-    return _message(head.lines[0], fields, buffer[head.end : end], buffer[:end]), buffer[end:]
+
+def content_length(head: bytes) -> int | None:
+    """Octets of body that a head announces; None where it does not say. Raises WireError."""
+    return _content_length(_decoded(_read_head(head, 0).lines[1:]))
 
 
 def options_request(
@@ -340,11 +322,6 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-def _limit(size: int) -> None:
-    if size > MAX_STREAM_MESSAGE_BYTES:
-        raise WireError(f"a message of more than {MAX_STREAM_MESSAGE_BYTES} octets")
 
 
 def written(

@@ -20,15 +20,24 @@ LOCATION = 2
 CLASS_OF_SERVICE = 4
 HMAC = 8
 ANSWER_LATER = 240
-"Ours: answer this packet only after a time. Value: milliseconds, 4 octets. The answer carries it back."
+"""Ours: answer this packet only after a time. Value: milliseconds, 4 octets. The answer carries it back; flagged as
+not understood it comes at once, because the far end will not wait for this sender."""
 FAR_DROPS = 241
 """Ours: how many packets the far end itself lost. Value: 4 octets dropped by its kernel (all senders together),
 4 octets refused by its limits (this sender's address); zero when sent."""
+PROOF = 242
+"""Ours: shows that the sender gets what is sent to its address. Value: 8 octets, zero in the first packet; the answer
+holds what the next packet must bring back. A late answer is only given for it."""
+PROOF_OCTETS = 8
 
 # RFC 8972 5.3, sub-TLVs of Location
 SOURCE_ADDRESS = 7
 SOURCE_IPV4_ADDRESS = 8
 SOURCE_IPV6_ADDRESS = 9
+
+
+PROOF_HEADER = _TLV.pack(UNRECOGNIZED, PROOF, PROOF_OCTETS)
+"What a Proof TLV begins with, as senders send it."
 
 
 class StampError(ValueError):
@@ -108,6 +117,7 @@ class Seen(NamedTuple):
     source_port: int
     destination_port: int
     tos: int
+    proof: bytes = bytes(PROOF_OCTETS)
 
 
 class FarDrops(NamedTuple):
@@ -170,6 +180,8 @@ def answer_tlvs(tlvs: bytes, sequence: int, seen: Seen, drops: FarDrops, key: by
             answer[start:end] = _located(bytes(answer[start:end]), seen)
         elif kind == FAR_DROPS:
             answer[start:end] = bytes(drops)
+        elif kind == PROOF:
+            answer[start:end] = seen.proof
         else:
             understood = kind in (EXTRA_PADDING, HMAC, ANSWER_LATER)
         answer[at] = 0 if understood else UNRECOGNIZED
@@ -215,7 +227,7 @@ def _length_is_right(kind: int, length: int) -> bool:
     match kind:
         case _ if kind in (CLASS_OF_SERVICE, ANSWER_LATER):
             return length == 4
-        case _ if kind == FAR_DROPS:
+        case _ if kind in (FAR_DROPS, PROOF):
             return length == 8
         case _ if kind == HMAC:
             return length == HMAC_OCTETS

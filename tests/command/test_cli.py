@@ -90,7 +90,8 @@ def test_wrong_usage_is_a_sentence(arguments: tuple[str, ...], sentence: str) ->
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
 def test_a_start_loads_only_click(arguments: list[str]) -> None:
     script = (
-        "import sys; from gosip_check.__main__ import main\n"
+        "import os, sys; from gosip_check.__main__ import main\n"
+        "os._exit = sys.exit\n"
         f"sys.argv = ['gosip-check', *{arguments!r}]\n"
         "try: main()\n"
         "except SystemExit: pass\n"
@@ -108,7 +109,8 @@ def test_a_start_loads_only_click(arguments: list[str]) -> None:
 @pytest.mark.parametrize(("arguments", "code"), [(["run"], 2), (["--help"], 2), (["health", "--nagios"], 3)])
 def test_another_system_than_linux_is_refused_in_one_sentence(system: str, arguments: list[str], code: int) -> None:
     script = (
-        "import sys; from gosip_check.__main__ import main\n"
+        "import os, sys; from gosip_check.__main__ import main\n"
+        "os._exit = sys.exit\n"
         f"sys.platform, sys.argv = {system!r}, ['gosip-check', *{arguments!r}]\n"
         "main()"
     )

@@ -1,10 +1,12 @@
-"""Something on the way takes TCP 5061 in the servers' name: the kernel redirects it to a program of the room's own."""
+"""Something on the way takes SIP, or a management port, in the servers' name: the kernel redirects it to a program of
+the room's own.
+"""
 
 import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from .site import Lab
 from .tool import facts_of, run_tool, verdict_of
 
 SIGNALLING = ("firewall.signalling", "firewall.signalling-every-target")
-OTHERS = ("media.*", "edge.*", "nat.*", "host.*", "firewall.rtp", "gateway.management", "gateway.ntp")
+OTHERS = ("media.*", "edge.*", "host.*", "firewall.rtp")
+OTHERS_OVER_TCP = (*OTHERS, "nat.*", "gateway.management", "gateway.ntp")
 ROOMS = {"cpe": ("to-lan", "192.168.1.1"), "isp": ("to-cpe", "192.88.99.1")}
 
 KAMAILIO = """#!KAMAILIO
@@ -27,6 +30,7 @@ log_stderror=yes
 children=1
 tcp_children=1
 listen=tcp:{address}:5061
+listen=udp:{address}:5060
 loadmodule "sl.so"
 loadmodule "pv.so"
 request_route {{
@@ -61,14 +65,14 @@ table ip state {
 """
 
 
-def _run(lab: Lab) -> dict[str, Any]:
-    skip = [word for group in OTHERS for word in ("--skip", group)]
-    return run_tool(lab, "run", "--checklist", "go-gateway", *skip)
+def _run(lab: Lab, checklist: str = "go-gateway", others: Sequence[str] = OTHERS_OVER_TCP) -> dict[str, Any]:
+    skip = [word for group in others for word in ("--skip", group)]
+    return run_tool(lab, "run", "--checklist", checklist, *skip)
 
 
-def _redirect(lab: Lab, room: str) -> str:
+def _redirect(lab: Lab, room: str, what: str = "tcp dport 5061 redirect") -> str:
     interface, address = ROOMS[room]
-    lab.nft(room, divert(f'iifname "{interface}" tcp dport 5061 redirect'))
+    lab.nft(room, divert(f'iifname "{interface}" {what}'))
     lab.flush()
     return address
 
@@ -122,6 +126,37 @@ def test_a_sip_server_in_between_passes_nothing(lab: Lab, room: str, tmp_path: P
     assert f"at or before {place}" in alg["reason"], alg
     assert facts_of(report, "sip_rewriting")["culprit"] == place
     assert verdict_of(report, "health.latency")["outcome"] in ("skipped", "unknown")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_sip_server_in_between_passes_nothing_over_udp(fresh: Lab, room: str, tmp_path: Path) -> None:
+    fresh.enter("all-silent")
+    with _kamailio(fresh, room, tmp_path):
+        place = _redirect(fresh, room, "udp dport 5060 redirect")
+        report = _run(fresh, "go-native", (*OTHERS, "nat.binding-lifetime"))
+    for name in SIGNALLING:
+        verdict = verdict_of(report, name)
+        assert verdict["outcome"] == "unknown", verdict
+        assert f"at or before {place}" in verdict["reason"], verdict
+    alg = verdict_of(report, "alg.absent")
+    assert alg["outcome"] == "fail", alg
+    assert facts_of(report, "sip_rewriting")["culprit"] == place
+    assert verdict_of(report, "firewall.large-sip")["outcome"] == "unknown"
+    assert facts_of(report, "nat")["seen_by"] == []
+    assert verdict_of(report, "health.latency")["outcome"] in ("skipped", "unknown")
+
+
+def test_a_management_port_that_the_edge_takes_itself_is_not_open(fresh: Lab) -> None:
+    """Port 22 of the provider ends at the edge's own program; port 443 goes where it should."""
+    fresh.enter("ready")
+    with _program(fresh, "cpe", ACCEPTS_AND_SAYS_NOTHING):
+        place = _redirect(fresh, "cpe", "tcp dport 22 redirect to :5061")
+        report = _run(fresh, others=(*OTHERS, "firewall.*", "alg.*", "nat.*", "gateway.ntp", "gateway.path-mtu"))
+    verdict = verdict_of(report, "gateway.management")
+    assert verdict["outcome"] == "unknown", verdict
+    assert f"40.130.246.217:22 was accepted by something at or before {place}" in verdict["reason"]
+    results = [place["result"] for place in facts_of(report, "management")["places"]]
+    assert results == ["stand-in", "open", "stand-in", "open"]
 
 
 def test_what_accepts_and_says_nothing_is_not_taken_for_the_server(lab: Lab) -> None:

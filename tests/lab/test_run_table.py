@@ -12,7 +12,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,12 +68,6 @@ UNDECIDED_WHERE_HOPS_RATION = {
     "alg.absent",
 }
 "Each of these once passed or failed where hops are generous and was unknown where they ration: docs/lab.md."
-FALSE_TODAY: Mapping[tuple[str, str], set[str]] = {
-    # Over TCP the first of two servers spends the quotes, and for the second the edge is blamed, now and then.
-    (state, "go-gateway"): {"firewall.signalling-every-target"}
-    for state in ("all-silent", "site-2-cut", "site-2-silent")
-}
-"State and product -> verdicts that are false where hops ration, so nothing is asserted of them: faults of the tool."
 
 
 def _signalling(outcome: str) -> dict[str, str]:
@@ -262,18 +256,16 @@ def _assert_says(said: Said, expected: Product) -> None:
         assert words in reasons[id_], told
 
 
-def _assert_not_false(said: Said, expected: Product, known_false: Container[str]) -> None:
+def _assert_not_false(said: Said, expected: Product) -> None:
     """Where hops ration, what is listed may be undecided; a verdict that is given is the true one."""
     code, report = said
     outcomes, reasons, told = _read(report)
     for id_, true in _true_of(report, expected).items():
-        if id_ in known_false:
-            continue
         assert outcomes[id_] == true or (outcomes[id_] == UNKNOWN and id_ in UNDECIDED_WHERE_HOPS_RATION), told
         if outcomes[id_] == true and id_ in expected.reasons:
             assert expected.reasons[id_] in reasons[id_], told
     assert report["outcome"] == OUTCOMES[code]
-    assert known_false or code in (expected.exit_code or INCONCLUSIVE, INCONCLUSIVE), told
+    assert code in (expected.exit_code or INCONCLUSIVE, INCONCLUSIVE), told
 
 
 def _true_of(report: dict[str, Any], expected: Product) -> dict[str, str]:
@@ -316,8 +308,8 @@ def test_run_says_what_is_true(state: str, record_property: Callable[[str, objec
     record_property("run table", "\n".join([state, *(_line(name, said) for name, said in runs.items())]))
     _assert_says(runs["native"], row.native)
     _assert_says(runs["gateway"], row.gateway)
-    _assert_not_false(runs["native, hops ration"], row.native, FALSE_TODAY.get((state, "go-native"), ()))
-    _assert_not_false(runs["gateway, hops ration"], row.gateway, FALSE_TODAY.get((state, "go-gateway"), ()))
+    _assert_not_false(runs["native, hops ration"], row.native)
+    _assert_not_false(runs["gateway, hops ration"], row.gateway)
     assert compared[0].returncode == row.sipsak[0]
     assert row.sipsak[1] in compared[0].stdout + compared[0].stderr
 

@@ -16,6 +16,7 @@ import dns.rrset
 
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
 from gosip_check.wire import sip
+from gosip_check.wire.sip_stream import take_from_stream
 
 DnsAnswers = dns.message.Message | bytes | Iterable[dns.message.Message | bytes] | None
 """A message, raw bytes, several of them, or silence."""
@@ -88,7 +89,7 @@ Handle = Callable[[sip.Request, Peer], Answers]
 
 
 def split_sip(buffer: bytes) -> tuple[bytes | None, bytes]:
-    message, rest = sip.take_from_stream(buffer)
+    message, rest = take_from_stream(buffer)
     return (None if message is None else message.raw), rest
 
 

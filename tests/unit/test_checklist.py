@@ -1,10 +1,11 @@
 """Checklists: the shipped ones load, and every way of being wrong gets its own sentence."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from gosip_check.checklist import load, load_file, parse, shipped
+from gosip_check.checklist import EXPLAINING, load, load_file, parse, shipped
 from gosip_check.tomlfile import LARGEST_FILE, TomlError
 
 HEAD = """
@@ -284,3 +285,13 @@ def test_the_two_products_as_the_guide_has_them() -> None:
         assert trunk.networks == ["217.22.184.0/24", "217.22.185.0/24"]
         assert trunk.rtp_ports == (1024, 65535)
         assert (trunk.codec, trunk.reregistration_s, trunk.kbps_per_channel) == ("PCMA", 295, 100)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_requirement_explains_itself_in_short_sentences(name: str) -> None:
+    for requirement in load(name).requirements:
+        for field in EXPLAINING:
+            text = getattr(requirement, field)
+            assert text, f"{requirement.id}: {field}"
+            too_long = [part for part in re.split(r"(?<=[.:])\s+", text) if len(part.split()) > 20]
+            assert too_long == [], f"{requirement.id}: {field}"

@@ -12,6 +12,7 @@ from tests.graph import PACKAGE, arrows, circles, files, imports, module_of
 MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "values": set(),
+    "scarce": set(),
     "wire": {"wire"},
     "servers": {"servers", "wire"},
     "probes": {"probes", "wire", "records", "folders", "tomlfile"},
@@ -31,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"report", "records"},
     "rejudge": {"judge", "links", "probes", "records", "settle"},
     "signing": {"records"},
+    "kept": {"folders", "records", "report"},
     "vetting": {"checklist", "form", "records", "rejudge", "report", "servers", "signing"},
     "cores": set(),
     "fleet": set(),
@@ -44,10 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "form",
         "health",
         "judge",
+        "kept",
         "probes",
         "recommend",
         "records",
         "rejudge",
+        "remedies",
         "report",
         "run",
         "servers",
@@ -59,8 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
-# What every layer may import; it imports none.
-FOR_ALL = {"values"}
+# What every layer may import; they import none.
+FOR_ALL = {"scarce", "values"}
 
 # Room of probes/ -> the rooms that it may use. Every room may use those of EVERYWHERE.
 EVERYWHERE = {"probe", "secret", "net"}
@@ -84,7 +88,7 @@ MAY_USE: dict[str, set[str]] = {
 
 # Room of probes/ -> its doors: the files that other rooms may import. A room that is not here is a file, or has none.
 DOORS: dict[str, set[str]] = {
-    "net": {"flow", "icmp", "interfaces", "ping", "segments", "sockets"},
+    "net": {"flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"hops", "quotes", "stand_in", "syns"},
     "host": {"interface"},

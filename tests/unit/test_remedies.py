@@ -2,9 +2,10 @@
 
 import pytest
 
+from gosip_check.checklist import load
 from gosip_check.probes.alg.signature import AlgFamily
 from gosip_check.records import Equipment, Form
-from gosip_check.remedies import AND_AGAIN, find, remedies, with_remedy
+from gosip_check.remedies import AND_AGAIN, find, fixes, remedies, with_remedy
 from tests.unit.records import measurement, verdict
 
 
@@ -18,6 +19,12 @@ def test_about_thirty_devices_each_with_source_date_and_confidence() -> None:
         assert all(word == word.lower() for word in remedy.match)
         assert set(remedy.families) <= {str(family) for family in AlgFamily}
         assert ("(unconfirmed)" in remedy.words) == (remedy.confidence == "unconfirmed")
+
+
+def test_every_remedy_has_a_name_of_its_own_and_fixes_what_there_is() -> None:
+    requirements = [requirement.id for requirement in load("go-native").requirements]
+    assert set(fixes()) <= set(requirements)
+    assert len({remedy.id for remedy in remedies()} | set(requirements)) == len(remedies()) + len(requirements)
 
 
 def test_every_family_has_devices() -> None:

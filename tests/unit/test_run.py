@@ -1,6 +1,9 @@
 """Order, sharing, needs and what goes wrong in a probe: a run with probes of the test's own."""
 
+import errno
+import os
 import queue
+import resource
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +23,7 @@ from gosip_check.records import (
     Verdict,
 )
 from gosip_check.run import Observer, select
+from gosip_check.scarce import has_descriptors
 from tests.unit.own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
 from tests.unit.records import expectation
 
@@ -128,6 +132,54 @@ def test_a_bug_in_a_probe_is_told_judged_unknown_and_stops_nothing(probes: Put) 
     assert failure.kind is FailureKind.BUG
     assert "KeyError: 'missing' (buggy, line " in failure.message
     assert report.outcome is Readiness.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "too few files at once"),
+        (MemoryError(), "too little memory"),
+        (RuntimeError("can't start new thread"), "too few threads"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/stat"), "does not show /proc/stat"),
+    ],
+    ids=["descriptors", "memory", "threads", "/proc"],
+)
+def test_what_this_machine_has_too_little_of_is_neither_a_bug_nor_the_site(
+    probes: Put, error: Exception, words: str
+) -> None:
+    def scarce(options: Options, context: Context) -> Facts:
+        try:
+            raise error
+        except Exception as first:
+            raise KeyError("as a library hides it") from first
+
+    probes(make("a", scarce), make("b"))
+    report = go(plan(asks("a"), asks("b")))
+    assert outcomes(report) == {"a": Outcome.UNKNOWN, "b": Outcome.PASS}
+    failure = next(m.failure for m in report.measurements if m.probe == "a")
+    assert failure is not None
+    assert (failure.kind, words in failure.message) == (FailureKind.UNSUPPORTED, True)
+
+
+def test_no_probe_begins_where_too_few_descriptors_are_left(probes: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosip_check.run.has_descriptors", lambda wanted: False)
+    probes(make("a"))
+    report = go(plan(asks("a")))
+    assert report.verdicts[0].reason == (
+        "This machine lets the program open too few files at once; `ulimit -n 256` allows more."
+    )
+
+
+def test_descriptors_are_counted_by_opening_them() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 20, hard))
+    try:
+        assert has_descriptors(10)
+        assert not has_descriptors(30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

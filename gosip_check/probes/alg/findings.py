@@ -15,7 +15,6 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.quotes import Fate
 from gosip_check.probes.path.stand_in import StandIn
-from gosip_check.probes.sip.exchange import Exchange
 from gosip_check.wire import bait
 from gosip_check.wire.rewriting import Change
 
@@ -81,12 +80,13 @@ def is_translated(test: ViaTest) -> bool:
     return test.seen_from is not None and test.seen_from[0] != test.local[0]
 
 
-def from_stand_in(server: Server, who: StandIn, nearer: Exchange) -> Finding:
-    """nearer: what came of an OPTIONS over a connection that cannot reach further than whoever accepts it."""
-    device = f"Something {who.place} accepts connections to {server.address}:{server.port} in the server's name"
-    if nearer.result != "answered":
+def from_stand_in(server: Server, who: StandIn, *, answers_sip: bool) -> Finding:
+    """answers_sip: an OPTIONS was answered that could not reach further than whoever stands in for the server."""
+    there = f"{server.address}:{server.port} in the server's name"
+    if not answers_sip:
+        device = f"Something {who.place} accepts connections to {there}"
         return Finding("early answer", None, f"{device}. What it does to SIP could not be seen.")
-    sentence = f"{device} and answers OPTIONS that cannot travel further: a SIP ALG or proxy."
+    sentence = f"Something {who.place} answers OPTIONS to {there}, which cannot travel further: a SIP ALG or proxy."
     return Finding("early answer", True, sentence, AlgKind.PROXY, AlgFamily.PROXY, who.hop, bait.OPTIONS)
 
 
@@ -196,7 +196,10 @@ def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answere
 
 
 def _dropped(walk: Walk, path: hops.Facts) -> Finding | None:
-    """A kind of request that never gets through, while OPTIONS to the same port and the same bytes elsewhere do."""
+    """A kind of request that never gets through, while OPTIONS to the same port and the same bytes elsewhere do.
+
+    Undecided where the trap was sent and its silence says nothing; None where there was nothing to send it to.
+    """
     elsewhere = {(sighting.message, sighting.ttl) for sighting in walk.elsewhere if sighting.fate is Fate.PASSED}
     for lost in walk.sightings:
         is_lost = lost.fate is Fate.DROPPED and lost.message != bait.OPTIONS
@@ -214,6 +217,10 @@ def _dropped(walk: Walk, path: hops.Facts) -> Finding | None:
         family = AlgFamily.NETFILTER if is_trap else None
         culprit = last.hop if last else path.edge_name()
         return Finding("drops", True, sentence, AlgKind.DROPS, family, culprit, lost.message)
+    if any(trap.message == bait.TRAP and trap.fate is Fate.UNDECIDED for trap in walk.sightings):
+        return Finding(
+            "drops", None, "Whether something drops SIP that it cannot read was not seen: hops answer too seldom."
+        )
     return None
 
 

@@ -17,9 +17,10 @@ from typing import Literal
 from gosip_check.probes import far_end
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.wire import bait, sip, sip_mirror
+from gosip_check.wire import bait, sip_mirror
 from gosip_check.wire.rewriting import Change, compare
 from gosip_check.wire.sip import WireError
+from gosip_check.wire.sip_stream import MessageStream
 
 UNRELATED_PORT = 15060
 "A port of the mirror that no ALG knows as SIP's."
@@ -91,13 +92,13 @@ def _ask_over_tcp(context: Context, address: str, domain: str, port: int) -> Mir
             asked = replace(asked, local=(asked.local[0], sockets.local_address(sock)[1]))
             request = _request(domain, bait.INVITE, asked.local).replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
             sock.sendall(request)
-            buffer = b""
+            stream = MessageStream()
             while chunk := sockets.receive(context, sock, until_s):
-                buffer += chunk
-                message, _ = sip.take_from_stream(buffer)
-                answered = _read(asked, request, message.raw) if message else None
-                if answered is not None:
-                    return answered
+                stream.feed(chunk)
+                while message := stream.take():
+                    answered = _read(asked, request, message.raw)
+                    if answered is not None:
+                        return answered
     except (ProbeFailed, WireError, OSError):
         context.check()
     return asked

@@ -138,12 +138,14 @@ def _quoted(options: Options, context: Context, walked: Walk, tests: Sequence[Vi
 
 
 def _stood_in(options: Options, context: Context, servers: Sequence[Server]) -> list[Finding]:
-    """Of the first server in whose name something accepts connections: is SIP answered there, too?"""
-    for server in servers if options.transport == "tcp" else []:
+    """Of the first server in whose name something answers: over TCP, is it SIP that is answered there?"""
+    for server in servers:
         if who := stand_in_of(context, server):
+            if options.transport == "udp":
+                return [from_stand_in(server, who, answers_sip=True)]
             with context.turn(server.address):
                 nearer = ask_over_tcp(context, options.domain, server, ttl=who.ttl)
-            return [from_stand_in(server, who, nearer)]
+            return [from_stand_in(server, who, answers_sip=nearer.result == "answered")]
     return []
 
 

@@ -14,7 +14,7 @@ from gosip_check.probes import probe
 from gosip_check.probes.dns.names import address_of
 from gosip_check.probes.edge.access import EdgeAccess, read_access
 from gosip_check.probes.edge.tables import TABLES, Walked, busy_pct, memory_used_pct
-from gosip_check.probes.net import interfaces, sockets
+from gosip_check.probes.net import interfaces, peers, sockets
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import FailureKind
 
@@ -84,7 +84,7 @@ def measure(options: Options, context: Context) -> Facts:
 def _address(host: str, context: Context) -> str:
     """Raises ProbeFailed where a name has none, or where nothing beyond this machine may be asked."""
     if context.link.is_loopback:
-        sockets.refuse_elsewhere(host)
+        peers.refuse_elsewhere(host)
     try:
         return str(ip_address(host))
     except ValueError:

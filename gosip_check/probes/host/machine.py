@@ -18,8 +18,9 @@ class Options(probe.Options, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """clock_error_ms: the most by which the clock may be off, by a time server of the checklist where one tells, else
-    by what disciplines the clock; None when nobody knows.
+    """clock_error_ms: by how much the clock is off. Nobody knows it to the millisecond, so it is None and `between` has
+    its bounds: by a time server of the checklist where one tells, else by what the kernel was told. None without
+    bounds: nobody knows anything.
     """
 
     system: str
@@ -29,6 +30,7 @@ class Facts(probe.Facts, frozen=True):
     memory_available_mb: int
     memory_used_pct: float
     clock_error_ms: float | None
+    between: dict[str, tuple[float | None, float | None]] = {}
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -49,7 +51,8 @@ def measure(options: Options, context: Context) -> Facts:
         memory_total_mb=memory.total // mebibyte,
         memory_available_mb=memory.available // mebibyte,
         memory_used_pct=memory.percent,
-        clock_error_ms=clock.max_error_ms,
+        clock_error_ms=None,
+        between={} if clock.bounds_ms is None else {"clock_error_ms": clock.bounds_ms},
         evidence={
             "cpu_pct": f"{cpu_pct:.0f} % of {count} processor(s) in use over {_CPU_SAMPLE_S:g} s.",
             "memory_used_pct": f"{memory.percent:.0f} % in use, {memory.available // mebibyte} MiB available.",
@@ -60,18 +63,22 @@ def measure(options: Options, context: Context) -> Facts:
 
 @dataclass(frozen=True)
 class Clock:
-    """What the kernel knows about its clock's error; `max_error_ms` is None where it knows nothing."""
+    """By how much the clock is off, at least and at most; `bounds_ms` is None where nothing is known."""
 
-    max_error_ms: float | None
+    bounds_ms: tuple[float, float] | None
     words: str
 
 
 def _clock(context: Context) -> Clock:
-    """A time server has the last word: a kernel that was told the wrong time is as sure of it as of the right one."""
+    """A time server has the last word: a kernel that was given the wrong time is as sure of it as of the right one."""
     asked = context.facts_of(ntp.Facts)
     if asked is not None and asked.error_ms is not None and asked.offset_ms is not None:
-        words = f"The clock is {abs(asked.offset_ms):.0f} ms off, at most {asked.error_ms:.0f} ms, by a time server."
-        return Clock(asked.error_ms, words)
+        offset_ms, most_ms = abs(asked.offset_ms), asked.error_ms
+        least_ms = max(0.0, offset_ms - (most_ms - offset_ms))  # the rest is what the server and the way may add
+        words = (
+            f"The clock is {offset_ms:.0f} ms off by a time server: at least {least_ms:.0f}, at most {most_ms:.0f} ms."
+        )
+        return Clock((least_ms, most_ms), words)
     return kernel_clock()
 
 
@@ -94,13 +101,13 @@ _STA_UNSYNC = 0x0040
 
 def kernel_clock() -> Clock:
     """Ask the Linux kernel, which NTP clients keep informed (adjtimex(2) with modes 0 only reads)."""
-    undisciplined = "Nothing disciplines this clock, so its error is not known; switch on NTP to know it."
+    not_set = "Nothing sets this clock, so its error is not known; switch on NTP to know it."
     timex = _Timex()
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     if state < 0 or timex.status & _STA_UNSYNC:
-        return Clock(None, undisciplined)
-    max_error_ms = timex.maxerror / 1000
-    return Clock(max_error_ms, f"The clock is disciplined and at most {max_error_ms:.0f} ms off.")
+        return Clock(None, not_set)
+    most_ms = timex.maxerror / 1000
+    return Clock((0.0, most_ms), f"This clock is set by a time service, and at most {most_ms:.0f} ms off.")
 
 
 PROBE = Probe("host", Options, Facts, measure, uses=("ntp",), local=True)

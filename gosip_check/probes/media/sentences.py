@@ -36,9 +36,10 @@ def cannot_use_reflector(reflector: Reflector, unusable: str | None) -> str:
     if unusable is not None:
         return f"Something at {reflector} answers, but not as a STAMP or TWAMP Light reflector does: {unusable}."
     key = "need a key (--reflector-key-file)" if reflector.key is None else "have another key"
+    clock = "" if reflector.key is None else " A clock here that is a day off keeps it silent too."
     return (
         f"The reflector at {reflector} did not answer. It may be down, refuse this site or {key}, or the firewall may "
-        f"not let UDP port {reflector.port} out; which of them cannot be seen from here."
+        f"not let UDP port {reflector.port} out; which of them cannot be seen from here.{clock}"
     )
 
 

@@ -26,10 +26,11 @@ from gosip_check.probes.nat import mapping
 from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
-from gosip_check.wire.stamp_tlv import ANSWER_LATER, StampError, Tlv
+from gosip_check.wire.stamp_tlv import ANSWER_LATER, PROOF, PROOF_OCTETS, StampError, Tlv
 
 WAITS_S = (30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 330.0)
 PLAIN_WAITS_S = (5.0, 6.0)
@@ -149,7 +150,7 @@ class _Guard:
 def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[float]) -> Lifetimes:
     """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
     ssid, key = secrets.randbelow(65535) + 1, reflector.key
-    octets = stamp.AUTHENTICATED_OCTETS + 28 if key else 52
+    octets = stamp.AUTHENTICATED_OCTETS + 40 if key else 64
     answered: dict[float, bool] = {}
     understood: bool | None = None
     with ExitStack() as opened:
@@ -160,7 +161,7 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
         socks = {wait: fresh_flow() for wait in waits_s}
         asked_s: dict[float, float] = {}
         for wait, sock in socks.items():
-            _send(sock, ssid, octets, [Tlv(ANSWER_LATER, bytes(4))], key, 0)
+            _send(sock, ssid, octets, [Tlv(ANSWER_LATER, bytes(4)), Tlv(PROOF, bytes(PROOF_OCTETS))], key, 0)
             prompt = _replies(context, sock, key, time.monotonic() + _PROMPT_WITHIN_S)
             if not prompt:
                 continue
@@ -169,9 +170,10 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
                 return Lifetimes([], [], False)
             answered[wait] = False
             late = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
+            proof = Tlv(PROOF, (prompt[0][0].tlv(PROOF) or b"")[:PROOF_OCTETS].ljust(PROOF_OCTETS, b"\0"))
             asked_s[wait] = time.monotonic()
             for number in range(_COPIES):
-                _send(sock, ssid, octets, [late], key, number + 1)
+                _send(sock, ssid, octets, [late, proof], key, number + 1)
                 context.wait(_APART_S)
         longest_s = max(answered, default=0.0)
         guard = _Guard(context, fresh_flow(), key)
@@ -230,7 +232,7 @@ def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Fac
     if options.transport != "udp":
         tcp = "Signalling is TCP here, and says nothing of UDP bindings, so how long one lives is not known. "
         return _facts(None, f"{why}{tcp}{_HELP}")
-    servers = servers_inside(context, options.networks)
+    servers = without_stand_ins(context, servers_inside(context, options.networks))
     before, later, local = [], [], ""
     if servers:
         local = sockets.source_address(context.link, servers[0].address)
@@ -321,6 +323,6 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
-    after=("srv", "path"),
+    after=("srv", "path", "stand_in"),
     deadline_s=480.0,
 )

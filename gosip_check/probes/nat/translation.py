@@ -12,7 +12,7 @@ from gosip_check.probes.nat import mapping
 from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.stand_in import stand_in_of
+from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import FailureKind
@@ -53,6 +53,7 @@ def measure(options: Options, context: Context) -> Facts:
     servers = servers_inside(context, options.networks)
     path = context.facts_of(hops.Facts)
     towards = servers[0].address if servers else path.destination if path else None
+    servers = without_stand_ins(context, servers)
     if towards is None:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address of the provider to send to.")
     local_address = sockets.source_address(context.link, towards)
@@ -64,8 +65,6 @@ def measure(options: Options, context: Context) -> Facts:
             local_port = sockets.local_address(sock)[1]
             seen_by = mapping.ask(context, sock, options.domain, servers)
     for server in servers if options.transport == "tcp" else []:
-        if stand_in_of(context, server):
-            continue
         exchange = ask_over_tcp(context, options.domain, server)
         if exchange.received and exchange.rport:
             seen_by = [SeenBy(server=server.address, address=exchange.received, port=exchange.rport)]

@@ -75,8 +75,10 @@ class Carrier:
         """How often it changed since the interface is there; None where it is not, or where nobody counts."""
         try:
             return self._file.read_text()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError:  # no descriptor is left, say: nothing is known, so nothing has changed
+            return getattr(self, "_changes", None)
 
 
 def _is_beside(address: str, here: list[IPv4Interface | IPv6Interface]) -> bool:

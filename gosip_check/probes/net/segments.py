@@ -28,7 +28,21 @@ def segments(sock: socket.socket) -> Segments:
     """Read from the kernel (tcp(7), struct tcp_info). Raises ProbeFailed(unsupported) where it does not say."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, linux.TCP_INFO.size)
-        segment, resent, acked = linux.TCP_INFO.unpack(info)
+        segment, _, resent, acked = linux.TCP_INFO.unpack(info)
         return Segments(segment, resent, acked, sock.getsockopt(socket.IPPROTO_IP, linux.IP_MTU))
     except (OSError, struct.error) as error:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "This system does not say what a connection has sent.") from error
+
+
+def kept_back(sock: socket.socket) -> bool:
+    """Did this machine itself keep back what a connection sent again, as its own firewall does with `drop`?
+
+    Linux counts each copy that it tries to send (tcpi_total_retrans), and apart from that those on their way that it
+    could send (tcpi_retrans). The first SYN is not counted: before the second one, after a second, this is False.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, linux.TCP_INFO.size)
+        _, on_the_way, tried, _ = linux.TCP_INFO.unpack(info)
+    except (OSError, struct.error):
+        return False
+    return bool(tried) and not on_the_way

@@ -5,7 +5,7 @@ leaves the way to the routing table, and IP_UNICAST_IF does so for TCP. No privi
 
 Every socket asks for extended errors (`IP_RECVERR`, ip(7)), which needs no privilege: an ICMP error then arrives with
 its sender, type, code and the quoted part of our own packet. An error without one is of this machine itself, and says
-nothing of the site.
+nothing of the site. One that quotes a datagram to somebody to whom this socket sent none is not believed.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
 
-from gosip_check.probes.net import icmp, interfaces, route
+from gosip_check.probes.net import icmp, interfaces, route, segments
 from gosip_check.probes.net.icmp import IcmpError
+from gosip_check.probes.net.peers import LinkSocket, LoopbackSocket
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import FailureKind, Link
 from gosip_check.wire import linux
@@ -69,25 +69,6 @@ Arrivals = tuple[socket.socket, list[Datagram], list[IcmpError]]
 "A socket, the datagrams that came on it and the ICMP errors about what it sent."
 
 
-class _LoopbackSocket(socket.socket):
-    """Refuses every destination but this machine, before the kernel is asked: nothing of a demo leaves it.
-
-    The kernel would refuse most: not where it routes loopback addresses (`route_localnet`), nor another family.
-    """
-
-    def connect(self, address: Any, /) -> None:
-        refuse_elsewhere(address[0])
-        super().connect(address)
-
-    def connect_ex(self, address: Any, /) -> int:
-        refuse_elsewhere(address[0])
-        return super().connect_ex(address)
-
-    def sendto(self, *args: Any) -> int:
-        refuse_elsewhere(args[-1][0])
-        return super().sendto(*args)
-
-
 class ConnectFailed(ProbeFailed):
     """A TCP connection did not come about. `icmp` is the error that ended it, None for a reset or silence."""
 
@@ -99,18 +80,6 @@ class ConnectFailed(ProbeFailed):
 def family_of(address: str) -> socket.AddressFamily:
     """AF_INET or AF_INET6. Raises ValueError for anything but an IP address literal."""
     return socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-
-
-def refuse_elsewhere(host: str) -> None:
-    """For what may use the loopback only. Raises ProbeFailed(unsupported) for an address beyond it, and for any name:
-    looking one up would ask a resolver.
-    """
-    try:
-        is_here = ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        is_here = False
-    if not is_here:
-        raise ProbeFailed(FailureKind.UNSUPPORTED, f"{host} was not asked: over the loopback only this machine is.")
 
 
 def udp_socket(
@@ -153,14 +122,38 @@ def tcp_connect(
 
     Raises ConnectFailed: refused (a reset, or ICMP port unreachable), prohibited, unreachable, timeout.
     """
-    sock = _open(context.link, family_of(address), socket.SOCK_STREAM)
+    sock = begin_connecting(context.link, address, port, ttl=ttl, segment=segment)
     try:
-        sock.bind((_source(context.link, sock.family), 0))
+        if not wait_ready(context, [sock], time.monotonic() + timeout_s, select.POLLOUT):
+            peer = f"{address}:{port}/TCP"
+            if segments.kept_back(sock):
+                own = OSError(errno.EPERM, "nothing left it, as where its own firewall drops what it sends")
+                raise local_trouble(own, f"connecting to {peer}")
+            raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer within {timeout_s:g} s.")
+        check_connected(sock, address, port)
+    except ProbeFailed:
+        sock.close()
+        raise
+    return sock
+
+
+def begin_connecting(
+    link: Link, address: str, port: int, *, ttl: int | None = None, segment: int | None = None
+) -> socket.socket:
+    """A non-blocking TCP socket whose SYN has left; it is over when `wait_ready` with POLLOUT names it.
+
+    Raises ProbeFailed when this machine cannot send.
+    """
+    sock = _open(link, family_of(address), socket.SOCK_STREAM)
+    try:
+        sock.bind((_source(link, sock.family), 0))
         if ttl is not None:
             limit_ttl(sock, ttl)
         if segment is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
-        _connect(sock, context, address, port, timeout_s)
+        code = sock.connect_ex(_sockaddr(address, port))
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
     except OSError as error:
         sock.close()
         raise local_trouble(error, f"connecting to {address}:{port}/TCP") from error
@@ -168,6 +161,24 @@ def tcp_connect(
         sock.close()
         raise
     return sock
+
+
+def check_connected(sock: socket.socket, address: str, port: int) -> None:
+    """Raises ConnectFailed where the connection came to nothing, ProbeFailed where this machine is why."""
+    peer = f"{address}:{port}/TCP"
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    for error, is_own in reversed(_errors(sock)):
+        if not is_own:
+            raise ConnectFailed(error.kind, f"{error.sender} answered the connection to {peer}: {error.name}.", error)
+        # its neighbour does not answer ARP, or its own firewall rejects
+        code = errno.EHOSTUNREACH if error.kind is FailureKind.UNREACHABLE else errno.EPERM
+        raise local_trouble(OSError(code, error.name), f"connecting to {peer}")
+    if code in (errno.ECONNREFUSED, errno.ECONNRESET):
+        raise ConnectFailed(FailureKind.REFUSED, f"{peer} answered with a reset.")
+    if code == errno.ETIMEDOUT:
+        raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer.")
+    if code:
+        raise local_trouble(OSError(code, os.strerror(code)), f"connecting to {peer}")
 
 
 def local_address(sock: socket.socket) -> tuple[str, int]:
@@ -249,7 +260,13 @@ def receive(context: Context, sock: socket.socket, until_s: float) -> bytes | No
 
 
 def wait_readable(context: Context, socks: Iterable[socket.socket], until_s: float) -> list[socket.socket]:
-    """The sockets that have data or an ICMP error, as soon as one has; empty once time.monotonic() reaches `until_s`.
+    """The sockets that have data or an ICMP error: `wait_ready`."""
+    return wait_ready(context, socks, until_s, select.POLLIN)
+
+
+def wait_ready(context: Context, socks: Iterable[socket.socket], until_s: float, event: int) -> list[socket.socket]:
+    """The sockets that are ready for POLLIN or POLLOUT or have an error, as soon as one is; empty once
+    time.monotonic() reaches `until_s`.
 
     After that time it still names what waits at that moment: a loop around it needs an end of its own, or `arrivals`.
     Raises ProbeFailed(interrupted) when the run is stopped.
@@ -257,7 +274,7 @@ def wait_readable(context: Context, socks: Iterable[socket.socket], until_s: flo
     poll = select.poll()
     by_number = {sock.fileno(): sock for sock in socks}
     for number in by_number:
-        poll.register(number, select.POLLIN)  # POLLERR, the error queue, is always reported
+        poll.register(number, event)  # POLLERR, the error queue, is always reported
     while True:
         context.check()
         left_s = until_s - time.monotonic()
@@ -311,6 +328,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
     """The ICMP errors that wait, and of each whether this machine itself sent it about a packet to somebody else."""
     errors: list[tuple[IcmpError, bool]] = []
     is_here = functools.cache(interfaces.is_this_machine)
+    is_ours = sock.may_have_sent if isinstance(sock, LinkSocket) else bool
     for _ in range(_MOST_AT_ONCE):
         try:
             quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
@@ -319,7 +337,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
         for level, kind, value in ancillary:
             if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
                 error = icmp.parse_error(value, quoted)
-                if error is not None:
+                if error is not None and is_ours(towards):
                     is_answer = error.is_time_exceeded or error.sender == towards[0]
                     errors.append((error, not is_answer and is_here(error.sender)))
     return errors
@@ -354,8 +372,8 @@ def _ask_for_icmp_errors(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR_RFC4884, 1)
 
 
-def _class_for(link: Link) -> type[socket.socket]:
-    return _LoopbackSocket if link.is_loopback else socket.socket
+def _class_for(link: Link) -> type[LinkSocket]:
+    return LoopbackSocket if link.is_loopback else LinkSocket
 
 
 def _source(link: Link, family: socket.AddressFamily) -> str:
@@ -370,29 +388,3 @@ def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int,
     if not scope:
         return address, port
     return host, port, 0, int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
-
-
-def _connect(sock: socket.socket, context: Context, address: str, port: int, timeout_s: float) -> None:
-    until_s = time.monotonic() + timeout_s
-    peer = f"{address}:{port}/TCP"
-    code = sock.connect_ex(_sockaddr(address, port))
-    if code not in (0, errno.EINPROGRESS):
-        raise OSError(code, os.strerror(code))
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
-    while not poll.poll(_STOP_LATENCY_S * 1000):
-        context.check()
-        if time.monotonic() > until_s:
-            raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer within {timeout_s:g} s.")
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    for error, is_own in reversed(_errors(sock)):
-        if is_own:  # its neighbour does not answer ARP, or its own firewall rejects
-            code = errno.EHOSTUNREACH if error.kind is FailureKind.UNREACHABLE else errno.EPERM
-            raise OSError(code, error.name)
-        raise ConnectFailed(error.kind, f"{error.sender} answered the connection to {peer}: {error.name}.", error)
-    if code in (errno.ECONNREFUSED, errno.ECONNRESET):
-        raise ConnectFailed(FailureKind.REFUSED, f"{peer} answered with a reset.")
-    if code == errno.ETIMEDOUT:
-        raise ConnectFailed(FailureKind.TIMEOUT, f"{peer} did not answer.")
-    if code:
-        raise OSError(code, os.strerror(code))

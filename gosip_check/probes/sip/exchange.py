@@ -53,8 +53,8 @@ Result = Literal[
 ]
 """silent: nothing came. dropped: nothing came, and the site's edge is why. closed: a TCP connection was accepted and
 ended without an answer. foreign: an answer to our request from another address than the server's. other-port: the same
-from another port of its address. stand-in: something on the way took the connection in the server's name, and what
-came is its own, or may be. unsent: this machine has no way to that address, or does not let it be used. The
+from another port of its address. stand-in: something on the way answers in the server's name, and what came is its
+own, or may be. unsent: this machine has no way to that address, or does not let it be used. The
 others say what came instead of an answer."""
 
 

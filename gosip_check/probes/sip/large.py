@@ -11,6 +11,7 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip.exchange import options as options_request
 from gosip_check.probes.sip.transactions import Transaction, run
@@ -60,6 +61,9 @@ def measure(options: Options, context: Context) -> Facts:
     servers = servers_inside(context, options.networks)
     if not servers:
         raise ProbeFailed(FailureKind.UNREACHABLE, "DNS gave no address of the provider to send to.")
+    servers = without_stand_ins(context, servers)
+    if not servers:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "Something on the way answers in the name of every server.")
     facts = None
     for server in servers:
         context.say(f"Large SIP messages to {server.address}")
@@ -155,5 +159,5 @@ PROBE = Probe(
     Facts,
     measure,
     subject=lambda options: f"large SIP messages over {options.transport.upper()} to {options.domain}",
-    after=("srv", "path"),
+    after=("srv", "path", "stand_in"),
 )

@@ -5,20 +5,20 @@ the provider's or the network's. Lost there while controls get through: the edge
 which cannot have reached the server was forged on the way.
 """
 
-import random
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.quotes import STRIKES, Fate, Trial, sip_shot, try_shots
-from gosip_check.probes.path.syns import CONTROL_PORTS, first_quoted, syn
+from gosip_check.probes.path.quotes import Control, Fate, Shot, Trial, sip_shot, syn_shot, try_shots
+from gosip_check.probes.path.syns import CONTROL_PORTS, first_quoted
 from gosip_check.probes.probe import Context
 from gosip_check.wire import bait
 
-_BUDGET_S = 10.0
+_BUDGET_S = 25.0
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,48 @@ _UNDECIDED = Departure("undecided")
 
 
 def over_udp(context: Context, path: hops.Facts, domain: str, servers: Sequence[Server]) -> list[Departure]:
-    """Of each server. Takes a second where hops quote freely, up to 12 where they ration."""
-    beyond = path.beyond_the_edge()
-    if not beyond or path.control_port is None:
+    """Of each server. Takes a second where hops quote freely, up to 30 where they ration."""
+    if path.control_port is None:
         return [_UNDECIDED for _ in servers]
-    control_port, until_s = path.control_port, time.monotonic() + _BUDGET_S
-    nearer = [hop.ttl for hop in path.hops if hop.ttl < beyond[0].ttl]
+    control_port = path.control_port
+    return _departures(
+        context,
+        path,
+        servers,
+        lambda server, ttl: sip_shot(server.address, server.port, domain, bait.OPTIONS, ttl),
+        lambda shot: hops.control(shot.address, shot.ttl, control_port),
+    )
 
-    def trials(towards: Sequence[tuple[Server, int]]) -> list[Trial]:
-        shots = [sip_shot(server.address, server.port, domain, bait.OPTIONS, ttl) for server, ttl in towards]
-        return try_shots(context, shots, lambda shot: hops.control(shot.address, shot.ttl, control_port), until_s)
+
+def over_tcp(context: Context, path: hops.Facts, servers: Sequence[Server]) -> list[Departure]:
+    """Of each server. Takes a second when the SYN is seen or reset, up to 30 when it is lost."""
+    ports = itertools.cycle(CONTROL_PORTS)
+    return _departures(
+        context,
+        path,
+        servers,
+        lambda server, ttl: syn_shot(server.address, server.port, ttl),
+        lambda shot: syn_shot(shot.address, next(ports), shot.ttl),
+    )
+
+
+def _departures(
+    context: Context,
+    path: hops.Facts,
+    servers: Sequence[Server],
+    shot: Callable[[Server, int], Shot],
+    control: Control,
+) -> list[Departure]:
+    beyond = path.beyond_the_edge()
+    if not beyond:
+        return [_UNDECIDED for _ in servers]
+    until_s = time.monotonic() + _BUDGET_S
+    ttl = beyond[0].ttl
+    nearer = [hop.ttl for hop in path.hops if hop.ttl < ttl]
+    trials = try_shots(context, [shot(server, ttl) for server in servers], control, until_s)
+    dropped = [server for server, trial in zip(servers, trials, strict=True) if trial.fate is Fate.DROPPED]
+    before = try_shots(context, [shot(server, ttl) for server in dropped for ttl in nearer], control, until_s)
+    seen = {trial.shot.address: trial.answered_by for trial in before if trial.fate is Fate.PASSED}
 
     def departure(server: Server, trial: Trial) -> Departure:
         hop = trial.answered_by
@@ -69,48 +101,15 @@ def over_udp(context: Context, path: hops.Facts, domain: str, servers: Sequence[
             case Fate.REFUSED:
                 return Departure("left" if hop == server.address else "rejected", hop)
             case Fate.DROPPED:
-                seen = [t for t in trials([(server, ttl) for ttl in nearer]) if t.fate is Fate.PASSED]
-                return Departure("dropped", seen[-1].answered_by if seen else None)
+                return Departure("dropped", seen.get(server.address))
+            case Fate.RESET if _dies_at(context, path, server, ttl):
+                return Departure("forged reset", str(ttl))
         return _UNDECIDED
 
-    behind = trials([(server, beyond[0].ttl) for server in servers])
-    return [departure(server, trial) for server, trial in zip(servers, behind, strict=True)]
+    return [departure(server, trial) for server, trial in zip(servers, trials, strict=True)]
 
 
-def over_tcp(context: Context, path: hops.Facts, server: Server) -> Departure:
-    """Of one server. Takes a second when the SYN is seen or reset, some 8 when it is lost."""
-    beyond = path.beyond_the_edge()
-    if not beyond:
-        return _UNDECIDED
-    address, ttl, strikes = server.address, beyond[0].ttl, 0
-    control_ports: Sequence[int] = CONTROL_PORTS
-    until_s = time.monotonic() + _BUDGET_S
-    while time.monotonic() < until_s:
-        came, sender = syn(context, address, server.port, ttl)
-        if came == "time exceeded":
-            return Departure("left", sender)
-        if came == "reset":
-            deeper = max(hop.ttl for hop in path.hops)  # a way one hop shorter would bring the SYN to the server itself
-            certain = ttl + 1 < deeper or first_quoted(context, address, CONTROL_PORTS, ttl)[1] == "time exceeded"
-            return Departure("forged reset", str(ttl)) if certain else _UNDECIDED
-        if came == "rejected":
-            return Departure("left" if sender == address else "rejected", sender)
-        if came == "connected":
-            return _UNDECIDED
-        control_port, vouched, _ = first_quoted(context, address, control_ports, ttl)
-        if vouched != "time exceeded":
-            return _UNDECIDED
-        control_ports = (control_port,)
-        strikes += 1
-        if strikes == STRIKES:
-            return Departure("dropped", _last_to_see(context, path, server, ttl))
-        context.wait(random.uniform(0.05, 0.3))
-    return _UNDECIDED
-
-
-def _last_to_see(context: Context, path: hops.Facts, server: Server, ttl: int) -> str | None:
-    for hop in reversed([hop for hop in path.hops if hop.ttl < ttl]):
-        came, sender = syn(context, server.address, server.port, hop.ttl)
-        if came == "time exceeded":
-            return sender
-    return None
+def _dies_at(context: Context, path: hops.Facts, server: Server, ttl: int) -> bool:
+    """A SYN with this TTL cannot reach the server, not even on a way that is one hop shorter."""
+    deeper = max(hop.ttl for hop in path.hops)
+    return ttl + 1 < deeper or first_quoted(context, server.address, CONTROL_PORTS, ttl)[1] == "time exceeded"

@@ -176,7 +176,7 @@ def _with_departures(options: Options, context: Context, servers: list[ServerFac
     if options.transport == "udp":
         departures = leaving.over_udp(context, path, options.domain, to_follow)
     else:
-        departures = side_by_side(lambda server: leaving.over_tcp(context, path, server), to_follow)
+        departures = leaving.over_tcp(context, path, to_follow)
     servers = list(servers)
     for index, departure in zip(missing, departures, strict=True):
         servers[index] = replace(servers[index], first=_with_departure(servers[index].first, departure))
@@ -195,20 +195,35 @@ def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchang
 
 
 def _with_stand_ins(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
-    """The same servers; of one whose connections something else accepts, what can be said of the server itself."""
+    """The same servers; of one in whose name something else answers, what can be said of the server itself."""
 
     def seen_through(each: ServerFacts) -> ServerFacts:
-        who = stand_in_of(context, each.server) if options.transport == "tcp" else None
-        if who is None or each.first.result not in _OVER_A_CONNECTION:
+        who = stand_in_of(context, each.server)
+        if who is None or each.first.result not in _WHAT_A_STAND_IN_MAY_SAY:
             return each
-        with context.turn(each.address):
-            nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
-        return replace(each, first=_with_stand_in(each.first, nearer, who))
+        if options.transport == "udp":
+            first = _answered_by(each.first, who)
+        else:
+            with context.turn(each.address):
+                nearer = ask_over_tcp(context, options.domain, each.server, each.first.speaks == "sip", ttl=who.ttl)
+            first = _with_stand_in(each.first, nearer, who)
+        return replace(each, first=first, rtts_ms=each.rtts_ms if first.result == "answered" else [])
 
     return side_by_side(seen_through, servers)
 
 
-_OVER_A_CONNECTION: set[Result] = {"answered", "closed", "silent", "malformed"}
+def _answered_by(exchange: Exchange, who: StandIn) -> Exchange:
+    """Over UDP, where `who` answered an OPTIONS that could not reach the server."""
+    if exchange.result == "silent":
+        return exchange
+    if exchange.result == "malformed":
+        detail = f"{exchange.detail}: something {who.place} answers in the server's name"
+        return replace(exchange, detail=detail, culprit=who.hop)
+    detail = f"{exchange.detail}, but a device {who.place} answers in the server's name; the server itself is not seen"
+    return replace(exchange, result="stand-in", detail=detail, culprit=who.hop)
+
+
+_WHAT_A_STAND_IN_MAY_SAY: set[Result] = {"answered", "closed", "silent", "malformed", "other-port"}
 
 
 def _with_stand_in(exchange: Exchange, nearer: Exchange, who: StandIn) -> Exchange:

@@ -20,6 +20,7 @@ from gosip_check.records import FailureKind
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
 from gosip_check.wire.sip_head import described, head_of
+from gosip_check.wire.sip_stream import MessageStream
 from gosip_check.wire.transaction import ClientTransaction
 
 CONNECT_TIMEOUT_S = 4.0
@@ -72,11 +73,11 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
     started_s = time.monotonic()
     until_s = started_s + ANSWER_TIMEOUT_S
     transaction = ClientTransaction(request, started_s, reliable=True)
-    buffer = b""
+    stream = MessageStream()
     try:
         sock.sendall(request)
         while True:
-            message, buffer = sip.take_from_stream(buffer)
+            message = stream.take()
             if message is not None:
                 response = transaction.receive(message.raw)
                 if response is not None and response.status >= 200:
@@ -85,12 +86,12 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
             chunk = sockets.receive(context, sock, until_s)
             if not chunk:
                 break
-            buffer += chunk
+            stream.feed(chunk)
         ending = _broken_off(chunk)
-        if buffer:
-            ending = Exchange("malformed", f"its answer broke off after {len(buffer)} octets", culprit=address)
+        if stream.rest:
+            ending = Exchange("malformed", f"its answer broke off after {len(stream.rest)} octets", culprit=address)
     except WireError as error:
-        ending = Exchange("malformed", described(buffer, error), culprit=address)
+        ending = Exchange("malformed", described(stream.rest, error), culprit=address)
     except ssl.SSLError as error:
         ending = Exchange("closed", f"accepted the connection and {why(error)}")
     except ConnectionResetError:
@@ -98,7 +99,7 @@ def exchange_on_stream(context: Context, sock: socket.socket, request: bytes, ad
     except OSError as error:
         ending = Exchange("closed", f"accepted the connection, which then broke: {error.strerror or error}")
     with contextlib.suppress(WireError):
-        unfinished = _unfinished(buffer, transaction)
+        unfinished = _unfinished(stream.rest, transaction)
         if unfinished is not None:
             return unfinished
     if transaction.provisional is not None:  # no final response, and yet the way there and back is open

@@ -1,7 +1,7 @@
 """TLS handshakes with SIP servers, described in plain words. Nothing that a server shows is verified or called good.
 
-A handshake that fails although the server speaks TLS is looked at once more, with what the server seems to need, only
-to say what that is.
+What is offered is what a careful device offers today: TLS 1.2 and later (RFC 8996). A handshake that fails although the
+server speaks TLS is looked at once more, with what the server seems to need, only to say what that is.
 """
 
 import contextlib
@@ -32,7 +32,8 @@ _REFUSALS = {
 }
 "What OpenSSL here does not put up with, in words."
 
-_WORTH_ANOTHER_LOOK = ("'handshake failure'", "'bad certificate'", "(RFC 5746)")
+_TOO_OLD = ("too old", "'protocol version'")
+_WORTH_ANOTHER_LOOK = ("'handshake failure'", "'bad certificate'", "too short", "(RFC 5746)", *_TOO_OLD)
 "What may be the doing of a demand that can be named."
 
 _OLD_RENEGOTIATION = 0x4
@@ -52,7 +53,7 @@ def handshake(context: Context, sock: socket.socket, name: str) -> ssl.SSLSocket
     try:
         with contextlib.ExitStack() as opened:
             secured = opened.enter_context(
-                _settings().wrap_socket(sock, server_hostname=_sni(name), do_handshake_on_connect=False)
+                _careful().wrap_socket(sock, server_hostname=_sni(name), do_handshake_on_connect=False)
             )
             while True:
                 try:
@@ -95,8 +96,8 @@ def named(context: Context, server: Server, failed: Exchange) -> Exchange:
         flight, version = _look_again(context, server)
         if demands_certificate(flight):
             failed = _and(failed, "it demands a certificate of the client, which a trunk device must then have")
-        elif version and "RFC 5746" in failed.detail:
-            failed = _and(failed, f"with that allowed, it agrees to {version}")
+        elif version:
+            failed = _and(failed, f"with all allowed that is old or weak, it agrees to {version}")
     context.check()
     return failed
 
@@ -106,9 +107,8 @@ def _and(failed: Exchange, words: str) -> Exchange:
 
 
 def _look_again(context: Context, server: Server) -> tuple[bytes, str | None]:
-    """What the server sent in a handshake that allows the old renegotiation, and the version where it succeeded."""
-    settings = _settings()
-    settings.options |= _OLD_RENEGOTIATION
+    """What the server sent where all is allowed that this OpenSSL can, and what was agreed where that succeeded."""
+    settings = _anything()
     came, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = settings.wrap_bio(came, to_send, server_hostname=_sni(server.name))
     flight = b""
@@ -127,14 +127,23 @@ def _look_again(context: Context, server: Server) -> tuple[bytes, str | None]:
             except ssl.SSLError:
                 return flight, None
             else:
-                return flight, tls.version()
+                return flight, f"{tls.version()} with {(tls.cipher() or ('no cipher',))[0]}"
 
 
-def _settings() -> ssl.SSLContext:
-    """Describe old servers too, where this OpenSSL still can."""
+def _careful() -> ssl.SSLContext:
+    """As OpenSSL is by default on this machine, but for a minimum of its own."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.check_hostname = False
     settings.verify_mode = ssl.CERT_NONE
+    settings.minimum_version = ssl.TLSVersion.TLSv1_2
+    settings.set_ciphers("DEFAULT")
+    return settings
+
+
+def _anything() -> ssl.SSLContext:
+    """Describe old servers too, where this OpenSSL still can."""
+    settings = _careful()
+    settings.options |= _OLD_RENEGOTIATION
     with contextlib.suppress(ValueError, ssl.SSLError):
         settings.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with contextlib.suppress(ssl.SSLError):

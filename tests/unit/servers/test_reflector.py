@@ -16,6 +16,7 @@ from gosip_check.servers.limits import Limits
 from gosip_check.servers.reflector import Reflector, ReflectorOptions
 from gosip_check.servers.stamp_reflector import Arrival, StampReflector
 from gosip_check.wire import sip, sip_mirror, stamp, stamp_tlv
+from gosip_check.wire.sip_stream import take_from_stream
 from gosip_check.wire.stamp_tlv import Tlv
 
 KEY = b"0123456789abcdef"
@@ -133,23 +134,55 @@ def test_the_mapping_the_marking_and_the_port_are_told(client: socket.socket) ->
 
 def test_only_signed_packets_are_answered_when_there_is_a_key(client: socket.socket) -> None:
     signed = sender(length=222, tlvs=[Tlv(4, bytes(4))], key=KEY)
+    now_ns = time.time_ns()
     with reflecting(key=KEY) as reflector:
-        client.sendto(sender(length=222).fill(0, 0), ("127.0.0.1", reflector.stamp_ports[0]))
+        client.sendto(sender(length=222).fill(0, now_ns), ("127.0.0.1", reflector.stamp_ports[0]))
         client.sendto(
-            sender(length=222, key=b"another key of ours").fill(0, 0), ("127.0.0.1", reflector.stamp_ports[0])
+            sender(length=222, key=b"another key of ours").fill(0, now_ns), ("127.0.0.1", reflector.stamp_ports[0])
         )
-        reply = stamp.parse_reply(exchange(client, bytes(signed.fill(3, 0)), reflector.stamp_ports[0]), KEY)
+        reply = stamp.parse_reply(exchange(client, bytes(signed.fill(3, now_ns)), reflector.stamp_ports[0]), KEY)
     assert reply.sender_sequence == 3
     assert reply.tlv(4) is not None
     assert reflector.counters.unsigned == 2
 
 
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("late_s", "answered"), [(0, True), (14 * 3600, True), (-14 * 3600, True), (2 * DAY_S, False), (-2 * DAY_S, False)]
+)
+def test_a_signed_packet_is_answered_on_its_own_day(late_s: int, answered: bool) -> None:
+    """A recording is worth nothing the day after; a clock in the wrong time zone is off by 14 hours at most."""
+    packet = bytes(sender(length=222, key=KEY).fill(0, time.time_ns() - late_s * 10**9))
+    reflector = core(key=KEY)
+    assert (reflector.receive(packet, arrival(), 0.0, time.time_ns) is not None) == answered
+    assert reflector.counters.old == (not answered)
+
+
+def test_without_a_key_any_time_is_answered() -> None:
+    assert core().receive(bytes(sender().fill(0, 0)), arrival(), 0.0, time.time_ns) is not None
+
+
+def later(wait_ms: int, proof: bytes = bytes(8)) -> list[Tlv]:
+    return [Tlv(stamp_tlv.ANSWER_LATER, wait_ms.to_bytes(4, "big")), Tlv(stamp_tlv.PROOF, proof)]
+
+
+def proven(reflector: StampReflector, host: str = "192.0.2.1") -> bytes:
+    answer = reflector.receive(bytes(sender(length=64, tlvs=later(0)).fill(0, 0)), arrival(host), 0.0, time.time_ns)
+    assert answer is not None
+    return stamp.parse_reply(answer.data).tlv(stamp_tlv.PROOF) or b""
+
+
 @pytest.mark.waits
 def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> None:
-    late = sender(length=52, tlvs=[Tlv(stamp_tlv.ANSWER_LATER, (300).to_bytes(4, "big"))])
     with reflecting() as reflector:
-        client.sendto(late.fill(1, time.time_ns()), ("127.0.0.1", reflector.stamp_ports[0]))
-        prompt = stamp.parse_reply(exchange(client, bytes(sender().fill(2, time.time_ns())), reflector.stamp_ports[0]))
+        port = reflector.stamp_ports[0]
+        ask = sender(length=64, tlvs=later(0))
+        proof = stamp.parse_reply(exchange(client, bytes(ask.fill(0, time.time_ns())), port)).tlv(stamp_tlv.PROOF)
+        late = sender(length=64, tlvs=later(300, proof or b""))
+        client.sendto(late.fill(1, time.time_ns()), ("127.0.0.1", port))
+        prompt = stamp.parse_reply(exchange(client, bytes(sender().fill(2, time.time_ns())), port))
         reply = stamp.parse_reply(client.recv(4096))
     assert prompt.sender_sequence == 2
     assert reply.sender_sequence == 1
@@ -157,6 +190,37 @@ def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> Non
     assert reply.sent_ns is not None
     assert reply.received_ns is not None
     assert reply.sent_ns - reply.received_ns >= 300_000_000
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "signed"])
+def test_who_has_proven_nothing_is_answered_at_once_and_hears_so(key: bytes | None) -> None:
+    reflector = core(key=key)
+    for tlvs in (later(1000), later(1000, b"invented"), later(1000)[:1]):
+        packet = bytes(sender(length=212, tlvs=tlvs, key=key).fill(0, time.time_ns()))
+        answer = reflector.receive(packet, arrival(), 0.0, time.time_ns)
+        assert answer is not None
+        reply = stamp.parse_reply(answer.data, key)
+        assert [tlv.flags for tlv in reply.tlvs if tlv.type == stamp_tlv.ANSWER_LATER] == [stamp_tlv.UNRECOGNIZED]
+    assert reflector.next_s is None
+
+
+def test_the_proof_of_one_address_is_none_of_another_nor_of_another_reflector() -> None:
+    reflector, other = core(), core()
+    proofs = {proven(reflector), proven(reflector, "192.0.2.2"), proven(other)}
+    assert len(proofs) == 3
+    assert proven(reflector) in proofs
+    packet = bytes(sender(length=64, tlvs=later(1000, proven(reflector, "192.0.2.2"))).fill(0, 0))
+    assert reflector.receive(packet, arrival(), 0.0, time.time_ns) is not None
+
+
+def test_made_up_sources_leave_room_for_late_answers() -> None:
+    reflector = core()
+    packet = bytes(sender(length=64, tlvs=later(600_000)).fill(0, 0))
+    for number in range(10_000):
+        reflector.receive(packet, arrival(f"10.0.{number >> 8}.{number & 255}"), 0.0, time.time_ns)
+    honest = bytes(sender(length=64, tlvs=later(1000, proven(reflector))).fill(1, 0))
+    assert reflector.receive(honest, arrival(), 0.0, time.time_ns) is None
+    assert reflector.next_s == 1.0
 
 
 def test_short_packets_and_well_known_source_ports_get_no_answer() -> None:
@@ -236,10 +300,11 @@ def test_made_up_sources_push_out_each_other_but_no_session_that_speaks() -> Non
 
 def test_waiting_answers_are_bounded_per_source() -> None:
     reflector = core()
-    packet = bytes(sender(length=52, tlvs=[Tlv(stamp_tlv.ANSWER_LATER, (1000).to_bytes(4, "big"))]).fill(0, 0))
-    for number in range(100):
-        reflector.receive(packet, arrival(port=2000 + number), 0.0, time.time_ns)
-    assert reflector.counters.limited == 36
+    packet = bytes(sender(length=64, tlvs=later(1000, proven(reflector))).fill(0, 0))
+    at_once = [
+        reflector.receive(packet, arrival(port=2000 + number), 0.0, time.time_ns) is not None for number in range(100)
+    ]
+    assert at_once == [False] * 64 + [True] * 36
     answers = 0
     while reflector.due(2.0, time.time_ns):
         answers += 1
@@ -319,7 +384,7 @@ def test_the_mirror_works_over_tcp_in_pieces_and_needs_no_padding() -> None:
         data = b""
         answers: list[bytes] = []
         while len(answers) < 2:
-            message, data = sip.take_from_stream(data)
+            message, data = take_from_stream(data)
             if message is None:
                 data += sock.recv(4096)
             else:

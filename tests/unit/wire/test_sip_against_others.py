@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.wire.sip import Message, Request, Response, options_request, parse, response, take_from_stream
+from gosip_check.wire.sip import Message, Request, Response, options_request, parse, response
+from gosip_check.wire.sip_stream import take_from_stream
 from gosip_check.wire.transaction import ClientTransaction
 
 pytestmark = pytest.mark.waits

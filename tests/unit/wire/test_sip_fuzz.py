@@ -5,7 +5,8 @@ import contextlib
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gosip_check.wire.sip import Message, Request, Response, WireError, parse, response, split_list, take_from_stream
+from gosip_check.wire.sip import Message, Request, Response, WireError, parse, response, split_list
+from gosip_check.wire.sip_stream import take_from_stream
 
 VALID = [
     b"OPTIONS sip:192.0.2.1 SIP/2.0\r\n"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gosip_check.wire.sip import Address, CSeq, Message, Request, Response, Via, parse, take_from_stream
+from gosip_check.wire.sip import Address, CSeq, Message, Request, Response, Via, parse
+from gosip_check.wire.sip_stream import take_from_stream
 from tests.unit.wire.torture import BINARY, LONG, OTHERS, VALID, first_refusal
 
 BRANCH: dict[str, str | None] = {"branch": "z9hG4bKplain"}

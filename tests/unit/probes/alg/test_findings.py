@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gosip_check.probes.alg import findings
-from gosip_check.probes.alg.findings import Finding, from_answers, from_quotes
+from gosip_check.probes.alg.findings import Finding, from_answers, from_quotes, from_stand_in
 from gosip_check.probes.alg.quoted import Sighting, Walk
 from gosip_check.probes.alg.signature import AlgFamily, AlgKind, family_of, kind_of_changes
 from gosip_check.probes.alg.via_pair import ViaForm, ViaTest
@@ -13,6 +13,7 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.hops import Hop
 from gosip_check.probes.path.quotes import Fate
+from gosip_check.probes.path.stand_in import StandIn
 from gosip_check.wire import bait, sip
 from gosip_check.wire.rewriting import Change, compare
 
@@ -109,6 +110,20 @@ def test_a_lost_register_is_proof_only_where_the_same_octets_pass_elsewhere() ->
     assert _proof(from_quotes(Walk(lost, [elsewhere]), PATH)).kind is AlgKind.DROPS
     assert _by_method(from_quotes(Walk(lost, []), PATH)) == {"quotes": None}
     assert _by_method(from_quotes(Walk(lost, [_lost(bait.REGISTER, 2)]), PATH)) == {"quotes": None}
+
+
+@pytest.mark.parametrize(
+    ("trap", "found"),
+    [
+        (_seen(bait.TRAP, 2), {"quotes": False}),
+        (_lost(bait.TRAP, 2, Fate.UNDECIDED), {"drops": None, "quotes": False}),  # as where hops ration their quotes
+    ],
+    ids=["seen", "not seen"],
+)
+def test_a_trap_whose_silence_says_nothing_is_no_clean_look(trap: Sighting, found: dict[str, bool | None]) -> None:
+    findings = from_quotes(Walk([*_clean(), trap], []), PATH)
+    assert _by_method(findings) == found
+    assert all(finding.needed for finding in findings)
 
 
 def test_lost_options_alone_are_a_firewall_and_no_alg() -> None:
@@ -265,6 +280,14 @@ def test_an_answer_at_another_port_than_the_server_sent_it_to_was_diverted() -> 
     assert _proof(from_answers(answers)).kind is AlgKind.DIVERTS
     unaware = _answer("other-port", None, arrived_at=5060, rport=False)
     assert True not in _by_method(from_answers([unaware])).values()
+
+
+@pytest.mark.parametrize(("answers_sip", "found"), [(True, True), (False, None)])
+def test_who_stands_in_is_an_alg_only_where_it_answers_sip(answers_sip: bool, found: bool | None) -> None:
+    who = StandIn(address=SERVER.address, port=SERVER.port, ttl=1, hop=EDGE)
+    finding = from_stand_in(SERVER, who, answers_sip=answers_sip)
+    assert (finding.method, finding.found, finding.culprit) == ("early answer", found, EDGE if found else None)
+    assert f"at or before {EDGE}" in finding.sentence
 
 
 def test_silence_decides_nothing() -> None:

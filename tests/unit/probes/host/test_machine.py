@@ -8,10 +8,13 @@ from typing import Any
 import psutil
 import pytest
 
-from gosip_check.probes.host import machine
+from gosip_check.checklist import load
+from gosip_check.judge import judge
+from gosip_check.probes.host import machine, ntp
 from gosip_check.probes.host.machine import Clock, Options, kernel_clock, measure
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.records import FailureKind, Link
+from gosip_check.records import FailureKind, Link, Outcome
+from tests.unit.records import measurement
 
 CONTEXT = Context(Link("Internet-1"))
 
@@ -34,12 +37,13 @@ def test_the_first_reading_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(psutil, "cpu_percent", lambda: next(readings))
     monkeypatch.setattr(psutil, "cpu_count", lambda: None)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(machine, "kernel_clock", lambda: Clock(12.5, "The clock is right."))
+    monkeypatch.setattr(machine, "kernel_clock", lambda: Clock((0.0, 12.5), "The clock is right."))
     monkeypatch.setattr(Context, "wait", lambda self, seconds: waits.append(seconds))
     facts = measure(Options(), CONTEXT)
     assert waits == [1.0]
     assert (facts.cpu_pct, facts.cpu_count, facts.memory_total_mb, facts.memory_available_mb) == (97.0, 1, 4096, 1024)
-    assert (facts.memory_used_pct, facts.clock_error_ms) == (75.0, 12.5)
+    assert (facts.memory_used_pct, facts.clock_error_ms) == (75.0, None)
+    assert facts.between == {"clock_error_ms": (0.0, 12.5)}
     assert facts.evidence == {
         "cpu_pct": "97 % of 1 processor(s) in use over 1 s.",
         "memory_used_pct": "75 % in use, 1024 MiB available.",
@@ -68,21 +72,56 @@ def kernel_that_says(monkeypatch: pytest.MonkeyPatch, state: int, status: int, m
 
 
 @pytest.mark.parametrize(
-    ("state", "status", "max_error_ms"),
+    ("state", "status", "bounds_ms"),
     [
-        (0, 0x2001, 12.5),
+        (0, 0x2001, (0.0, 12.5)),
         (5, 0x2041, None),  # TIME_ERROR: nothing synchronises it
         (0, 0x0040, None),
         (-1, 0x2001, None),  # forbidden, as in a sandbox
     ],
 )
 def test_the_kernels_clock(
-    monkeypatch: pytest.MonkeyPatch, state: int, status: int, max_error_ms: float | None
+    monkeypatch: pytest.MonkeyPatch, state: int, status: int, bounds_ms: tuple[float, float] | None
 ) -> None:
     kernel_that_says(monkeypatch, state, status, 12_500)
     clock = kernel_clock()
-    assert clock.max_error_ms == max_error_ms
-    assert clock.words.startswith("Nothing disciplines" if max_error_ms is None else "The clock is disciplined")
+    assert clock.bounds_ms == bounds_ms
+    assert clock.words.startswith("Nothing sets" if bounds_ms is None else "This clock is set by a time service")
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "error_ms", "outcome"),
+    [
+        (3.0, 20.0, Outcome.PASS),
+        (-1990.0, 2000.0, Outcome.PASS),
+        (-1500.0, 2600.0, Outcome.UNKNOWN),  # the server itself may be wrong by so much
+        (2500.0, 4000.0, Outcome.UNKNOWN),
+        (-2500.0, 2900.0, Outcome.WARN),
+        (86_400_000.0, 86_400_050.0, Outcome.WARN),
+    ],
+)
+def test_a_clock_is_wrong_only_where_it_cannot_be_right(offset_ms: float, error_ms: float, outcome: Outcome) -> None:
+    asked = ntp.Facts(servers=[], any_server_tells_time=True, offset_ms=offset_ms, error_ms=error_ms, evidence={})
+    clock = machine._clock(Context(Link("Internet-1"), seen={"ntp": asked}))
+    assert judged(clock) is outcome
+
+
+@pytest.mark.parametrize(
+    ("maxerror_us", "outcome"), [(2_000_000, Outcome.PASS), (2_000_001, Outcome.UNKNOWN), (15_000_000, Outcome.UNKNOWN)]
+)
+def test_a_kernel_that_nobody_told_the_time_lately_does_not_make_the_clock_wrong(
+    monkeypatch: pytest.MonkeyPatch, maxerror_us: int, outcome: Outcome
+) -> None:
+    kernel_that_says(monkeypatch, 0, 0x2001, maxerror_us)
+    assert judged(kernel_clock()) is outcome
+
+
+def judged(clock: Clock) -> Outcome:
+    """What host.clock comes to, of a checklist that is shipped."""
+    assert clock.bounds_ms is not None
+    facts = {"clock_error_ms": None, "between": {"clock_error_ms": clock.bounds_ms}, "evidence": {}}
+    (requirement,) = (each for each in load("go-native").requirements if each.id == "host.clock")
+    return judge(requirement, measurement(facts)).outcome
 
 
 def test_the_structure_is_the_kernels() -> None:

@@ -291,6 +291,7 @@ def assert_open(facts: Facts) -> None:
 def test_an_answer_without_our_signature_is_told_from_silence(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef\n")
+    key.chmod(0o600)
     for without_key in (far, twamp_light):
         with without_key() as port:
             facts = measured(port, duration_s=1.0, reflector_key_file=str(key))
@@ -306,6 +307,8 @@ def test_a_signed_session_works_and_a_wrong_key_is_a_silent_reflector(tmp_path: 
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("0123456789abcdef\n")
     wrong.write_text("another key that is long enough\n")
+    for file in (right, wrong):
+        file.chmod(0o600)
     with far(key=b"0123456789abcdef") as port:
         facts = measured(port, channels=2, duration_s=1.0, reflector_key_file=str(right))
         refused = measured(port, channels=2, duration_s=1.0, reflector_key_file=str(wrong))

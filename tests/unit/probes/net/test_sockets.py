@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosip_check.probes.net import sockets
+from gosip_check.probes.net import segments, sockets
 from gosip_check.probes.net.icmp import parse_error
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import STOPPED, FailureKind, Link
+from gosip_check.wire import linux
 
 HERE = Link("Internet-1")
 CONTEXT = Context(HERE)
@@ -147,6 +148,23 @@ def test_tcp_silence_is_a_timeout() -> None:
             sockets.tcp_connect(CONTEXT, *sockets.local_address(listener), 0.2)
     assert caught.value.failure.kind is FailureKind.TIMEOUT
     assert time.monotonic() - started_s >= 0.2
+
+
+@pytest.mark.waits
+def test_what_is_sent_again_and_not_answered_has_left_this_machine() -> None:
+    """A second copy goes out after a second; that a firewall here drops it is tried in the lab."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        time.sleep(1.3)
+        info = waiting.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, linux.TCP_INFO.size)
+        assert linux.TCP_INFO.unpack(info)[1:3] == (1, 1)
+        assert not segments.kept_back(waiting)
 
 
 def test_tcp_connects_from_the_links_address_with_the_ttl_asked_for() -> None:

@@ -1,6 +1,7 @@
 """What becomes of a datagram is seen in quotes, against hops that ration, lose, or say nothing. No packet is sent."""
 
 import random
+import socket
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
@@ -138,3 +139,16 @@ def test_a_volley_on_loopback_hears_refusals_and_answers() -> None:
     assert refused.quoted == b"hello"
     assert (silent.icmp, silent.reply) == (None, None)
     assert [datagram.data for datagram in received] == [b"hello"]
+
+
+def test_connections_on_loopback_are_accepted_or_reset() -> None:
+    context = Context(Link(name="l"))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as free:
+        port, closed = server.getsockname()[1], free.getsockname()[1]
+        free.close()
+        reactions = quotes.volley(context, [quotes.syn_shot("127.0.0.1", own, 1) for own in (closed, port)], 0.5)
+    assert [reaction.connection for reaction in reactions] == ["reset", "accepted"]
+    trials = [quotes.Trial(reaction.shot) for reaction in reactions]
+    for trial, reaction in zip(trials, reactions, strict=True):
+        trial.take(reaction)
+    assert [trial.fate for trial in trials] == [Fate.RESET, Fate.ANSWERED]

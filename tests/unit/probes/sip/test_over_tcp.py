@@ -295,24 +295,6 @@ def test_an_alert_in_the_handshake_proves_that_tls_is_spoken(tls_settings: dict[
 
 
 @pytest.mark.waits
-def test_a_server_whose_ciphers_are_no_longer_good_enough(tls_settings: dict[str, ssl.SSLContext]) -> None:
-    del tls_settings  # only for its skip
-    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    settings.set_ciphers("ADH-AES128-SHA256:@SECLEVEL=0")
-    settings.maximum_version = ssl.TLSVersion.TLSv1_2
-    assert over_tls(settings, answer_ok).speaks == "tls"
-
-
-def test_a_server_that_shows_no_certificate() -> None:
-    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    settings.set_ciphers("AECDH-AES128-SHA:@SECLEVEL=0")
-    settings.maximum_version = ssl.TLSVersion.TLSv1_2
-    exchange = over_tls(settings, answer_ok)
-    assert exchange.tls is not None
-    assert (exchange.tls.subject, exchange.tls.detail) == ("", "the server shows no certificate")
-
-
-@pytest.mark.waits
 def test_a_certificate_whose_names_cannot_be_read_is_described_all_the_same(
     tls_settings: dict[str, ssl.SSLContext], tmp_path: Path
 ) -> None:

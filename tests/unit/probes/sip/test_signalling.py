@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.dns.srv import Facts as SrvFacts
 from gosip_check.probes.dns.srv import Target
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path.stand_in import Facts as StandIns
+from gosip_check.probes.path.stand_in import StandIn
 from gosip_check.probes.probe import Context, Facts, ProbeFailed
 from gosip_check.probes.sip import signalling
 from gosip_check.probes.sip.exchange import Exchange, Result
@@ -344,6 +347,43 @@ def test_evidence_over_tcp_says_what_the_server_speaks(monkeypatch: pytest.Monke
         "2 of 2 servers answered: 127.0.0.1:5061 (site-a.trunk.example) 200 OK over TLS in 1.2 ms; "
         "127.0.0.1:5060 (site-a.trunk.example) 200 OK over plain TCP in 1.2 ms."
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "becomes", "every_answers"),
+    [
+        ("answered", "stand-in", None),
+        ("other-port", "stand-in", None),
+        ("malformed", "malformed", False),
+        ("silent", "silent", None),
+        ("refused", "refused", False),
+    ],
+)
+def test_an_answer_in_the_servers_name_is_not_the_servers(
+    monkeypatch: pytest.MonkeyPatch, result: Result, becomes: Result, every_answers: bool | None
+) -> None:
+    """Of two servers over UDP, one has a program of the router before it, and the other answers by itself."""
+
+    def ask_it(context: Context, domain: str, server: Server) -> Exchange:
+        del context, domain
+        came = result if server.port == 5060 else "answered"
+        if came != "answered":
+            return Exchange(came, "said something")
+        return Exchange(came, "200 OK", rtt_ms=0.2, received="198.51.100.9" if server.port == 5060 else None)
+
+    monkeypatch.setattr(signalling, "ask_over_udp", ask_it)
+    context = context_with(target("127.0.0.1", 5060), target("127.0.0.1", 5070))
+    who = StandIn(address="127.0.0.1", port=5060, ttl=1, hop="192.168.7.1")
+    context = replace(context, seen={**context.seen, "stand_in": StandIns(stand_ins=[who], evidence={})})
+    facts = measure(options(), context)
+    taken, own = facts.servers
+    assert (taken.first.result, own.first.result) == (becomes, "answered")
+    assert (facts.any_server_answers, facts.every_server_answers) == (True, every_answers)
+    assert taken.rtts_ms == []  # the time of another device is no time of this server
+    assert facts.public_address is None
+    if becomes in ("stand-in", "malformed"):
+        assert taken.first.culprit == "192.168.7.1"
+        assert "at or before 192.168.7.1" in facts.evidence["every_server_answers"]
 
 
 @pytest.mark.parametrize("product", ["go-native", "go-gateway"])

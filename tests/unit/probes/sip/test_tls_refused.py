@@ -61,6 +61,33 @@ def test_a_cipher_that_nobody_should_use_is_an_alert_and_no_demand(tmp_path: Pat
     assert exchange.detail.endswith("ended the TLS handshake with the alert 'handshake failure'")
 
 
+@pytest.mark.waits
+@pytest.mark.parametrize(
+    ("options", "agreed"),
+    [
+        (["-tls1", "-cipher", "ALL:@SECLEVEL=0"], "TLSv1 with "),
+        (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "TLSv1.1 with "),
+        (["-tls1_2", "-nocert", "-cipher", "AECDH-AES128-SHA:@SECLEVEL=0"], "TLSv1.2 with AECDH-AES128-SHA"),
+        (["-tls1_2", "-nocert", "-cipher", "ADH-AES256-SHA256:@SECLEVEL=0"], "TLSv1.2 with ADH-AES256-SHA256"),
+    ],
+)
+def test_what_is_old_or_weak_is_named_and_not_called_good(tmp_path: Path, options: list[str], agreed: str) -> None:
+    """RFC 8996 forbids TLS 1.0 and 1.1; without a certificate nobody knows whom he speaks to."""
+    with s_server(tmp_path, *options) as port:
+        exchange = ask(port)
+    assert (exchange.result, exchange.status, exchange.speaks) == ("closed", None, "tls")
+    assert f"with all allowed that is old or weak, it agrees to {agreed}" in exchange.detail
+
+
+@pytest.mark.waits
+@pytest.mark.parametrize("options", [["-tls1_2", "-cipher", "AES128-SHA"], ["-tls1_2", "-cipher", "AES256-SHA256"], []])
+def test_what_openssl_takes_by_default_is_taken(tmp_path: Path, options: list[str]) -> None:
+    with s_server(tmp_path, *options) as port:
+        exchange = ask(port)
+    assert exchange.tls is not None
+    assert exchange.tls.subject == "sip.example"
+
+
 def hello(version: bytes) -> bytes:
     """A ServerHello without any extension, as servers sent it that know no RFC 5746: ECDHE-RSA-AES128-SHA."""
     body = version + bytes(32) + b"\0" + b"\xc0\x13" + b"\0"

@@ -1,0 +1,54 @@
+"""A share of the table of commands and odd machines (tests/bench/bench_odd_machines.py), and what belongs to it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.bench.bench_odd_machines import MACHINES, run
+from tests.saved import here, tool
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces of its own")
+@pytest.mark.parametrize(
+    ("command", "machine", "code", "words"),
+    [
+        ("run", "no /proc", 3, "3 unknown"),
+        ("run", "closed stdout, stderr, stdin", 3, ""),
+        ("run", "16 descriptors", 3, "3 unknown"),
+        ("health --nagios", "full stdout", 3, "cannot write: No space left on device."),
+        ("health", "128 MiB of memory", 1, "1 fail"),
+        ("health", "full disk", 4, "the history cannot be used: database or disk is full."),
+        (
+            "health of a site",
+            "no passwd entry",
+            3,
+            "This user has no home folder; XDG_STATE_HOME can name one instead.",
+        ),
+        ("watch", "16 descriptors", 4, "too few files at once; `ulimit -n 256` allows more."),
+        ("schedule show", "no passwd entry", 4, "This user has no home folder"),
+        ("report judge", "read-only disk", 4, "cannot be written: Read-only file system."),
+        ("report show", "C locale", 0, "READY"),
+    ],
+)
+def test_an_odd_machine_gets_a_sentence_and_no_traceback(command: str, machine: str, code: int, words: str) -> None:
+    ended = run(command, MACHINES[machine])
+    assert ended.faults == []
+    assert (ended.code, words in ended.last_line) == (code, True), ended.printed
+
+
+def test_a_run_on_a_full_disk_keeps_its_result_on_standard_output() -> None:
+    done = tool("demo", "--skip", "[!d]*", "--json", "/dev/full")
+    assert done.returncode == 4
+    assert '"schema": "gosip-check/report/1"' in done.stdout or '"schema":"gosip-check/report/1"' in done.stdout
+    assert "--json /dev/full: cannot be written: No space left on device." in done.stderr
+
+
+def test_a_history_that_has_the_name_of_sqlites_memory_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _ = here("health", "--demo", "nxdomain", "--skip", "host.*", "--history", ":memory:")
+    assert code == 1
+    assert here("history", "show", "--history", ":memory:")[1].startswith("1 run(s) kept")
+    assert (tmp_path / ":memory:").is_file()
