@@ -421,6 +421,7 @@ class Report(Record, frozen=True, kw_only=True):
     skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
     company: who checks, as they name themselves. asked: None in files of versions that did not tell. again_of: the id
     of the report that some measurements were taken over from.
+    site: the id under which the customer's site is known, the same in every run; empty where none was given.
     """
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
@@ -441,6 +442,7 @@ class Report(Record, frozen=True, kw_only=True):
     company: str = ""
     asked: Asked | None = None
     again_of: str | None = None
+    site: str = ""
     signature: Signature | None = None
 
     @property

@@ -89,6 +89,7 @@ class Plan:
     form: Form | None = None
     command: str = "run"
     company: str = ""
+    site: str = ""
     password: Secret | None = None
     "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
     turns: Turns = field(default_factory=Turns)
@@ -165,6 +166,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         asked=Asked(settings=plan.settings.without_account, links=list(plan.links)),
         again_of=plan.again.report.id if plan.again and any(m.taken_from for m in measurements) else None,
         host=host,
+        site=plan.site,
     )
 
 

@@ -14,7 +14,7 @@ from gosip_check.cli.run import GROUPS, group_command
 SECTIONS = {
     "At the site": ["run", *GROUPS, "register", "pbx", "demo"],
     "The report": ["report", "form"],
-    "Afterwards": ["health", "watch", "history", "schedule"],
+    "Afterwards": ["health", "watch", "history", "schedule", "fleet"],
     "The far end": ["reflector"],
     "Data": ["explain", "checklist", "recommend", "config", "schema"],
 }

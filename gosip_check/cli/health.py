@@ -20,9 +20,12 @@ from gosip_check.cli.outputs import outputs_of, show, write
 from gosip_check.cli.plan import plan_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from gosip_check.health.history import History
+    from gosip_check.health.push import Receiver
+    from gosip_check.records import Report
     from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
@@ -60,6 +63,8 @@ history_options = shared(
 @click.option("--no-history", is_flag=True, help="Keep nothing.")
 @format_option("json")
 @click.option("--nagios", is_flag=True, help="One line with performance data; exit codes 0/1/2/3 as Nagios reads them.")
+@click.option("--push", metavar="URL", help="Send metrics to this import endpoint, with what could not be sent before.")
+@click.option("--push-headers-file", metavar="FILE", help="Headers for --push, such as Authorization; mode 600.")
 @click.option("--quiet", is_flag=True, help="Print the closing line and changes only.")
 def health(nagios: bool, **options: Any) -> int:
     """The light check for every few minutes, in at most 10 seconds.
@@ -82,6 +87,8 @@ def _health(
     json: str | None,
     quiet: bool,
     demo: str | None,
+    push: str | None,
+    push_headers_file: str | None,
     **options: Any,
 ) -> int:
     from gosip_check.cli.progress import progress
@@ -93,6 +100,7 @@ def _health(
     from gosip_check.report.to_prometheus import to_prometheus
 
     stop = threading.Event()
+    receiver = receiver_of(push, push_headers_file, demo)
     with ExitStack() as stack:
         plan = light_plan(stack, options, demo)
         outputs = outputs_of({"json": json, "prometheus": prometheus}, stack)
@@ -101,14 +109,19 @@ def _health(
             checked = check_once(plan, stop, observer)
         report, troubles = checked.report, []
         sentences: list[str] = []
+        unsent: list[str] = []
         last_success = report.started if report.outcome == "ready" else None
         if not no_history and (demo is None or history is not None):
             try:
                 with opened(history) as kept:
                     sentences = keep(kept, checked, keep_days)
                     last_success = last_success or kept.last_ready(site_of(report))
+                    if receiver is not None and not checked.interrupted:
+                        unsent = sent(kept, report, last_success, receiver)
             except HistoryError as error:
                 troubles.append(str(error))
+        elif receiver is not None:
+            troubles += sent(None, report, last_success, receiver)
 
         def document(name: str) -> str | bytes:
             return to_json(report) if name == "json" else to_prometheus(report, last_success)
@@ -116,13 +129,13 @@ def _health(
         troubles += write(outputs, document).values()
         if nagios:
             changed = [f"CHANGED: {sentence}" for sentence in sentences]
-            sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles])))
+            sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles, *unsent])))
             return state(report)
         show(report, quiet=quiet, to_stderr=json == "-")
         for sentence in sentences:
             click.echo(visible(f"CHANGED: {sentence}"), err=json == "-")
-        if checked.out_of_time:
-            click.echo(checked.out_of_time, err=True)
+        for sentence in filter(None, [checked.out_of_time, *unsent]):
+            click.echo(visible(sentence), err=True)
         if troubles:
             raise ToolFailed(" ".join(troubles))
         return exit_code(report.outcome)
@@ -148,12 +161,47 @@ def history_path(name: str | None) -> Path:
     return Path(name) if name is not None else default_path()
 
 
+def receiver_of(url: str | None, headers_file: str | None, demo: str | None) -> Receiver | None:
+    """Where --push sends to. Raises UsageProblem."""
+    if url is None:
+        if headers_file is not None:
+            raise UsageProblem("--push-headers-file needs --push.")
+        return None
+    from gosip_check.cli.account import read_private
+    from gosip_check.health.push import Receiver, headers_in
+
+    content = b"" if headers_file is None else read_private("--push-headers-file", headers_file)
+    with input_errors(ValueError, prefix=f"--push-headers-file {headers_file}: "):
+        headers = headers_in(content)
+    with input_errors(ValueError, prefix=f"--push {url}: "):
+        receiver = Receiver(url, headers)
+    if demo is not None and not receiver.is_here:
+        raise UsageProblem("--push: a demo stays on this machine; name a receiver on 127.0.0.1.")
+    return receiver
+
+
+def sent(history: History | None, report: Report, last_success: datetime | None, receiver: Receiver) -> list[str]:
+    """A sentence for each trouble with sending; what is not sent waits in the history."""
+    from gosip_check.health.push import push
+
+    return [f"--push: {trouble}" for trouble in push(history, report, last_success, receiver)]
+
+
 def check_options(
-    *, json: str | None, prometheus: str | None, history: str | None, no_history: bool, demo: str | None, **given: Any
+    *,
+    json: str | None,
+    prometheus: str | None,
+    history: str | None,
+    no_history: bool,
+    demo: str | None,
+    push: str | None,
+    push_headers_file: str | None,
+    **given: Any,
 ) -> None:
     """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
     from gosip_check.health.history import History, HistoryError
 
+    receiver_of(push, push_headers_file, demo)
     with ExitStack() as stack:
         light_plan(stack, given, demo)
         outputs_of({"json": json, "prometheus": prometheus}, stack)

@@ -78,6 +78,7 @@ site_options = shared(
         multiple=True,
         help="A resolver to ask beside this machine's own (repeatable).",
     ),
+    click.option("--site", metavar="ID", default="", help="The id of the customer's site, the same in every run."),
 )
 
 

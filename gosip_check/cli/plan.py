@@ -35,9 +35,21 @@ def plan_of(command: str, options: Mapping[str, Any], choose: Callable[[Checklis
         form=None if form is None else load_form(form),
         command=command,
         company=_company(options.get("company")),
+        site=site_of(options.get("site", "")),
     )
     _check_skip(plan)
     return plan
+
+
+def site_of(text: str) -> str:
+    """The id of a site. Raises UsageProblem for one that no table, label or file name can carry as it stands."""
+    import re
+
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise UsageProblem(
+            f"--site {text!r}: use at most 64 letters, digits, dots, dashes and underscores, such as MT-0017."
+        )
+    return text
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:

@@ -11,7 +11,6 @@ import click
 from gosip_check.cli.carry_out import exit_code
 from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import (
-    EXIT_INCONCLUSIVE,
     EXIT_NOT_READY,
     EXIT_READY,
     UsageProblem,
@@ -28,10 +27,12 @@ from gosip_check.cli.inputs import (
 )
 from gosip_check.cli.options import format_options
 from gosip_check.cli.outputs import console
+from gosip_check.cli.report_check import check
+from gosip_check.cli.report_table import table
 from gosip_check.report import FORMATS, Format, NotInstalled
 
 if TYPE_CHECKING:
-    from gosip_check.records import Checklist, Form, Report
+    from gosip_check.records import Form, Report
 
 
 @click.group(cls=Commands, epilog=example("report show report.json"))
@@ -87,9 +88,10 @@ def judge(file: str, checklist: str, **files: str | None) -> int:
     """
     from gosip_check.rejudge import rejudge
     from gosip_check.report.to_terminal import print_summary
+    from gosip_check.vetting import as_asked
 
     loaded = load_report(file)
-    again = rejudge(loaded, _as_asked(loaded, load_checklist(checklist)))
+    again = rejudge(loaded, as_asked(loaded, load_checklist(checklist)))
     print_summary(console(to_stderr="-" in files.values()), again)
     for name, out in files.items():
         if out is not None:
@@ -111,6 +113,7 @@ def put_form(name: str, form_file: str, checklist: str | None, sign_key_file: st
     from gosip_check.report.output import Output, OutputError
     from gosip_check.report.text import visible
     from gosip_check.report.to_json import to_json
+    from gosip_check.vetting import as_asked
 
     key = signing_key(sign_key_file, signs=True)
     form = load_form(form_file)
@@ -118,7 +121,7 @@ def put_form(name: str, form_file: str, checklist: str | None, sign_key_file: st
     judged_by = checklist_of(loaded, checklist)
     if judged_by is None:
         raise UsageProblem(f"{name}: its checklist {loaded.checklist.id!r} is not at hand; name it with --checklist.")
-    changed = with_form(loaded, form, _as_asked(loaded, judged_by))
+    changed = with_form(loaded, form, as_asked(loaded, judged_by))
     signed = changed if key is None else key.sign(changed)
     with output_errors(OutputError):
         Output(str(report_path(name))).write(to_json(signed))
@@ -197,66 +200,8 @@ def _the_one_before(new: Report) -> Report:
     raise UsageProblem(f"No earlier run with the checklist {new.checklist.id} is kept; name two reports.")
 
 
-@report.command(epilog=example("report check report.json"))
-@click.argument("file")
-@click.option("--checklist", metavar="ID|PATH", help="The checklist it was made with, where it is not a shipped one.")
-@click.option("--verify-key-file", metavar="FILE", help="The key that must have signed it: Ed25519 public, or shared.")
-def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
-    """Does every verdict of a report follow from what was measured?
-
-    Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
-    wrong as far as can be seen, but it is no whole check of a site, something was left out on request, its checklist is
-    not at hand, or another version wrote it.
-    """
-    from gosip_check.form.form import faults
-    from gosip_check.rejudge import WHOLE, contradictions, unchecked
-    from gosip_check.report.load import ReportError, document_of, parse, read
-    from gosip_check.report.reading import taken_over
-    from gosip_check.report.text import visible
-
-    key = signing_key(verify_key_file, signs=False)
-    with input_errors(ReportError):
-        content = read(report_path(file))
-        loaded = parse(content, file)
-        document = document_of(content, file)
-    judged_by = checklist_of(loaded, checklist)
-    wrong: list[str] = []
-    undecided: list[str] = []
-    if key is not None:
-        wrong += filter(None, [key.verify(document, loaded.signature)])
-    if judged_by is not None:
-        wrong += contradictions(loaded, _as_asked(loaded, judged_by))
-    elif checklist:
-        raise UsageProblem(f"{checklist}: the report names another checklist, with SHA-256 {loaded.checklist.sha256}.")
-    else:
-        undecided.append(
-            f"Its checklist {loaded.checklist.id!r} (version {loaded.checklist.version}, SHA-256 "
-            f"{loaded.checklist.sha256}) is not one of those shipped here; name the file with --checklist."
-        )
-    if loaded.form is not None:
-        wrong += [f"The tool cannot have written its form: {fault}" for fault in faults(loaded.form)]
-    undecided += unchecked(loaded)
-    if loaded.is_demo:
-        undecided.append("It was made by the demo: an emulated trunk, not a site.")
-    elif loaded.command not in WHOLE:
-        undecided.append(f"It covers a part only ({loaded.command}); an order needs a report of `gosip-check run`.")
-    if loaded.skip:
-        undecided.append(f"Left out on request: {', '.join(loaded.skip)}.")
-    if loaded.signature is not None and key is None:
-        undecided.append("It is signed, and nobody has verified that: name the key with --verify-key-file.")
-    for sentence in filter(None, [*wrong, *undecided, taken_over(loaded)]):
-        click.echo(visible(sentence))
-    if loaded.form is None:
-        click.echo("It holds no Customer Compliance Form.")
-    elif loaded.form.not_filled_in:
-        click.echo(f"Not filled in on its form: {', '.join(loaded.form.not_filled_in)}.")
-    if wrong:
-        click.echo(f"{visible(file)}: NOT RIGHT: {len(wrong)} contradiction(s).")
-        return EXIT_NOT_READY
-    signed = f", signed with the key {key.name or 'given'}" if key else ""
-    result = "undecided" if undecided else "holds together"
-    click.echo(f"{visible(file)}: {result}{signed}. It says: {loaded.outcome}.")
-    return EXIT_INCONCLUSIVE if undecided else EXIT_READY
+report.add_command(check)
+report.add_command(table)
 
 
 def _document(made: Format, loaded: Report) -> str | bytes:
@@ -267,23 +212,6 @@ def _document(made: Format, loaded: Report) -> str | bytes:
 def _beside(file: str, suffix: str) -> str:
     """The report's own name with another suffix; what is read from a pipe has none, and is printed."""
     return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
-
-
-_MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
-
-
-def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:
-    """The demo moves the provider's networks and ports to loopback, so those its measurements were asked for."""
-    if not loaded.is_demo:
-        return checklist
-    from msgspec.structs import replace
-
-    from gosip_check.servers.trunk import NETWORKS
-
-    asked = [measurement.options or {} for measurement in loaded.measurements]
-    values = {name: next((options[name] for options in asked if name in options), None) for name in _MOVED}
-    moved = {name: value for name, value in values.items() if value is not None}
-    return replace(checklist, trunk=replace(checklist.trunk, networks=NETWORKS, **moved))
 
 
 def _write(name: str, content: str | bytes, source: str) -> None:

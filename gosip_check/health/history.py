@@ -103,8 +103,10 @@ def default_path() -> Path:
 
 
 def site_of(report: Report) -> str:
-    """Runs of the same site follow each other: same checklist, same lines. A demo is none."""
+    """Runs of the same site follow each other: same id, same checklist, same lines. A demo is none."""
     place = [report.checklist.id, *sorted(link.name for link in report.links)]
+    if report.site:
+        place.insert(0, report.site)
     return " ".join([*place, "(demo)"] if report.is_demo else place)
 
 
@@ -191,6 +193,12 @@ class History:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The database in one transaction, for what keeps a table of its own here."""
+        with _told(self.path), self._transaction():
+            yield self._db
+
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
         """Keep a run, and say what changed from the one before it. Runs that are more than `keep_days` older go."""
         document = zlib.compress(msgspec.json.encode(report), 6)
@@ -269,7 +277,7 @@ class History:
     def _readable(self, site: str) -> Iterator[Report]:
         """The last nine runs, those that can still be read, the latest first."""
         rows = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
-        return (report for (document,) in rows if (report := _report(document)) is not None)
+        return (report for (document,) in rows if (report := report_of(document)) is not None)
 
     def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
         (run,) = self._runs("WHERE number = ?", (number,))
@@ -408,7 +416,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _report(document: bytes) -> Report | None:
+def report_of(document: bytes) -> Report | None:
     """None for one that this version cannot read: nothing can be compared with it then."""
     try:
         return as_of_today(msgspec.json.decode(zlib.decompress(document), type=Report))

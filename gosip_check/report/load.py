@@ -53,8 +53,13 @@ def read(path: Path) -> bytes:
                 content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ReportError(f"{path}: cannot be read: {error.strerror}.") from error
+    return bounded(content, str(path))
+
+
+def bounded(content: bytes, where: str) -> bytes:
+    """The same bytes. Raises ReportError for more than any report has."""
     if len(content) > LARGEST_FILE:
-        raise ReportError(f"{path}: is larger than {LARGEST_FILE // 1024 // 1024} MiB, so it is no report.")
+        raise ReportError(f"{where}: is larger than {LARGEST_FILE // 1024 // 1024} MiB, so it is no report.")
     return content
 
 

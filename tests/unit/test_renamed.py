@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from gosip_check.checklist import load, load_file, shipped
-from gosip_check.cli.report import _as_asked
 from gosip_check.probes import PROBES, RENAMED
 from gosip_check.records import Checklist, Outcome, Report, Requirement
 from gosip_check.rejudge import contradictions, rejudge
+from gosip_check.vetting import as_asked
 from tests.saved import DATA
 
 OF_0_1_0 = DATA / "report-0.1.0-health.json"
@@ -27,11 +27,11 @@ def old_checklist(folder: Path) -> Checklist:
     assert text.count(new) == 1
     path = folder / "old.toml"
     path.write_text(text.replace(new, 'probe = "sip_answers"\n'))
-    return _as_asked(old_report(), load_file(path))
+    return as_asked(old_report(), load_file(path))
 
 
 def new_checklist() -> Checklist:
-    return _as_asked(old_report(), load("go-native"))
+    return as_asked(old_report(), load("go-native"))
 
 
 def requirement(checklist: Checklist) -> Requirement:
