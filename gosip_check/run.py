@@ -55,10 +55,14 @@ _STOP_GRACE_S = 3.0
 
 @dataclass(frozen=True)
 class Observer:
-    """Who watches a run. `say`: a line of progress, from any thread; `judged`: a verdict as it falls."""
+    """Who watches a run. `say`: a line of progress, from any thread; `judged`: a verdict as it falls.
+
+    `begun`: a line is measured now; its name, the ids that are asked, and about how many seconds that takes.
+    """
 
     say: Callable[[str], None] = lambda _: None
     judged: Callable[[Verdict], None] = lambda _: None
+    begun: Callable[[str, Sequence[str], float], None] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,16 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
             observer.say(f"{link.name}: {trouble}")
         going.interface = link.interface or (interfaces.interface_with(source) if source else None)
         asked = of_one_link(plan.requirements, PROBES, logs_in=plan.password is not None and not links)
-        judged, measured = _on_link(replace(plan, requirements=asked), link, trouble, going)
+        on_link = replace(plan, requirements=asked)
+        observer.begun(link.name, [requirement.id for requirement in asked], 1.0 if trouble else about_s(on_link))
+        judged, measured = _on_link(on_link, link, trouble, going)
         links.append(_link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
     if len(links) > 1:
         asked = of_all_links(plan.requirements, PROBES)
         going.interface = None
+        observer.begun(ALL_LINKS, [requirement.id for requirement in asked], 1.0)
         going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
         judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going)
         verdicts += judged
@@ -138,6 +145,19 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         company=plan.company,
         host=HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}"),
     )
+
+
+def about_s(plan: Plan) -> float:
+    """About how long a line takes: what runs alone one after the other, the others beside each other."""
+    asks = {ask.key: ask for requirement in plan.requirements for ask in [_ask(plan, requirement)]}
+    takes_s = {ask.probe.name: ask.probe.takes_s(ask.options) for ask in asks.values()}
+
+    def until_s(name: str) -> float:
+        return takes_s.get(name, 0.0) + max((until_s(before) for before in PROBES[name].after), default=0.0)
+
+    alone = [ask.probe.name for ask in asks.values() if ask.probe.alone]
+    others = [until_s(name) for name in takes_s if name not in alone and PROBES[name].beside is None]
+    return sum(takes_s[name] for name in alone) + max(others, default=0.0)
 
 
 def report_id(now: datetime) -> str:

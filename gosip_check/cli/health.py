@@ -15,7 +15,7 @@ from gosip_check.cli.carry_out import exit_code, stopping_on_signals
 from gosip_check.cli.commands import example
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import ToolFailed, UsageProblem, input_errors
-from gosip_check.cli.options import format_option, shared, site_options, skip_option
+from gosip_check.cli.options import everything_option, format_option, shared, site_options, skip_option
 from gosip_check.cli.outputs import outputs_of, show, write
 from gosip_check.cli.plan import plan_of
 
@@ -60,7 +60,8 @@ history_options = shared(
 @click.option("--no-history", is_flag=True, help="Keep nothing.")
 @format_option("json")
 @click.option("--nagios", is_flag=True, help="One line with performance data; exit codes 0/1/2/3 as Nagios reads them.")
-@click.option("--quiet", is_flag=True, help="Print the closing line and changes only.")
+@everything_option
+@click.option("--quiet", is_flag=True, help="Print the outcome and changes only, a line each.")
 def health(nagios: bool, **options: Any) -> int:
     """The light check for every few minutes, in at most 10 seconds.
 
@@ -81,6 +82,7 @@ def _health(
     prometheus: str | None,
     json: str | None,
     quiet: bool,
+    everything: bool,
     demo: str | None,
     **options: Any,
 ) -> int:
@@ -114,11 +116,12 @@ def _health(
             return to_json(report) if name == "json" else to_prometheus(report, last_success)
 
         troubles += write(outputs, document).values()
+        saved = [output.name for output in outputs.values() if output.name != "-"]
         if nagios:
             changed = [f"CHANGED: {sentence}" for sentence in sentences]
             sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles])))
             return state(report)
-        show(report, quiet=quiet, to_stderr=json == "-")
+        show(report, {"quiet": quiet, "everything": everything}, saved, to_stderr=json == "-")
         for sentence in sentences:
             click.echo(visible(f"CHANGED: {sentence}"), err=json == "-")
         if checked.out_of_time:

@@ -26,8 +26,9 @@ from gosip_check.cli.inputs import (
     report_path,
     signing_key,
 )
-from gosip_check.cli.options import format_options
+from gosip_check.cli.options import everything_option, format_options
 from gosip_check.cli.outputs import console
+from gosip_check.form_fields import names_of
 from gosip_check.report import FORMATS, Format, NotInstalled
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def report() -> None:
 
 @report.command(epilog=example("report show report.json"))
 @click.argument("file")
-@click.option("--details", is_flag=True, help="Show every fact that was measured.")
-def show(file: str, details: bool) -> int:
+@everything_option
+@click.option("--details", is_flag=True, help="As --all, with every fact that was measured.")
+def show(file: str, everything: bool, details: bool) -> int:
     """Show a saved report as the run did.
 
     The exit code is that of its outcome.
@@ -54,7 +56,7 @@ def show(file: str, details: bool) -> int:
     from gosip_check.report.to_terminal import print_summary
 
     loaded = load_report(file)
-    print_summary(console(), loaded, details)
+    print_summary(console(), loaded, everything=everything, details=details)
     return exit_code(loaded.outcome)
 
 
@@ -79,8 +81,9 @@ for _format in FORMATS.values():
 @report.command(epilog=example("report judge report.json --checklist go-gateway"))
 @click.argument("file")
 @click.option("--checklist", metavar="ID|PATH", required=True, help="What the measurements are held against.")
+@everything_option
 @format_options
-def judge(file: str, checklist: str, **files: str | None) -> int:
+def judge(file: str, checklist: str, everything: bool, **files: str | None) -> int:
     """Judge a saved report again, under another checklist.
 
     Only what was measured is used, and no network.
@@ -90,7 +93,7 @@ def judge(file: str, checklist: str, **files: str | None) -> int:
 
     loaded = load_report(file)
     again = rejudge(loaded, _as_asked(loaded, load_checklist(checklist)))
-    print_summary(console(to_stderr="-" in files.values()), again)
+    print_summary(console(to_stderr="-" in files.values()), again, everything=everything)
     for name, out in files.items():
         if out is not None:
             _write(out, _document(FORMATS[name], again), file)
@@ -248,7 +251,7 @@ def check(file: str, checklist: str | None, verify_key_file: str | None) -> int:
     if loaded.form is None:
         click.echo("It holds no Customer Compliance Form.")
     elif loaded.form.not_filled_in:
-        click.echo(f"Not filled in on its form: {', '.join(loaded.form.not_filled_in)}.")
+        click.echo(f"Not filled in on its form: {names_of(loaded.form.not_filled_in)}.")
     if wrong:
         click.echo(f"{visible(file)}: NOT RIGHT: {len(wrong)} contradiction(s).")
         return EXIT_NOT_READY
@@ -268,7 +271,7 @@ def _beside(file: str, suffix: str) -> str:
     return "-" if file == "-" or file.startswith(("/dev/", "/proc/")) else str(Path(file).with_suffix(suffix))
 
 
-_MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
+_MOVED = ("port", "rtp_ports", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
 
 
 def _as_asked(loaded: Report, checklist: Checklist) -> Checklist:

@@ -167,6 +167,8 @@ class Probe:
     "It logs in, so it is asked only where the run was given an account, and on the first link only."
     deadline_s: float = 60.0
     "Longer than it can ever take; one that is not done by then is left behind, as a fault of ours."
+    takes_s: Callable[[Any], float] = lambda _: 1.0
+    "About how long it takes with these options where all is well; for the bar that somebody watches."
     wanted: Callable[[Any], bool] = lambda _: True
     "False where, with these options, it has nothing for a probe that would take its facts."
 

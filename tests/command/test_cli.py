@@ -144,7 +144,7 @@ def test_json_on_standard_output_is_alone_there() -> None:
 def test_quiet_prints_one_line() -> None:
     done = tool(*DNS_ALONE, "--quiet")
     assert done.stderr == ""
-    assert done.stdout.strip().startswith("INCONCLUSIVE")
+    assert done.stdout.strip().startswith("NOT DECIDED")
     assert "dns." not in done.stdout
 
 
@@ -248,7 +248,7 @@ def test_the_form_commands(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
     empty = tool("form", "check", str(path))
     assert empty.returncode == 1
-    assert "not filled in yet: company_name, contact, contact_number, " in empty.stdout
+    assert "not filled in yet: Company, Contact person, Telephone number, " in empty.stdout
     filled = path.read_text().replace('contact_number = ""', 'contact_number = "21669015"')
     filled = filled.replace('vendor = ""', 'vendor = "ACME"').replace('model = ""', 'model = "1"')
     for name in ("company_name", "contact", "release", "service_identifier"):
@@ -256,7 +256,7 @@ def test_the_form_commands(tmp_path: Path) -> None:
     path.write_text(filled)
     assert tool("form", "check", str(path)).returncode == 0
     assert "+35621669015" in tool("form", "show", str(path)).stdout
-    done = tool(*DNS_ALONE, "--form", str(path), "--json", "-")
+    done = tool(*DNS_ALONE, "--form", str(path), "--json", "-", "--all")
     assert json.loads(done.stdout)["form"]["contact_number"] == "+35621669015"
     assert "Customer Compliance Form" in done.stderr
 

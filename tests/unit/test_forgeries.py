@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gosip_check.checklist import load
 from gosip_check.run import report_id
 from tests.saved import demo, here, save
 
@@ -75,9 +76,12 @@ def second_line_with_an_account(document: Document) -> None:
 
 def skipped_by_hand(document: Document, reason: str, chosen: Callable[[Document], bool]) -> None:
     """The verdicts as they would be if they had not been looked at; the measurements stay."""
+    titles = {requirement.id: requirement.titles.unknown for requirement in load("go-native").requirements}
     for verdict in filter(chosen, document["verdicts"]):
-        words = reason.format(verdict["id"])
+        words, title = reason.format(verdict["id"]), titles[verdict["id"]]
         verdict.update(outcome="skipped", reason=words, facts={}, measurement=None)
+        verdict.update(headline=title if isinstance(title, str) else title[-1], means="", figure="")
+        verdict.update(explains=[], decided_by={}, steps=[])
     outcomes = [verdict["outcome"] for verdict in document["verdicts"]]
     document["counts"] = {name: outcomes.count(name) for name in ("pass", "warn", "fail", "unknown", "skipped")}
 

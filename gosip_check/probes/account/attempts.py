@@ -24,8 +24,11 @@ from gosip_check.folders import MACHINE_FOLDER
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 
-MOST = 2
-"Failures in a row that are ever risked; the third would lock the account."
+LOCKS = 3
+"The failure in a row with which the provider locks the account."
+
+MOST = LOCKS - 1
+"Failures in a row that are ever risked."
 
 ROOTS_FILE = MACHINE_FOLDER / "attempts.json"
 ANYBODYS_FILE = Path("/var/tmp/gosip-check-attempts.json")

@@ -95,7 +95,7 @@ def from_mirror(mirrored: Sequence[Mirrored], transport: str, port: int) -> list
     if not mirrored:
         return []
     answered = [each for each in mirrored if each.answered]
-    for each in answered:
+    for each in sorted(answered, key=lambda each: -len(each.request_changes)):  # the message that shows most of it
         for changes, in_reply in ((each.request_changes, False), (each.reply_changes, True)):
             if not changes:
                 continue

@@ -222,4 +222,12 @@ def _subject(options: Options) -> str:
     return f"SIP ALG on the way to {options.domain} ({options.port}/{transport})"
 
 
-PROBE = Probe("sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path", "stand_in"))
+PROBE = Probe(
+    "sip_rewriting",
+    Options,
+    Facts,
+    measure,
+    subject=_subject,
+    after=("srv", "path", "stand_in"),
+    takes_s=lambda options: 0.5 if options.answers_only else 3.0,
+)

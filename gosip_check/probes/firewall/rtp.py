@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from msgspec.structs import replace
+
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.firewall import port_range, port_sample
@@ -75,6 +77,12 @@ class Facts(probe.Facts, frozen=True):
     undecided_ports: list[int]
     blocked: list[Blocked]
     proven_at_reflector: int | None = None
+    blocked_ports: str | None = None
+    "Every range once, such as `1024-1999, 5060`; None where nothing was seen blocked."
+    only_signalling_blocked: bool = False
+    "The port that signalling takes is all that was seen blocked."
+    blocked_at: str | None = None
+    "The one place that blocks all of them, where that is known."
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -83,7 +91,9 @@ def measure(options: Options, context: Context) -> Facts:
     reached = context.facts_of(port_range.Facts)
     reached = reached if reached is not None and reached.proven else None
     try:
-        return _by_quotes(options, context, seed, reached)
+        facts = _by_quotes(options, context, seed, reached)
+        signalling = {str(server.port) for server in servers_inside(context, options.networks)}
+        return replace(facts, only_signalling_blocked=facts.blocked_ports in signalling)
     except ProbeFailed as failed:
         if reached is None or failed.failure.kind is FailureKind.INTERRUPTED:
             raise
@@ -97,6 +107,8 @@ def _by_quotes(options: Options, context: Context, seed: int, reached: port_rang
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
     if path.is_this_machine:
         sentence = f"{path.destination} is this machine itself: there is no firewall on the way."
+        if reached is not None and reached.in_networks:  # a demo, whose far end tells more
+            return _facts(True, "", seed, reached, [path.destination])
         return _facts(True, sentence, seed, None, [path.destination])
     search = _Search(context, path, options.rtp_ports, seed)
     networks = _addresses(options, context)
@@ -269,9 +281,23 @@ def _facts(
         open_ports=sorted(opened - {port for (_, port), state in sampled.items() if state}),
         undecided_ports=sorted({port for (_, port), state in sampled.items() if state is None}),
         blocked=list(blocked),
+        blocked_ports=_ports(blocked, reached),
+        blocked_at=_one_place(blocked),
         proven_at_reflector=reached.proven if reached else None,
         evidence={"rtp_leaves": sentence},
     )
+
+
+def _ports(blocked: Sequence[Blocked], reached: port_range.Facts | None) -> str | None:
+    """Every range once, such as `1024-1999, 5060`; where hops showed none, those that a far end there did not get."""
+    from_far_end = reached.blocked if reached is not None and reached.in_networks else []
+    ranges = sorted({(each.first, each.last) for each in blocked} or from_far_end)
+    return ", ".join(f"{first}-{last}" if first != last else f"{first}" for first, last in ranges) or None
+
+
+def _one_place(blocked: Sequence[Blocked]) -> str | None:
+    places = {each.by for each in blocked}
+    return places.pop() if len(places) == 1 else None
 
 
 def _with_far_end(leaves: bool | None, reached: port_range.Facts) -> bool | None:
@@ -375,4 +401,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
     after=("srv", "path", "port_range"),
+    takes_s=lambda _: 5.0,
 )

@@ -202,5 +202,6 @@ PROBE = Probe(
     subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
     uses=("srv", "signalling"),
     alone=True,
+    takes_s=lambda options: options.duration_s + 1.5,
     deadline_s=3600.0,
 )

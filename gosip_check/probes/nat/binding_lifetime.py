@@ -324,5 +324,6 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
     after=("srv", "path", "stand_in"),
+    takes_s=lambda options: 370.0 if options.thorough else 6.5,
     deadline_s=480.0,
 )

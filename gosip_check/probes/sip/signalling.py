@@ -72,6 +72,9 @@ class Facts(probe.Facts, frozen=True):
     answered_otherwise: for every server that did not answer as it must something else did, so no firewall rule is
     missing: not in SIP, from another address, a device in between, a TLS handshake that failed.
 
+    Of the servers that did not answer, the one place where it is the same for all of them: blocked_at keeps requests
+    from getting there, left_at saw them pass, answered_by answered instead.
+
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
 
@@ -81,6 +84,11 @@ class Facts(probe.Facts, frozen=True):
     every_server_answers: bool | None
     public_address: str | None
     answered_otherwise: bool = False
+    servers_asked: int | None = None
+    servers_answering: int | None = None
+    blocked_at: str | None = None
+    left_at: str | None = None
+    answered_by: str | None = None
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
 
@@ -115,6 +123,11 @@ def measure(options: Options, context: Context) -> Facts:
         every_server_answers=every_answers,
         public_address=_public(seen_from),
         answered_otherwise=bool(missing) and all(_answered_otherwise(server.first) for server in missing),
+        servers_asked=len(servers),
+        servers_answering=len(servers) - len(missing),
+        blocked_at=_one_place([s.first.culprit if s.first.result in _BLOCKED else None for s in missing]),
+        left_at=_one_place([s.first.left_at for s in missing]),
+        answered_by=_one_place([s.first.culprit if _answered_otherwise(s.first) else None for s in missing]),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
@@ -191,7 +204,7 @@ def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchang
         return replace(exchange, result="dropped", detail=detail, culprit=departure.hop)
     if departure.how == "rejected":
         return replace(exchange, result="prohibited", detail=detail, culprit=departure.hop)
-    return replace(exchange, detail=detail)
+    return replace(exchange, detail=detail, left_at=departure.hop if departure.how == "left" else None)
 
 
 def _with_stand_ins(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
@@ -252,6 +265,13 @@ def _answered_otherwise(exchange: Exchange) -> bool:
     return came_in_tls or exchange.result in ("malformed", "foreign", "other-port", "stand-in")
 
 
+_BLOCKED: set[Result] = {"dropped", "prohibited"}
+
+
+def _one_place(places: Sequence[str | None]) -> str | None:
+    return places[0] if len(set(places)) == 1 else None
+
+
 def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, str]:
     """How fast the slowest server answers, or, where one cannot be timed, how fast at most; in words, too."""
     answering = [server for server in servers if server.first.result == "answered"]
@@ -308,4 +328,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
     after=("srv", "path", "stand_in"),
+    takes_s=lambda options: options.requests - 1.0,
 )
