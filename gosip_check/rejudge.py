@@ -69,8 +69,11 @@ def with_form(report: Report, form: Form, checklist: Checklist) -> Report:
     measured by the form stays as it was. The signature does not fit any more and goes.
     """
     changed = msgspec.structs.replace(report, form=form, signature=None)
-    hints = {(v.id, v.link, v.outcome): v.hint for v in rejudge(changed, checklist).verdicts}
-    verdicts = [msgspec.structs.replace(v, hint=hints.get((v.id, v.link, v.outcome), v.hint)) for v in report.verdicts]
+    again = {(v.id, v.link, v.outcome): v for v in rejudge(changed, checklist).verdicts}
+    verdicts = []
+    for stated in report.verdicts:
+        like = again.get((stated.id, stated.link, stated.outcome), stated)
+        verdicts.append(msgspec.structs.replace(stated, hint=like.hint, steps=like.steps))
     return msgspec.structs.replace(changed, verdicts=verdicts)
 
 

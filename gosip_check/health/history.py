@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from gosip_check.folders import NoHomeFolder, state_folder
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import (
+    FIGURES,
     VerdictChange,
     changes,
     news,
@@ -336,7 +337,7 @@ class History:
             found = []
             for number, document in rows:
                 change = msgspec.json.decode(document, type=VerdictChange)
-                if change.after is not Outcome.SKIPPED:
+                if change.after is not Outcome.SKIPPED and change.id not in FIGURES:  # older versions kept these, too
                     found += self._since(number, [change])
             return found
 

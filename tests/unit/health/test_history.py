@@ -331,8 +331,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "2026-11-23 10:20:00 UTC  alg.absent on Internet-1 changed from pass to fail; it had been pass in 20" in printed
     )
     code, printed = here("history", "trend", "--history", path)
-    assert printed.startswith("Internet-1 p.rtt_ms  ▁▁▁▁▂▂▂▂")
-    assert "last 29, 0 to 29" in printed
+    assert printed.startswith("Internet-1 p.rtt  ▁▁▁▁▂▂▂▂")
+    assert "last 29 ms, 0 to 29 ms" in printed
     code, printed = here("history", "export", "--history", path)
     documents = [json.loads(line) for line in printed.splitlines()]
     assert len(documents) == 30
@@ -371,7 +371,7 @@ def test_last_counts_runs_and_several_sites_are_told_apart(tmp_path: Path) -> No
     assert told == ["(x Internet-2)", "(x Internet-1)"]
     assert earlier.startswith("2026-11-23 10:02:00 UTC  (x Internet-1)  a.b on Internet-1 changed from pass to fail;")
     _, printed = here("history", "trend", "--history", path)
-    assert printed.startswith(f"x Internet-1:\n{whole}x Internet-2:\nInternet-1 p.rtt_ms  ")
+    assert printed.startswith(f"x Internet-1:\n{whole}x Internet-2:\n")
 
 
 def test_the_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
