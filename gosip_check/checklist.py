@@ -90,8 +90,8 @@ def _file(name: str, folder: Path) -> Path:
     if "/" in name or "\\" in name or name.endswith(".toml"):
         return folder / name
     raise TomlError(
-        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}; "
-        "a file of your own is named by its path, such as ./mine.toml."
+        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}. "
+        "Name a file of your own by its path, such as ./mine.toml."
     )
 
 
@@ -256,8 +256,8 @@ def _check_all_are_titled(document: dict[str, Any], where: str) -> None:
     without = [entry.get("id") for entry in entries if "titles" not in entry]
     if without and len(without) < len(entries):
         raise TomlError(
-            f"{where}: requirement {without[0]!r}: titles is missing; a line such as "
-            'titles = { fail = "It is not so", unknown = "The check" } says what each outcome is called.'
+            f"{where}: requirement {without[0]!r}: titles is missing. Use a line such as "
+            'titles = { fail = "It is not so", unknown = "The check" }.'
         )
 
 
@@ -280,7 +280,7 @@ def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> No
     place = f"{where}: {fact} {operator}"
     if operator in (Operator.MIN, Operator.MAX):
         if not kind & {int, float}:
-            raise TomlError(f"{place}: {fact} is no number, so it has no {operator}; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is not a number; use 'is'.")
         kind = {int, float}
     elif operator is Operator.ONE_OF:
         if not isinstance(value, list) or not value:
@@ -291,7 +291,7 @@ def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> No
     elif operator is Operator.INCLUDES:
         inner = {argument for each in kind if typing.get_origin(each) is list for argument in typing.get_args(each)}
         if not inner:
-            raise TomlError(f"{place}: {fact} is no list, so it includes nothing; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is not a list; use 'is'.")
         kind = inner
     _check_value(value, kind, place)
 

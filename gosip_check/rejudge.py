@@ -87,14 +87,13 @@ def unchecked(report: Report) -> list[str]:
     if report.tool_version == __version__:
         return []
     found = [
-        f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}: whether its facts and "
-        "options are such as a probe brings, its reasons those that follow from them, and whether each measurement was "
-        "asked for, was not checked."
+        f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}. Not checked: whether its "
+        "facts, options and reasons are its own, and whether each measurement was asked for."
     ]
     if any(measurement.options is None for measurement in report.measurements):
         found.append(
-            "It does not say how it was measured: whether as the checklist asks, or against an emulated trunk, "
-            "was not checked."
+            "It does not say how it was measured. Not checked: whether as the checklist asks, "
+            "or against an emulated trunk."
         )
     return found
 

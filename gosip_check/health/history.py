@@ -175,8 +175,8 @@ class History:
             raise HistoryError(f"{self.path}: is no history.")
         if version > VERSION:
             raise HistoryError(
-                f"{self.path}: was written by a newer gosip-check: it has version {version}, and this one knows "
-                f"{VERSION}; use that one, or name another file."
+                f"{self.path}: was written by a newer gosip-check. It has version {version}, and this one knows "
+                f"{VERSION}. Use that one, or name another file."
             )
 
     def _version(self) -> int:

@@ -162,10 +162,10 @@ def stopped_as_skipped(report: Report) -> Report:
 def sentence_of(change: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
     """What changed, and how long it had been otherwise where that is known."""
     if change.id == PUBLIC_ADDRESS:
-        since = f" It had been so since {before_since:%Y-%m-%d %H:%M} UTC." if before_since and before_runs else ""
+        since = f"It had been so since {before_since:%Y-%m-%d %H:%M} UTC. " if before_since and before_runs else ""
         return (
-            f"The public address of {change.link} changed from {change.reason_before} to {change.reason_after}.{since} "
-            "Tell the provider: an address that it does not know may be refused."
+            f"The public address of {change.link} changed from {change.reason_before} to {change.reason_after}. "
+            f"{since}Tell the provider: it may refuse an address that it does not know."
         )
     if change.before is None:
         return f"{change.id} on {change.link} is {change.after}, and had not been looked at before. {change.what}"

@@ -44,10 +44,9 @@ WRONG_USAGE = {
     ("demo", "--fault", "\x1b[31m"): "Error: --fault '\\x1b[31m': there is no such fault; there are one-site, ",
     ("form", "check", "gone.toml"): "Error: gone.toml: cannot be read: No such file or directory.",
     ("run", "--channels", "0"): "Error: Invalid value for '--channels': 0 is not in the range 1<=x<=2000.",
-    ("quality", "--duration", "nan"): "Error: Invalid value for '--duration': 'nan' is no number of seconds.",
+    ("quality", "--duration", "nan"): "Error: Invalid value for '--duration': 'nan' is not a number of seconds.",
     ("bandwidth", "--duration", "600", "--channels", "2000", "--reflector", "192.0.2.1"): (
-        "Error: --duration 600 with --channels 2000 would keep more answers than this machine's memory is good for: "
-        "60 s would be right for so many channels."
+        "Error: --duration 600 with --channels 2000 would need too much memory. Use at most 60 s for so many channels."
     ),
     ("quality", "--duration", "0.5"): "Error: Invalid value for '--duration': 0.5 is not in the range 1<=x<=600.",
     ("run", "--reflector", "a:b"): "Error: --reflector 'a:b': HOST or HOST:PORT would be right",
@@ -62,7 +61,7 @@ WRONG_USAGE = {
         "run",
         "--reflector-key-file",
         "pyproject.toml",
-    ): "Error: --reflector-key-file is of no use without --reflector.",
+    ): "Error: --reflector-key-file needs --reflector.",
     ("bandwidth", "--find-capacity"): "Error: --find-capacity needs a far end to send to: name it with --reflector.",
     (
         "reflector",

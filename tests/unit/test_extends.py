@@ -228,7 +228,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "unknown parent": (
         CHILD.replace("go-native", "go-nativ"),
         "mine.toml: [checklist]: extends: There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are "
-        f"{', '.join(shipped())}; a file of your own is named by its path, such as ./mine.toml.",
+        f"{', '.join(shipped())}. Name a file of your own by its path, such as ./mine.toml.",
     ),
     "no such file": (
         CHILD.replace("go-native", "gone/parent.toml"),

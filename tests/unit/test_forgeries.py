@@ -193,7 +193,7 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is not one of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is not one of those shipped here"),
     "by an older version that told nothing": (
-        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk, was not checked"),
+        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "whether as the checklist asks, or against an emulated trunk."),
     "by an older version": (
         lambda d: [d.update(tool_version="0.0.9"), verdict_of(d).update(reason="Fine.")], 3, "gosip-check 0.0.9 wrote"),
     "by an older version, with the options of a demo": (
@@ -318,7 +318,7 @@ def test_what_shows_itself_as_a_public_key_is_not_taken_for_a_shared_secret(tmp_
     for content in spellings.values():
         path.write_bytes(content)
         for signs in (True, False):
-            with pytest.raises(SigningError, match="is no key that can be used here"):
+            with pytest.raises(SigningError, match="cannot be used as a key here"):
                 Key(path, signs=signs)
     for wrong in (pem.replace(b"PUBLIC KEY", b"CERTIFICATE"), pem.replace(b"PUBLIC", b"OPENSSH PRIVATE")):
         path.write_bytes(wrong)

@@ -90,8 +90,8 @@ class Attempts:
         if self.failures >= MOST:
             paths = [str(file.path) for file in self._files if any(map(file.failures, self._keys))]
             return (
-                f"Not tried: the last {self.failures} attempts on this machine did not succeed, and a third failure in "
-                f"a row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. "
+                f"Not tried: the last {self.failures} attempts on this machine did not succeed. A third failure in a "
+                f"row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. "
                 f"When that works, forget the count: sudo rm {' '.join(paths)}."
             )
         if not self.failures or again:
@@ -101,7 +101,7 @@ class Attempts:
         if unread:
             last = f"{' '.join(unread)} could not be read, and that counts as a failed attempt"
         return (
-            f"Not tried: {last}. Check user name and password, ask {provider} whether the account is locked, and then "
+            f"Not tried: {last}. Check user name and password, and ask {provider} whether the account is locked. Then "
             "allow one more with gosip-check register --i-know."
         )
 

@@ -289,8 +289,8 @@ def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
             sentence += f" Packets to {listed(elsewhere)} reached another port than was asked."
     elif reached.undecided:
         sentence = (
-            f"{share} were reached and answered, there and back, at {where}. Of the others too many packets were lost "
-            f"in {reached.elapsed_s:.0f} s to decide; run it again with nothing else on the line."
+            f"{share} were reached and answered, there and back, at {where}. Too many packets "
+            f"to the others were lost in {reached.elapsed_s:.0f} s. Run it again with nothing else on the line."
         )
     else:
         every = True

@@ -316,8 +316,8 @@ def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
         return by if reached.blocked else ""
     if leaves is None:
         return (
-            "A firewall may have other rules for the provider's networks, and what it does there could not be seen; a "
-            "reflector in these networks would show it: ask the provider for one. "
+            "A firewall may have other rules for the provider's networks, and those could not be seen. A reflector in "
+            "these networks would show them: ask the provider for one. "
         )
     if not reached.blocked:
         return ""
@@ -340,8 +340,8 @@ def _sentence(
         return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out."
     if None in sampled.values():
         return (
-            f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
-            "the edge answer too seldom to decide the others. Run it again, or use a reflector with --all-ports."
+            f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked. The hops behind the edge "
+            "answered too few of the others, so these are not proven. A reflector with --all-ports proves them."
         )
     return (
         f"{count} of {count} sampled ports got out {towards}: hops behind {search.path.edge_name()} quoted all "

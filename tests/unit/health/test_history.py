@@ -224,7 +224,7 @@ def test_a_newer_or_foreign_file_is_refused(tmp_path: Path) -> None:
     History(path).__exit__()
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(HistoryError, match=r"h\.sqlite: was written by a newer gosip-check: it has version 2"):
+    with pytest.raises(HistoryError, match=r"h\.sqlite: was written by a newer gosip-check. It has version 2"):
         History(path)
     foreign = tmp_path / "f.sqlite"
     with sqlite3.connect(foreign) as db:
@@ -435,4 +435,4 @@ def test_another_public_address_is_news_for_the_provider(
         run, _, pair = what.partition(": ")
         assert line.startswith(f"{run}: The public address of Internet-1 changed from {pair}.")
         assert same.startswith(f"{run}: The public address of Internet-1 changed from {pair}.")
-        assert line.endswith("Tell the provider: an address that it does not know may be refused.")
+        assert line.endswith("Tell the provider: it may refuse an address that it does not know.")
