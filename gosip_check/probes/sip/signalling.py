@@ -27,7 +27,7 @@ _PAUSE_S = 1.0
 
 _UNDECIDED: dict[Result, str] = {
     "silent": "Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
-    "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall.",
+    "Allow the port on the firewall, and ask the provider whether the public address of this line is whitelisted.",
     "closed": "A connection that was accepted has passed the firewall, unless a proxy on the way took it. "
     "Ask the provider whether the public address of this line is whitelisted.",
     "other-port": "The way there and back is open, but a phone system may not take such an answer; tell the provider.",
@@ -35,6 +35,8 @@ _UNDECIDED: dict[Result, str] = {
     "unsent": "What this machine itself cannot or may not send says nothing of the site; run this on one that can.",
 }
 "Results that decide nothing, and what would help."
+
+_LEFT = " The firewall lets it out. Ask the provider whether it has the public address of this line on its list."
 
 _DO_NOT_REPEAT = {403, 429, 503}
 "Answers after which a polite client does not ask again."
@@ -301,6 +303,8 @@ def _sentence(servers: Sequence[ServerFacts], named: Sequence[ServerFacts]) -> s
 
 
 def _advice(missing: Sequence[ServerFacts]) -> str:
+    if all(server.first.left_at for server in missing):
+        return _LEFT
     results = dict.fromkeys(server.first.result for server in missing)
     return "".join(f" {_UNDECIDED[result]}" for result in results if result in _UNDECIDED)
 
