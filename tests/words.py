@@ -46,7 +46,7 @@ class Said:
     @property
     def grade(self) -> float:
         """Flesch-Kincaid's grade of this sentence alone: years at school."""
-        words = [word for word in re.findall(r"[A-Za-z]+", self.text)] or ["a"]
+        words = re.findall(r"[A-Za-z]+", self.text) or ["a"]
         syllables = sum(max(1, len(re.findall(r"[aeiouy]+", word.lower().removesuffix("e")))) for word in words)
         return 0.39 * len(words) + 11.8 * syllables / len(words) - 15.59
 
@@ -119,9 +119,8 @@ def main() -> None:
     for each in said:
         if each.words >= least:
             print(f"{each.words:3}  {each.where}: {each.text}")
-    print(
-        f"{len(said)} sentences, median {median(s.words for s in said):.0f} words, grade {median(s.grade for s in said):.1f}"
-    )
+    words, grade = median(each.words for each in said), median(each.grade for each in said)
+    print(f"{len(said)} sentences, median {words:.0f} words, grade {grade:.1f}")
 
 
 if __name__ == "__main__":

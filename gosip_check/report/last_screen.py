@@ -186,7 +186,8 @@ def _the_rest(summary: Summary, width: int) -> Iterator[Text]:
     is_ready = summary.readiness is Readiness.READY
     if summary.groups and not is_ready:
         passed = sum(group.passed for group in summary.groups)
-        names = ", ".join(f"{visible(group.heading, 40)}{_NO_BREAK}{group.passed}" for group in summary.groups)
+        named = (f"{visible(group.heading, 40)} {group.passed}" for group in summary.groups)
+        names = ", ".join(name.replace(" ", _NO_BREAK) for name in named)
         yield from _at_most(f"OK {passed}:  {names}", 2, width)
     if summary.not_needed:
         count = f"Not measured, not required: {len(summary.not_needed)}"

@@ -193,7 +193,7 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is not one of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is not one of those shipped here"),
     "by an older version that told nothing": (
-        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "whether as the checklist asks, or against an emulated trunk."),
+        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk."),
     "by an older version": (
         lambda d: [d.update(tool_version="0.0.9"), verdict_of(d).update(reason="Fine.")], 3, "gosip-check 0.0.9 wrote"),
     "by an older version, with the options of a demo": (

@@ -283,8 +283,8 @@ def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, s
     sentences = []
     if slowest_ms is not None:
         sentences.append(
-            f"The slowest server that answers, {_name(timed[-1])}, took {slowest_ms:.1f} ms. That is its fastest answer, "
-            "the server's own time included."
+            f"The slowest server that answers, {_name(timed[-1])}, took {slowest_ms:.1f} ms. That is its fastest "
+            "answer, the server's own time included."
         )
     if untimed:
         sentences.append(

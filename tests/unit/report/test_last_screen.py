@@ -25,7 +25,7 @@ STATES = {
     "wrong-srv": ("NOT READY", "DNS leads to servers that are not GO's"),
     "cable-out": ("NOT DECIDED", "Internet-1 has no network towards the provider"),
     "two-lines": ("NOT READY", "Internet-1: SIP ALG is on in 192.168.1.1"),
-    "wrong-password": ("NOT READY", "GO refuses the login: 2 more before the account locks"),
+    "wrong-password": ("NOT READY", "GO refuses the login. Tries left before the account locks: 2"),
 }
 "State of the site -> the banner, and what the first problem is called. `python -m tests.lab.screens --table`."
 
