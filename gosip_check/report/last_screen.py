@@ -94,19 +94,18 @@ def _to_fix(summary: Summary, width: int, frugality: _Frugality) -> list[Text]:
 
 
 def _problem(problem: Problem, mark: str, width: int, *, whole: bool) -> list[Text]:
-    """In at most five lines what it is, what it means and what to do; or in one."""
+    """In at most five lines what it is, what it means and what to do, and one with what follows from it; or in one."""
     title = _titled(problem, mark, width)
     if not whole:
         return [Text.assemble((_fitting(" ".join(title), width), "bold"))]
     lines = [*(Text(line, "bold") for line in title), *_said(problem.means, width)]
-    effects = _effects(problem, width)
     for number, text in enumerate(problem.do):
         step = _said(text, width)
-        pointer = 1 if len(step[-1]) + len(EXPLAIN) + len(problem.id) > width else 0
-        if number and len(lines) + len(step) + len(effects) + pointer > _MOST_OF_A_PROBLEM:
+        if number and len(lines) + len(step) > _MOST_OF_A_PROBLEM:
             break
         lines += step
-    return _pointing([*lines, *effects], visible(f"{EXPLAIN} {problem.id}", 200) if problem.id else "", width)
+    pointer = visible(f"{EXPLAIN} {problem.id}", 200) if problem.id else ""
+    return _pointing([*lines, *_effects(problem, width)], pointer, width)
 
 
 def _titled(problem: Problem, mark: str, width: int) -> list[str]:

@@ -177,7 +177,7 @@ def _problems(report: Report, verdicts: Sequence[Verdict]) -> list[Problem]:
             id=first.id,
             title=title,
             means=first.means or first_sentence(first.reason),
-            do=first.steps or sentences(first.hint),
+            do=[sentence for text in first.steps or [first.hint] for sentence in sentences(text)],
             links=_links(report, found),
             effects=once(
                 title_of(v)
