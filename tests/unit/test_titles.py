@@ -1,4 +1,4 @@
-"""What a verdict is called: the loader demands it of every outcome, and a verdict takes the first that can be filled."""
+"""What a verdict is called: the loader demands it of every outcome; the first that can be filled in is taken."""
 
 from typing import Any
 
