@@ -5,6 +5,7 @@ is refused here, never discovered as a verdict that does not come.
 """
 
 import hashlib
+import itertools
 import re
 import types
 import typing
@@ -17,8 +18,19 @@ from gosip_check import extends, tomlfile
 from gosip_check.probes import PROBES, RENAMED
 from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.ranges import wrong_value
-from gosip_check.records import Checklist, ChecklistIdentity, Expectation, Operator, Requirement, Settings, Trunk
+from gosip_check.records import (
+    Checklist,
+    ChecklistIdentity,
+    Expectation,
+    Level,
+    Operator,
+    Requirement,
+    Settings,
+    Titles,
+    Trunk,
+)
 from gosip_check.templates import filled, values_of
+from gosip_check.titles import fields_of, some_filled
 from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table, tables
 
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
@@ -79,8 +91,8 @@ def _file(name: str, folder: Path) -> Path:
     if "/" in name or "\\" in name or name.endswith(".toml"):
         return folder / name
     raise TomlError(
-        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}; "
-        "a file of your own is named by its path, such as ./mine.toml."
+        f"There is no checklist {name!r}{instead(name, known)} Shipped are {', '.join(known)}. "
+        "Name a file of your own by its path, such as ./mine.toml."
     )
 
 
@@ -98,6 +110,7 @@ def _parse(content: bytes, where: str, children: tuple[Path, ...]) -> tuple[Chec
         parent, taken_over = _parent(head.extends, where, children)
         parent_id, demands = taken_over.id, extends.extended(head.id, document, taken_over, where)
         digest = hashlib.sha256(parent.identity.sha256.encode() + b"\n" + content).hexdigest()
+    _check_all_are_titled(document, where)
     trunk = _trunk(demands.trunk, f"{where}: [trunk]")
     if not demands.requirements:
         raise TomlError(f"{where}: has no requirements; each one starts with a line [[requirement]].")
@@ -112,6 +125,7 @@ def _parse(content: bytes, where: str, children: tuple[Path, ...]) -> tuple[Chec
         requirements=requirements,
         extends=parent_id,
     )
+    _check_what_is_explained(document, {requirement.id for requirement in requirements}, where)
     return checklist, demands
 
 
@@ -130,6 +144,19 @@ def _included(name: str, document: dict[str, Any], where: str) -> bytes:
     only(added, ("requirement",), str(path))
     document["requirement"] = [*tables(document, "requirement", where), *tables(added, "requirement", str(path))]
     return content
+
+
+def _check_what_is_explained(document: dict[str, Any], known: set[str], where: str) -> None:
+    """Of what this file writes; what a parent's file names may have been dropped here."""
+    known = known.union(document.get("drop", {}).get("requirements", []))
+    for entry in [*document.get("requirement", []), *document.get("change", [])]:
+        ids = [*entry.get("explains", []), *itertools.chain(*entry.get("explained_if", {}).values())]
+        for id_ in ids:
+            if id_ not in known:
+                raise TomlError(
+                    f"{where}: requirement {entry.get('id')!r}: explains {id_!r}, "
+                    f"which is no requirement{instead(id_, known)}"
+                )
 
 
 def _parent(name: str, where: str, children: tuple[Path, ...]) -> tuple[Checklist, extends.Demands]:
@@ -202,10 +229,60 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
-    for fact in requirement.hint_if:
-        if bool not in _type_of(probe, fact, f"{where}: hint_if"):
-            raise TomlError(f"{where}: hint_if: {fact} is neither true nor false.")
-    return requirement
+    for name in ("hint_if", "explained_if"):
+        for fact in getattr(requirement, name):
+            if bool not in _type_of(probe, fact, f"{where}: {name}"):
+                raise TomlError(f"{where}: {name}: {fact} is neither true nor false.")
+    return _with_texts(requirement, probe, values, where)
+
+
+_CALLED_BY = {Level.MUST: ("fail", "unknown"), Level.SHOULD: ("warn", "unknown"), Level.INFO: ("warn", "unknown")}
+"The outcomes beside pass that a requirement of this level may have, as fields of Titles."
+
+
+def _with_texts(requirement: Requirement, probe: Probe, values: dict[str, str], where: str) -> Requirement:
+    """Its titles and what goes with them, filled in but for the facts; a field that is neither is refused."""
+
+    def fill(name: str, texts: str | list[str]) -> str | list[str]:
+        place = f"{where}: {name}"
+
+        def one(text: str) -> str:
+            return filled(text, values, place, lambda field: bool(_type_of(probe, field, place)))
+
+        return some_filled(texts, one)
+
+    titles = requirement.titles
+    if titles != Titles():
+        needed = (*_CALLED_BY[requirement.level], *(["warn"] if requirement.prefer else []))
+        for name in needed:
+            texts = getattr(titles, name)
+            last = texts if isinstance(texts, str) else (texts or [""])[-1]
+            if not last.strip():
+                raise TomlError(f"{where}: titles: {name} is empty; say what is so then.")
+            if set(fields_of(last)) - set(values):
+                raise TomlError(f"{where}: titles: {name}: the last one must name no fact, which may be unknown.")
+        filled_in = {name: fill(f"titles: {name}", getattr(titles, name)) for name in Titles.__struct_fields__}
+        titles = msgspec.structs.replace(titles, **filled_in)
+    return msgspec.structs.replace(
+        requirement,
+        titles=titles,
+        means=fill("means", requirement.means),
+        figure=fill("figure", requirement.figure),
+        decided_by={
+            option: filled(what, values, f"{where}: decided_by") for option, what in requirement.decided_by.items()
+        },
+    )
+
+
+def _check_all_are_titled(document: dict[str, Any], where: str) -> None:
+    """Either every requirement that a file writes has titles, or, as in an older file, none has."""
+    entries = tables(document, "requirement", where)
+    without = [entry.get("id") for entry in entries if "titles" not in entry]
+    if without and len(without) < len(entries):
+        raise TomlError(
+            f"{where}: requirement {without[0]!r}: titles is missing. Use a line such as "
+            'titles = { fail = "It is not so", unknown = "The check" }.'
+        )
 
 
 def _check_options(requirement: Requirement, probe: Probe, trunk: Trunk, where: str) -> None:
@@ -227,7 +304,7 @@ def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> No
     place = f"{where}: {fact} {operator}"
     if operator in (Operator.MIN, Operator.MAX):
         if not kind & {int, float}:
-            raise TomlError(f"{place}: {fact} is no number, so it has no {operator}; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is not a number; use 'is'.")
         kind = {int, float}
     elif operator is Operator.ONE_OF:
         if not isinstance(value, list) or not value:
@@ -238,7 +315,7 @@ def _check_expectation(expectation: Expectation, probe: Probe, where: str) -> No
     elif operator is Operator.INCLUDES:
         inner = {argument for each in kind if typing.get_origin(each) is list for argument in typing.get_args(each)}
         if not inner:
-            raise TomlError(f"{place}: {fact} is no list, so it includes nothing; 'is' would be right.")
+            raise TomlError(f"{place}: {fact} is not a list; use 'is'.")
         kind = inner
     _check_value(value, kind, place)
 

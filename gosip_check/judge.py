@@ -9,6 +9,7 @@ that anybody has edited: one of the wrong type is `unknown`, nothing fails on it
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,8 +24,10 @@ from gosip_check.records import (
     Outcome,
     Readiness,
     Requirement,
+    Titles,
     Verdict,
 )
+from gosip_check.titles import with_facts
 from gosip_check.values import shown, unit_of, without_unit
 
 
@@ -45,7 +48,9 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
         failure = measurement.failure
         outcome = Outcome.UNKNOWN if failure.kind.says_nothing_about_the_site else missed(requirement.level)
         judged = verdict(requirement, measurement.link, outcome, failure.message, measurement=measurement.id)
-        return msgspec.structs.replace(judged, stopped=failure.kind is FailureKind.INTERRUPTED)
+        is_stopped = failure.kind is FailureKind.INTERRUPTED
+        options = _options_not_given(requirement, measurement) if outcome is Outcome.UNKNOWN else {}
+        return msgspec.structs.replace(judged, stopped=is_stopped, decided_by=options)
     facts = measurement.facts or {}
     found = {
         expectation.fact: _found(facts, expectation.fact) for expectation in requirement.expect + requirement.prefer
@@ -62,9 +67,28 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
     else:
         outcome, telling = Outcome.PASS, requirement.expect
     words = dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling)
-    judged = verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id)
+    judged = verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id, facts)
     hint = next((hint for fact, hint in requirement.hint_if.items() if facts.get(fact) is True), requirement.hint)
-    return msgspec.structs.replace(judged, hint=hint)
+    explained_by = [id_ for fact, ids in requirement.explained_if.items() if facts.get(fact) is True for id_ in ids]
+    return msgspec.structs.replace(
+        judged,
+        hint=hint,
+        explained_by=[] if outcome is Outcome.PASS else explained_by,
+        decided_by=_options_not_given(requirement, measurement) if outcome is Outcome.UNKNOWN else {},
+    )
+
+
+_MISSED = (Outcome.FAIL, Outcome.WARN)
+
+
+def _options_not_given(requirement: Requirement, measurement: Measurement) -> dict[str, str]:
+    """Of the options that would decide it, those that it was measured without: `--reflector HOST` sets `reflector`."""
+    options = measurement.options or {}
+    return {
+        option: what
+        for option, what in requirement.decided_by.items()
+        if not options.get(option.removeprefix("--").partition(" ")[0].replace("-", "_"))
+    }
 
 
 def stopped(requirement: Requirement, link: str) -> Verdict:
@@ -79,8 +103,10 @@ def verdict(
     reason: str,
     facts: dict[str, Any] | None = None,
     measurement: str | None = None,
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
-    """A verdict that carries what the requirement says of itself."""
+    """A verdict that carries what the requirement says of itself. known: facts for its texts."""
+    is_missed = outcome in _MISSED
     return Verdict(
         id=requirement.id,
         group=requirement.group,
@@ -95,7 +121,19 @@ def verdict(
         measurement=measurement,
         hint=requirement.hint,
         source=requirement.source,
+        headline=_headline(requirement, outcome, known),
+        means=with_facts(requirement.means, known) if is_missed else "",
+        figure=with_facts(requirement.figure, known) if outcome is Outcome.PASS else "",
+        explains=requirement.explains if is_missed or outcome is Outcome.UNKNOWN else [],
     )
+
+
+def _headline(requirement: Requirement, outcome: Outcome, known: Mapping[str, Any]) -> str:
+    titles = requirement.titles
+    if titles == Titles():
+        return ""
+    by_outcome = {Outcome.PASS: requirement.title, Outcome.FAIL: titles.fail, Outcome.WARN: titles.warn}
+    return with_facts(by_outcome.get(outcome, titles.unknown), known)
 
 
 def missed(level: Level) -> Outcome:

@@ -86,6 +86,18 @@ class Expectation(Record, frozen=True):
     value: Any
 
 
+class Titles(Record, frozen=True):
+    """What a verdict is called where it did not pass: the fact for `fail` and `warn`, the gap for `unknown`.
+
+    A {field} is a value of the trunk or a fact. Of several the first is taken whose facts are known; the last one names
+    no fact. Empty: there is none, as in a checklist of an older version.
+    """
+
+    fail: str | list[str] = ""
+    warn: str | list[str] = ""
+    unknown: str | list[str] = ""
+
+
 class Requirement(Record, frozen=True):
     """One demand on a site: what to measure, and what of it is demanded."""
 
@@ -107,6 +119,18 @@ class Requirement(Record, frozen=True):
     "What a good site does better still; missing it warns where everything in `expect` holds."
     hint_if: dict[str, str] = {}
     "A fact that is true or false -> what to do instead of `hint` where it is true."
+    titles: Titles = Titles()
+    "What it is called where it is not so; `title` is what a pass is called."
+    means: str | list[str] = ""
+    "One sentence: what it does to calls when it is not so. Fields as in `titles`."
+    figure: str | list[str] = ""
+    "The key figure of a pass, such as `{site_count} sites`. Fields as in `titles`."
+    explains: list[str] = []
+    "Requirements that miss because this one does: they are told under it, without advice of their own."
+    explained_if: dict[str, list[str]] = {}
+    "A fact that is true or false -> requirements whose failure explains this one where it is true."
+    decided_by: dict[str, str] = {}
+    "An option of the command that would decide what is unknown -> what that gives, such as `a far end`."
     health: bool = False
     "Part of the light subset that `gosip-check health` runs on a schedule."
     why: str = ""
@@ -285,6 +309,20 @@ class Verdict(Record, frozen=True):
     hint: str
     source: str
     preferred: list[Expectation] = []
+    headline: str = ""
+    "What it is called with this outcome; empty in files of versions that had `title` only."
+    means: str = ""
+    "What it does to calls; of a requirement that was missed."
+    figure: str = ""
+    "The key figure; of a pass."
+    steps: list[str] = []
+    "What to do on the devices at hand, a sentence each; `hint` holds it as well."
+    explains: list[str] = []
+    "Requirements that miss because this one does."
+    explained_by: list[str] = []
+    "Requirements whose failure explains this one, by what was found here."
+    decided_by: dict[str, str] = {}
+    "An option that was not given and would decide it -> what that gives."
     stopped: bool = False
     "Unknown only because the run was stopped before this, or what it needs, was measured."
 

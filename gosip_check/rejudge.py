@@ -72,8 +72,11 @@ def with_form(report: Report, form: Form, checklist: Checklist) -> Report:
     measured by the form stays as it was. The signature does not fit any more and goes.
     """
     changed = msgspec.structs.replace(report, form=form, signature=None)
-    hints = {(v.id, v.link, v.outcome): v.hint for v in rejudge(changed, checklist).verdicts}
-    verdicts = [msgspec.structs.replace(v, hint=hints.get((v.id, v.link, v.outcome), v.hint)) for v in report.verdicts]
+    again = {(v.id, v.link, v.outcome): v for v in rejudge(changed, checklist).verdicts}
+    verdicts = []
+    for stated in report.verdicts:
+        like = again.get((stated.id, stated.link, stated.outcome), stated)
+        verdicts.append(msgspec.structs.replace(stated, hint=like.hint, steps=like.steps))
     return msgspec.structs.replace(changed, verdicts=verdicts)
 
 
@@ -87,14 +90,13 @@ def unchecked(report: Report) -> list[str]:
     if report.tool_version == __version__:
         return []
     found = [
-        f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}: whether its facts and "
-        "options are such as a probe brings, its reasons those that follow from them, and whether each measurement was "
-        "asked for, was not checked."
+        f"It says that gosip-check {report.tool_version} wrote it, and this is {__version__}. Not checked: whether its "
+        "facts, options and reasons are its own, and whether each measurement was asked for."
     ]
     if any(measurement.options is None for measurement in report.measurements):
         found.append(
-            "It does not say how it was measured: whether as the checklist asks, or against an emulated trunk, "
-            "was not checked."
+            "It does not say how it was measured. Not checked: whether as the checklist asks, "
+            "or against an emulated trunk."
         )
     return found
 

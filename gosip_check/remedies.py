@@ -12,7 +12,7 @@ import msgspec
 from gosip_check import tomlfile
 from gosip_check.records import Form, Measurement, Outcome, Record, Verdict
 
-AND_AGAIN = "Then clear the sessions or reboot, and run this again."
+AND_AGAIN = "Then clear the sessions or reboot, and check again."
 
 _MOST_OF_A_FAMILY = 4
 
@@ -76,5 +76,11 @@ def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -
         return verdict
     devices = [form.router, form.firewall] if form else []
     names = [f"{device.vendor} {device.model}" for device in devices]
-    words = [remedy.words for remedy in find(names, facts.get("family"))]
-    return msgspec.structs.replace(verdict, hint=" ".join([verdict.hint, *words, AND_AGAIN]))
+    found = find(names, facts.get("family"))
+    steps = [remedy.words for remedy in found]
+    is_named = any(remedy.is_for(name) for name in names for remedy in found)
+    return msgspec.structs.replace(
+        verdict,
+        hint=" ".join([verdict.hint, *steps, AND_AGAIN]),
+        steps=[*steps, AND_AGAIN] if is_named else [],
+    )

@@ -68,10 +68,14 @@ _STOP_GRACE_S = 3.0
 
 @dataclass(frozen=True)
 class Observer:
-    """Who watches a run. `say`: a line of progress, from any thread; `judged`: a verdict as it falls."""
+    """Who watches a run. `say`: a line of progress, from any thread; `judged`: a verdict as it falls.
+
+    `begun`: a line is measured now; its name, the ids that are asked, and about how many seconds that takes.
+    """
 
     say: Callable[[str], None] = lambda _: None
     judged: Callable[[Verdict], None] = lambda _: None
+    begun: Callable[[str, Sequence[str], float], None] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,16 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         logs_in = plan.password is not None and not links
         way = None if plan.heard is None else plan.heard.way
         asked = of_one_link(plan.requirements, PROBES, logs_in=logs_in, way=way)
-        judged, measured = _known_or_measured(replace(plan, requirements=asked), link, trouble, going)
+        on_link = replace(plan, requirements=asked)
+        observer.begun(link.name, [requirement.id for requirement in asked], 1.0 if trouble else about_s(on_link))
+        judged, measured = _known_or_measured(on_link, link, trouble, going)
         links.append(link_report(link, source, trouble, judged, measured))
         verdicts += judged
         measurements += measured
     if len(links) > 1:
         asked = of_all_links(plan.requirements, PROBES)
         going.interface = None
+        observer.begun(ALL_LINKS, [requirement.id for requirement in asked], 1.0)
         going.compared.extend(compared_links(plan.links, links, measurements, plan.form))
         judged, measured = _on_link(replace(plan, requirements=asked), Link(name=ALL_LINKS), None, going, Known())
         verdicts += judged
@@ -172,9 +179,22 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
 
 def budget(plan: Plan) -> dict[str, float]:
     """What takes long of each line, if it is well: seconds, by what a person calls it."""
-    left = [r for r in plan.requirements if not any(fnmatch.fnmatchcase(r.id, glob) for glob in plan.skip)]
-    asks = [_ask(plan, requirement) for requirement in left]
-    return {what: seconds for ask in asks for what, seconds in ask.probe.takes(ask.options).items()}
+    return {what: seconds for ask in _not_skipped(plan) for what, seconds in ask.probe.takes(ask.options).items()}
+
+
+def about_s(plan: Plan) -> float:
+    """About how long a line takes: what runs alone one after the other, the others beside each other."""
+    takes_s = {
+        ask.probe.name: sum(ask.probe.takes(ask.options).values()) + ask.probe.rest_s(ask.options)
+        for ask in _not_skipped(plan)
+    }
+
+    def until_s(name: str) -> float:
+        return takes_s.get(name, 0.0) + max((until_s(before) for before in PROBES[name].after), default=0.0)
+
+    alone = [name for name in takes_s if PROBES[name].alone]
+    others = [until_s(name) for name in takes_s if name not in alone and PROBES[name].beside is None]
+    return sum(takes_s[name] for name in alone) + max(others, default=0.0)
 
 
 def report_id(now: datetime) -> str:
@@ -291,6 +311,11 @@ class _Ask:
 
 def _ask(plan: Plan, requirement: Requirement) -> _Ask:
     return _filled(plan, PROBES[requirement.probe], requirement.options)
+
+
+def _not_skipped(plan: Plan) -> list[_Ask]:
+    left = [r for r in plan.requirements if not any(fnmatch.fnmatchcase(r.id, glob) for glob in plan.skip)]
+    return [_ask(plan, requirement) for requirement in left]
 
 
 def _filled(plan: Plan, probe: Probe, chosen: Mapping[str, Any]) -> _Ask:

@@ -63,8 +63,8 @@ class Key:
             )
         elif _shows_itself_as_public(content):
             raise SigningError(
-                f"{path}: is no key that can be used here: Ed25519 stands in PEM (openssl pkey), and a shared one is a "
-                "line of text, such as openssl rand -hex 32 gives."
+                f"{path}: cannot be used as a key here. Ed25519 stands in PEM (openssl pkey). A shared key is a line "
+                "of text, such as openssl rand -hex 32 gives."
             )
         else:
             self._shared = content

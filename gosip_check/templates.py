@@ -4,12 +4,11 @@ Knows which fields there are; a file with one that there is not is refused, with
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gosip_check.records import Trunk
+from gosip_check.titles import FIELD
 from gosip_check.tomlfile import TomlError, instead
-
-_FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 def values_of(trunk: Trunk) -> dict[str, str]:
@@ -34,11 +33,16 @@ def values_of(trunk: Trunk) -> dict[str, str]:
     }
 
 
-def filled(text: str, values: Mapping[str, str], where: str) -> str:
-    """The text with every {field} filled in. Raises TomlError for one that there is not, or that has no value."""
+def filled(text: str, values: Mapping[str, str], where: str, is_fact: Callable[[str], bool] = lambda _: False) -> str:
+    """The text with every {field} filled in, but for those that are facts: they are known once it was measured.
+
+    Raises TomlError for one that there is not, or that has no value.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
+        if name not in values and is_fact(name):
+            return match[0]
         if name not in values:
             there_are = ", ".join(f"{{{known}}}" for known in values)
             raise TomlError(f"{where}: there is no field {match[0]}{instead(name, values)} There are {there_are}.")
@@ -46,7 +50,7 @@ def filled(text: str, values: Mapping[str, str], where: str) -> str:
             raise TomlError(f"{where}: {match[0]} stands for nothing: [trunk] does not name it.")
         return values[name]
 
-    return _FIELD.sub(value, text)
+    return FIELD.sub(value, text)
 
 
 def _and(items: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def shown(value: Any, digits: int = 4, text: Callable[[str], str] = str) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:.{digits}g}"
+            return f"{value:.0f}" if 10**digits <= abs(value) < 1e15 else f"{value:.{digits}g}"
         case list():
             return ", ".join(shown(item, digits, text) for item in value) or "none"
         case Mapping():

@@ -112,7 +112,7 @@ def _undecided(report: Report, judged_by: Checklist | None, key: Key | None) -> 
     return undecided
 
 
-_MOVED = ("port", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
+_MOVED = ("port", "rtp_ports", "management_addresses", "management_ports", "ntp_servers", "ntp_port")
 
 
 def as_asked(report: Report, checklist: Checklist) -> Checklist:

@@ -84,7 +84,7 @@ def check_user(user: str) -> str:
     """Raises UsageProblem for what cannot be a SIP user name."""
     if not user or not user.isascii() or not all(letter.isalnum() or letter in "-_.+" for letter in user):
         raise UsageProblem(
-            f"{user!r} is no user name; the number that the provider supplied would be right, as 35621000000."
+            f"{user!r} is not a user name; use the number that the provider supplied, such as 35621000000."
         )
     return user
 

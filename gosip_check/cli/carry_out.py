@@ -15,6 +15,7 @@ from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY,
 from gosip_check.cli.inputs import signing_key
 from gosip_check.cli.keeping import KEPT, keep, say_what_cannot_be_kept
 from gosip_check.cli.outputs import console, outputs_of, show, write
+from gosip_check.form_fields import names_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,8 +59,9 @@ def check(plan: Plan, options: Mapping[str, Any], *, offers_form: bool = True) -
         with stopping_on_signals(stop):
             with progress(quiet=quiet) as observer:
                 report = run(plan, stop, observer)
+            saved = [output.name for output in outputs.values() if output.name != "-"]
             trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
-            show(report, quiet=quiet, to_stderr=to_stderr)
+            show(report, options, [] if trouble else saved, to_stderr=to_stderr)
         if offers_form and plan.command == KEPT and not quiet and not trouble and not stop.is_set():
             with_form = _offer_the_form(report, plan.checklist, options["form"])
             if with_form is not report:
@@ -95,7 +97,7 @@ def _offer_the_form(report: Report, checklist: Checklist, file: str | None) -> R
     known = report.form or Form()
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or not known.not_filled_in:
         return report
-    click.echo(f"Not filled in on the Customer Compliance Form: {', '.join(known.not_filled_in)}.", err=True)
+    click.echo(f"Not filled in on the Customer Compliance Form: {names_of(known.not_filled_in)}.", err=True)
     try:
         if not click.confirm("Fill it in now?", default=False, err=True):
             return report

@@ -56,6 +56,7 @@ def emulated(stack: ExitStack, plan: Plan, fault: str | None) -> Plan:
     from gosip_check.records import Settings
     from gosip_check.servers import cloud
     from gosip_check.servers.demo_reflector import DemoReflector
+    from gosip_check.servers.edge import MirrorBehindAlg
     from gosip_check.servers.trunk import NETWORKS, Trunk
 
     if fault is not None and fault not in faults():
@@ -65,11 +66,15 @@ def emulated(stack: ExitStack, plan: Plan, fault: str | None) -> Plan:
             raise UsageProblem(f"--link {link.name}: a demo stays on this machine; use {link.name}=127.0.0.1.")
     trunk = msgspec.structs.replace(plan.checklist.trunk, networks=NETWORKS)
     server = stack.enter_context(Trunk(trunk.domain, trunk.service, trunk.transport, fault))
-    reflector = stack.enter_context(DemoReflector(_CHANNELS, fault))
+    far_end = DemoReflector(_CHANNELS, fault)
+    reflector = stack.enter_context(far_end)
+    if fault == "sip-alg":
+        stack.enter_context(MirrorBehindAlg("127.0.0.1", server.port))
     beside = stack.enter_context(cloud.Cloud())
     trunk = msgspec.structs.replace(
         trunk,
         port=server.port,
+        rtp_ports=far_end.rtp_ports or trunk.rtp_ports,
         management_addresses=[cloud.ADDRESS],
         management_ports=beside.management_ports,
         ntp_servers=[cloud.ADDRESS],

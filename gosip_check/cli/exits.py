@@ -18,9 +18,9 @@ EXIT_CODES = """\
 \b
 Exit codes:
   0  ready (warnings allowed)
-  1  not ready: something that must be so is not
+  1  not ready: a required check failed
   2  wrong usage, or an input file that cannot be used
-  3  inconclusive: something that decides could not be found out
+  3  not decided: a required check could not be measured
   4  gosip-check itself failed, for example could not write the report
 """
 

@@ -110,7 +110,7 @@ def _requirement(requirement: Requirement, remedies: Sequence[Remedy]) -> Iterat
     yield from _part("Why", requirement.why, f"Source: {requirement.source}")
     yield from _part("How it is measured", requirement.how)
     yield from _part("What this cannot see", requirement.unseen)
-    yield from _part("When it is not so", requirement.hint, *requirement.hint_if.values())
+    yield from _part("When it is not so", *dict.fromkeys([requirement.hint, *requirement.hint_if.values()]))
     yield from _part("How to prove it by hand", requirement.by_hand)
     if requirement.needs:
         yield from _part("Looked at only after", ", ".join(requirement.needs))

@@ -12,6 +12,7 @@ import click
 from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, UsageProblem, output_errors
 from gosip_check.cli.inputs import load_form, load_report
+from gosip_check.form_fields import FIELDS, names_of
 
 if TYPE_CHECKING:
     from gosip_check.form.form import Finding
@@ -49,7 +50,7 @@ def check(file: str) -> int:
     """
     missing = load_form(file).not_filled_in
     if missing:
-        click.echo(f"{file}: not filled in yet: {', '.join(missing)}.")
+        click.echo(f"{file}: not filled in yet: {names_of(missing)}.")
         return EXIT_NOT_READY
     click.echo(f"{file}: complete.")
     return EXIT_READY
@@ -94,9 +95,9 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     filled = fill_in(known, findings, asks=sys.stdin.isatty() and not no_questions)
     write_form(filled, file)
     if filled.discovered:
-        click.echo(f"Found and confirmed by nobody: {', '.join(filled.discovered)}.")
+        click.echo(f"Found automatically, please confirm: {names_of(filled.discovered)}.")
     if filled.not_filled_in:
-        click.echo(f"{file}: not filled in yet: {', '.join(filled.not_filled_in)}.")
+        click.echo(f"{file}: not filled in yet: {names_of(filled.not_filled_in)}.")
         return EXIT_NOT_READY
     click.echo(f"{file}: complete.")
     return EXIT_READY
@@ -107,7 +108,7 @@ def fill_in(known: Form, findings: Sequence[Finding], *, asks: bool) -> Form:
 
     Who stops answering (Ctrl-C) keeps what was answered until then.
     """
-    from gosip_check.form.form import FIELDS, value_of, with_findings, with_value
+    from gosip_check.form.form import value_of, with_findings, with_value
     from gosip_check.report.text import visible
 
     form = with_findings(known, findings)

@@ -15,7 +15,7 @@ from gosip_check.cli.carry_out import exit_code, stopping_on_signals
 from gosip_check.cli.commands import example
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import ToolFailed, UsageProblem, input_errors
-from gosip_check.cli.options import format_option, shared, site_options, skip_option
+from gosip_check.cli.options import everything_option, format_option, shared, site_options, skip_option
 from gosip_check.cli.outputs import outputs_of, show, write
 from gosip_check.cli.plan import plan_of
 
@@ -65,7 +65,8 @@ history_options = shared(
 @click.option("--nagios", is_flag=True, help="One line with performance data; exit codes 0/1/2/3 as Nagios reads them.")
 @click.option("--push", metavar="URL", help="Send metrics to this import endpoint, with what could not be sent before.")
 @click.option("--push-headers-file", metavar="FILE", help="Headers for --push, such as Authorization; mode 600.")
-@click.option("--quiet", is_flag=True, help="Print the closing line and changes only.")
+@everything_option
+@click.option("--quiet", is_flag=True, help="Print the outcome and changes only, a line each.")
 def health(nagios: bool, **options: Any) -> int:
     """The light check for every few minutes, in at most 10 seconds.
 
@@ -86,6 +87,7 @@ def _health(
     prometheus: str | None,
     json: str | None,
     quiet: bool,
+    everything: bool,
     demo: str | None,
     push: str | None,
     push_headers_file: str | None,
@@ -127,11 +129,12 @@ def _health(
             return to_json(report) if name == "json" else to_prometheus(report, last_success)
 
         troubles += write(outputs, document).values()
+        saved = [output.name for output in outputs.values() if output.name != "-"]
         if nagios:
             changed = [f"CHANGED: {sentence}" for sentence in sentences]
             sys.stdout.write(to_nagios(report, " ".join([*changed, *troubles, *unsent])))
             return state(report)
-        show(report, quiet=quiet, to_stderr=json == "-")
+        show(report, {"quiet": quiet, "everything": everything}, saved, to_stderr=json == "-")
         for sentence in sentences:
             click.echo(visible(f"CHANGED: {sentence}"), err=json == "-")
         for sentence in filter(None, [checked.out_of_time, *unsent]):

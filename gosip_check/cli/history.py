@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -72,7 +72,6 @@ def trend(history: str | None, last: int) -> int:
     """
     from gosip_check.health.history import History, HistoryError
     from gosip_check.report.text import visible
-    from gosip_check.values import shown
 
     with input_errors(HistoryError), History(history_path(history), create=False) as kept:
         sites = kept.sites()
@@ -80,13 +79,29 @@ def trend(history: str | None, last: int) -> int:
     for site, figures in trends.items():
         if len(sites) > 1:
             click.echo(visible(f"{site}:"))
-        width = max((len(name) for name in figures), default=0)
-        columns = min(_COLUMNS, max(10, shutil.get_terminal_size().columns - width - _NUMBERS))
-        for name, values in figures.items():
-            low, high, latest = map(shown, (min(values), max(values), values[-1]))
-            line = f"{name:{width}}  {sparkline(values, columns):{columns}}  last {latest}, {low} to {high}"
+        for line in trend_lines(figures, shutil.get_terminal_size().columns):
             click.echo(visible(line))
     return EXIT_READY
+
+
+def trend_lines(figures: Mapping[str, Sequence[float]], width: int) -> Iterator[str]:
+    """A line for each figure that has a unit and moved, times first; and how many did not."""
+    from gosip_check.values import UNITS, shown, unit_of, without_unit
+
+    units = list(UNITS.values())
+    moved = {name: values for name, values in figures.items() if unit_of(name) and min(values) != max(values)}
+    names = {
+        name: without_unit(name).replace("_", " ") for name in sorted(moved, key=lambda n: units.index(unit_of(n)))
+    }
+    column = max(map(len, names.values()), default=0)
+    blocks = min(_COLUMNS, max(10, width - column - _NUMBERS))
+    for name, text in names.items():
+        values, unit = moved[name], unit_of(name)
+        low, high, latest = (shown(value, 3) for value in (min(values), max(values), values[-1]))
+        yield f"{text:{column}}  {sparkline(values, blocks):{blocks}}  last {latest} {unit}, {low} to {high} {unit}"
+    left_out = len(figures) - len(moved)
+    if left_out:
+        yield f"{left_out} figure(s) that did not change or have no unit are left out; `history export` has them."
 
 
 @history.command(epilog=example("history export --figures"))

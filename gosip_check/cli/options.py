@@ -52,13 +52,18 @@ checklist_option = click.option(
     help="What the site is held against.",
 )
 
+everything_option = click.option(
+    "--all", "everything", is_flag=True, help="Show every check with its reason, not the last screen only."
+)
+
 output_options = shared(
     click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
     format_options,
     click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
     skip_option,
     click.option("--company", metavar="NAME", help="Who checks: your company's name, for the report."),
-    click.option("--quiet", is_flag=True, help="Print the closing line only."),
+    everything_option,
+    click.option("--quiet", is_flag=True, help="Print the outcome in one line only."),
 )
 
 site_options = shared(
@@ -98,7 +103,7 @@ class _Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds = float(super().convert(value, param, ctx))
         if seconds != seconds:
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from gosip_check.cli.exits import input_errors
 
@@ -25,14 +27,16 @@ def console(*, to_stderr: bool = False) -> Console:
     return Console(stderr=to_stderr, markup=False, emoji=False, highlight=False)
 
 
-def show(report: Report, *, quiet: bool, to_stderr: bool) -> None:
-    """The whole summary, with every fact where only a part was looked at; the closing line only where `quiet`."""
+def show(report: Report, options: Mapping[str, Any], saved: Sequence[str] = (), *, to_stderr: bool) -> None:
+    """The last screen; with --all everything before it, and one unwrapped line with --quiet. saved: files written."""
     from gosip_check.report.to_terminal import closing_line, print_summary
 
-    if not quiet:
-        print_summary(console(to_stderr=to_stderr), report, details=report.part not in ("", "health"))
+    if not options["quiet"]:
+        everything = bool(options.get("everything"))
+        details = everything and report.part not in ("", "health")
+        print_summary(console(to_stderr=to_stderr), report, saved=saved, everything=everything, details=details)
     elif not to_stderr:
-        console().print(closing_line(report))
+        click.echo(closing_line(report))
 
 
 def outputs_of(files: Mapping[str, str | None], stack: ExitStack) -> dict[str, Output]:

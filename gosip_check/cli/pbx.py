@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES, UsageProblem, input_errors
+from gosip_check.cli.commands import Commands, example
+from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.cli.options import Option, output_options, shared
 
 if TYPE_CHECKING:
@@ -29,23 +30,23 @@ account_options: Option = shared(
 "Of every way to judge a PBX."
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("pbx trace trunk.pcap"))
 def pbx() -> None:
-    """Judge the PBX itself against the provider's guide, before the trunk exists or from a capture."""
+    """The PBX itself: is it set up as the provider's guide demands?"""
 
 
-@pbx.command(epilog=EXIT_CODES)
+@pbx.command(epilog=example("pbx trace trunk.pcap"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the PBX is held against."
 )
-@click.option("--pbx", "pbx_address", metavar="ADDRESS", help="Which speaker is the PBX, where it cannot be told.")
+@click.option("--pbx", "pbx_address", metavar="ADDRESS", help="Which speaker is the PBX, where that is not sure.")
 @account_options
 @output_options
 def trace(files: tuple[str, ...], **options: Any) -> int:
-    """Judge what a PBX and the trunk said, from captures (pcap, pcapng, gzipped) and text logs.
+    """Judge what a PBX and the trunk said, from captures and text logs.
 
-    No network is used. No password and no voice is read or written. Example: gosip-check pbx trace trunk.pcap
+    Captures are pcap or pcapng, gzipped as well. No network is used. No password and no voice is read or written.
     """
     from dataclasses import replace
 

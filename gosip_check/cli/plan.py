@@ -84,14 +84,14 @@ def _check_reflector(settings: Settings) -> None:
     """Raises UsageProblem for what needs a reflector and has none, or asks too much of one."""
     if settings.reflector is None:
         if settings.reflector_key_file is not None:
-            raise UsageProblem("--reflector-key-file is of no use without --reflector.")
+            raise UsageProblem("--reflector-key-file needs --reflector.")
         if settings.find_capacity:
             raise UsageProblem("--find-capacity needs a far end to send to: name it with --reflector.")
     elif settings.channels * settings.duration_s > MOST_CHANNEL_SECONDS:
         most_s = MOST_CHANNEL_SECONDS // settings.channels
         raise UsageProblem(
-            f"--duration {settings.duration_s:g} with --channels {settings.channels} would keep more answers than this "
-            f"machine's memory is good for: {most_s} s would be right for so many channels."
+            f"--duration {settings.duration_s:g} with --channels {settings.channels} would need too much memory. "
+            f"Use at most {most_s} s for so many channels."
         )
 
 

@@ -25,7 +25,7 @@ from gosip_check.cli.inputs import (
     report_path,
     signing_key,
 )
-from gosip_check.cli.options import format_options
+from gosip_check.cli.options import everything_option, format_options
 from gosip_check.cli.outputs import console
 from gosip_check.cli.report_check import check
 from gosip_check.cli.report_table import table
@@ -46,8 +46,9 @@ def report() -> None:
 
 @report.command(epilog=example("report show report.json"))
 @click.argument("file")
-@click.option("--details", is_flag=True, help="Show every fact that was measured.")
-def show(file: str, details: bool) -> int:
+@everything_option
+@click.option("--details", is_flag=True, help="As --all, with every fact that was measured.")
+def show(file: str, everything: bool, details: bool) -> int:
     """Show a saved report as the run did.
 
     The exit code is that of its outcome.
@@ -55,7 +56,7 @@ def show(file: str, details: bool) -> int:
     from gosip_check.report.to_terminal import print_summary
 
     loaded = load_report(file)
-    print_summary(console(), loaded, details)
+    print_summary(console(), loaded, everything=everything, details=details)
     return exit_code(loaded.outcome)
 
 
@@ -80,8 +81,9 @@ for _format in FORMATS.values():
 @report.command(epilog=example("report judge report.json --checklist go-gateway"))
 @click.argument("file")
 @click.option("--checklist", metavar="ID|PATH", required=True, help="What the measurements are held against.")
+@everything_option
 @format_options
-def judge(file: str, checklist: str, **files: str | None) -> int:
+def judge(file: str, checklist: str, everything: bool, **files: str | None) -> int:
     """Judge a saved report again, under another checklist.
 
     Only what was measured is used, and no network.
@@ -92,7 +94,7 @@ def judge(file: str, checklist: str, **files: str | None) -> int:
 
     loaded = load_report(file)
     again = rejudge(loaded, as_asked(loaded, load_checklist(checklist)))
-    print_summary(console(to_stderr="-" in files.values()), again)
+    print_summary(console(to_stderr="-" in files.values()), again, everything=everything)
     for name, out in files.items():
         if out is not None:
             _write(out, _document(FORMATS[name], again), file)

@@ -12,6 +12,7 @@ from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, EXIT_USAGE
 from gosip_check.cli.inputs import load_checklist, signing_key
 from gosip_check.cli.report_files import Source, for_each
+from gosip_check.form_fields import names_of
 
 if TYPE_CHECKING:
     from gosip_check.vetting import Vetted
@@ -90,7 +91,7 @@ def _print(vetted: Vetted) -> None:
     if vetted.not_filled_in is None:
         click.echo("It holds no Customer Compliance Form.")
     elif vetted.not_filled_in:
-        click.echo(f"Not filled in on its form: {', '.join(vetted.not_filled_in)}.")
+        click.echo(f"Not filled in on its form: {names_of(vetted.not_filled_in)}.")
     if vetted.contradictions:
         click.echo(f"{file}: NOT RIGHT: {len(vetted.contradictions)} contradiction(s).")
         return

@@ -17,6 +17,7 @@ import msgspec
 import phonenumbers
 
 from gosip_check import tomlfile
+from gosip_check.form_fields import FIELDS
 from gosip_check.records import Form, Report
 from gosip_check.tomlfile import TomlError
 
@@ -164,40 +165,6 @@ class Finding:
     field: str
     value: str
     where: str
-
-
-FIELDS = {
-    "company_name": "Company",
-    "contact": "Contact person",
-    "contact_number": "Telephone number",
-    "pbx.vendor": "PBX vendor",
-    "pbx.model": "PBX model",
-    "pbx.release": "PBX release",
-    "router.vendor": "Router vendor",
-    "router.model": "Router model",
-    "router.release": "Router release",
-    "firewall.vendor": "Firewall vendor",
-    "firewall.model": "Firewall model",
-    "firewall.release": "Firewall release",
-    "internet_1.service_identifier": "Internet-1 service identifier",
-    "internet_1.speed": "Internet-1 speed as ordered",
-    "internet_1.fixed_address": "Internet-1 fixed public address (empty where it may change)",
-    "internet_1.interface": "Internet-1 interface",
-    "internet_1.address": "Internet-1 address",
-    "internet_1.public_address": "Internet-1 public address",
-    "internet_1.measured_speed": "Internet-1 measured speed",
-    "internet_2.service_identifier": "Internet-2 service identifier",
-    "internet_2.speed": "Internet-2 speed as ordered",
-    "internet_2.fixed_address": "Internet-2 fixed public address (empty where it may change)",
-    "internet_2.interface": "Internet-2 interface",
-    "internet_2.address": "Internet-2 address",
-    "internet_2.public_address": "Internet-2 public address",
-    "internet_2.measured_speed": "Internet-2 measured speed",
-    "second_trunk.use": "Second trunk (overflow, load-sharing, or empty where there is one trunk)",
-    "second_trunk.channels": "Channels of the second trunk",
-    "second_trunk.link": "Line of the second trunk (Internet-1 or Internet-2)",
-}
-"Field -> what a person is asked for, in the order of the paper form."
 
 
 def value_of(form: Form, field: str) -> str:

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from gosip_check.folders import NoHomeFolder, state_folder
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import (
+    FIGURES,
     VerdictChange,
     changes,
     news,
@@ -176,8 +177,8 @@ class History:
             raise HistoryError(f"{self.path}: is no history.")
         if version > VERSION:
             raise HistoryError(
-                f"{self.path}: was written by a newer gosip-check: it has version {version}, and this one knows "
-                f"{VERSION}; use that one, or name another file."
+                f"{self.path}: was written by a newer gosip-check. It has version {version}, and this one knows "
+                f"{VERSION}. Use that one, or name another file."
             )
 
     def _version(self) -> int:
@@ -344,7 +345,7 @@ class History:
             found = []
             for number, document in rows:
                 change = msgspec.json.decode(document, type=VerdictChange)
-                if change.after is not Outcome.SKIPPED:
+                if change.after is not Outcome.SKIPPED and change.id not in FIGURES:  # older versions kept these, too
                     found += self._since(number, [change])
             return found
 

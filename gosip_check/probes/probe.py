@@ -182,6 +182,8 @@ class Probe:
     "Longer than it can ever take; one that is not done by then is left behind, as a fault of ours."
     takes: Callable[[Any], Mapping[str, float]] = lambda _: {}
     "What takes long on a line that is well: seconds, by what a person calls it."
+    rest_s: Callable[[Any], float] = lambda _: 1.0
+    "About how long all the rest of it takes on such a line; for the bar that somebody watches."
     wanted: Callable[[Any], bool] = lambda _: True
     "False where, with these options, it has nothing for a probe that would take its facts."
 

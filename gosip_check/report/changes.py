@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from gosip_check.records import Outcome, Readiness, Record, Report, Verdict
 from gosip_check.report.figures import FactKey, figures, statements
-from gosip_check.report.text import brief
+from gosip_check.report.sentences import first_sentence
+from gosip_check.report.text import visible
 from gosip_check.values import unit_of
 
 T = TypeVar("T")
@@ -36,6 +37,13 @@ class VerdictChange(Record, frozen=True):
     after: Outcome | None
     reason_before: str
     reason_after: str
+    headline: str = ""
+    "What it is called now; empty where a report has only what is so of a ready site."
+
+    @property
+    def what(self) -> str:
+        """What is so now, as one whole sentence."""
+        return f"{visible(self.headline, 200)}." if self.headline else visible(first_sentence(self.reason_after), 120)
 
     @property
     def is_worse(self) -> bool:
@@ -102,13 +110,20 @@ def changes(before: Report, after: Report) -> Changes:
     )
 
 
+FIGURES = ("host.cpu", "host.memory", "edge.cpu", "edge.memory")
+"Requirements whose outcome comes and goes with a second's load: figures to be drawn, no events."
+
+
 def news(before: Report, after: Report) -> list[VerdictChange]:
     """What somebody who watches wants to hear: the network of a line and its public address, then requirements that
-    both reports looked at, and what is new and does not pass. What is not looked at any more, on request or because
-    something before it failed or took all the time, is left out.
+    both reports looked at, and what is new and does not pass.
+
+    What is a figure only is left out. So is what is not looked at any more: on request, or because something before it
+    failed or took all the time.
     """
     before, after = stopped_as_skipped(before), stopped_as_skipped(after)
-    looked_at = [change for change in _verdicts(before, after) if change.after not in (None, Outcome.SKIPPED)]
+    changed = [change for change in _verdicts(before, after) if change.id not in FIGURES]
+    looked_at = [change for change in changed if change.after not in (None, Outcome.SKIPPED)]
     seen = [
         replace(change, before=None) if change.before is Outcome.SKIPPED else change
         for change in looked_at
@@ -147,21 +162,19 @@ def stopped_as_skipped(report: Report) -> Report:
 def sentence_of(change: VerdictChange, before_since: datetime | None = None, before_runs: int = 0) -> str:
     """What changed, and how long it had been otherwise where that is known."""
     if change.id == PUBLIC_ADDRESS:
-        since = f" It had been so since {before_since:%Y-%m-%d %H:%M} UTC." if before_since and before_runs else ""
+        since = f"It had been so since {before_since:%Y-%m-%d %H:%M} UTC. " if before_since and before_runs else ""
         return (
-            f"The public address of {change.link} changed from {change.reason_before} to {change.reason_after}.{since} "
-            "Tell the provider: an address that it does not know may be refused."
+            f"The public address of {change.link} changed from {change.reason_before} to {change.reason_after}. "
+            f"{since}Tell the provider: it may refuse an address that it does not know."
         )
     if change.before is None:
-        reason = brief(change.reason_after)
-        return f"{change.id} on {change.link} is {change.after}, and had not been looked at before. {reason}"
+        return f"{change.id} on {change.link} is {change.after}, and had not been looked at before. {change.what}"
     sentence = f"{change.id} on {change.link} changed from {change.before} to {change.after}"
     if before_since is not None and before_runs:
         sentence += f"; it had been {change.before} in {before_runs} run(s) since {before_since:%Y-%m-%d %H:%M} UTC"
     if not change.is_worse:
         return f"{sentence}."
-    reason = brief(change.reason_after)
-    return f"{sentence}. {reason} It was better before: look at what was reset, replaced or updated since."
+    return f"{sentence}. {change.what} It was better before: look at what was reset, replaced or updated since."
 
 
 PUBLIC_ADDRESS = "public-address"
@@ -220,6 +233,7 @@ def _verdicts(before: Report, after: Report) -> list[VerdictChange]:
                     after=new.outcome if new else None,
                     reason_before=old.reason if old else "",
                     reason_after=new.reason if new else "",
+                    headline=new.headline if new else "",
                 )
             )
     return changed

@@ -25,8 +25,8 @@ def side_by_side(report: Report, styles: dict[Outcome, str]) -> Table:
     for link in report.links:
         table.add_column(Text(visible(link.name)), no_wrap=True)
     for id_, row in rows(report):
-        cells = [Text("-", "dim") if outcome is None else Text(outcome.value, styles[outcome]) for outcome in row]
+        cells = [Text("-") if outcome is None else Text(f" {outcome.value} ", styles[outcome]) for outcome in row]
         table.add_row(Text(visible(id_)), *cells)
-    table.add_row(Text("public address", "dim"), *(Text(visible(link.public_address or "-")) for link in report.links))
+    table.add_row(Text("public address"), *(Text(visible(link.public_address or "-")) for link in report.links))
     table.add_row(Text("outcome", "bold"), *(Text(link.outcome.value, "bold") for link in report.links))
     return table

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from gosip_check.form_fields import names_of
 from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Report, SecondTrunk
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import closing, counted, groups, needs_hint, outcome_words, taken_over, wanting
+from gosip_check.report.reading import LEVELS, counted, groups, needs_hint
 from gosip_check.report.side_by_side import rows
+from gosip_check.report.summary import summary_of, title_of
 from gosip_check.report.text import visible
 from gosip_check.values import shown
 
@@ -28,11 +31,11 @@ def to_html(report: Report) -> str:
     )  # fmt: skip
     return environment.get_template("page.html").render(
         report=report,
-        outcome=outcome_words(report),
-        closing=closing(report),
-        taken_over=taken_over(report),
+        summary=summary_of(report),
+        title_of=title_of,
+        levels=LEVELS,
         counts=counted(report.counts),
-        wanting=wanting(report),
+        not_filled_in=names_of(report.form.not_filled_in) if report.form else "",
         form=form_rows(report.form) if report.form else [],
         groups={name: groups(report, name) for name in [*(link.name for link in report.links), ALL_LINKS]},
         together=ALL_LINKS,
@@ -42,8 +45,20 @@ def to_html(report: Report) -> str:
         not_measured=[v for v in report.verdicts if v.outcome in (Outcome.UNKNOWN, Outcome.SKIPPED)],
         facts=lambda facts: list(fact_lines(facts))[:_MOST_FACTS],
         needs_hint=needs_hint,
+        in_code=in_code,
         when=lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
+
+
+def in_code(text: str) -> Markup:
+    """A sentence whose code in backticks can be copied."""
+    parts = visible(text).split("`")
+    is_even = len(parts) % 2 == 1  # a backtick without its other half is one
+    joined = [
+        Markup("<code>{}</code>").format(part) if number % 2 and is_even else escape(part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("" if is_even else "`").join(joined)
 
 
 def form_rows(form: Form) -> list[tuple[str, str, bool]]:

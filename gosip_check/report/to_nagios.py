@@ -4,40 +4,52 @@ Exit codes are the plugin's: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. The line ho
 its own: the bar belongs to the performance data.
 """
 
-from gosip_check.records import Expectation, Operator, Outcome, Readiness, Report
+from gosip_check.records import Expectation, Operator, Readiness, Report
+from gosip_check.report.changes import FIGURES
 from gosip_check.report.figures import is_number
-from gosip_check.report.text import brief, visible
+from gosip_check.report.summary import Problem, Summary, summary_of
+from gosip_check.report.text import visible
 from gosip_check.values import unit_of
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _UNITS = {"ms": "ms", "s": "s", "%": "%", "MiB": "MB"}
-_LONGEST = 500
+_LONGEST = 1000
 
 
 def state(report: Report) -> int:
-    """Not ready is critical, inconclusive is unknown; ready with something to fix is a warning."""
+    """Not ready is critical, inconclusive is unknown; ready with something to fix is a warning.
+
+    A machine that is busy for a second is none.
+    """
     if report.outcome is Readiness.NOT_READY:
         return CRITICAL
     if report.outcome is Readiness.INCONCLUSIVE:
         return UNKNOWN
-    return WARNING if any(verdict.outcome is Outcome.WARN for verdict in report.verdicts) else OK
+    return WARNING if _warnings(summary_of(report)) else OK
 
 
 def to_nagios(report: Report, note: str = "") -> str:
-    """The line, with its line break. note: what stands first, such as a change; the line is cut at its end."""
-    worst = {
-        OK: [],
-        WARNING: [Outcome.WARN],
-        CRITICAL: [Outcome.FAIL],
-        UNKNOWN: [Outcome.UNKNOWN, Outcome.SKIPPED],
+    """The line, with its line break: the worst cause first, whole. note: what follows, such as a change."""
+    summary = summary_of(report)
+    gaps = [f"{gap.links}: " * bool(gap.links) + ", ".join(gap.titles) for gap in summary.gaps]
+    reasons = {
+        OK: [summary.closing],
+        WARNING: [_named(warning) for warning in _warnings(summary)],
+        CRITICAL: [_named(problem) for problem in summary.problems],
+        UNKNOWN: [*(problem.title for problem in summary.problems), *(f"{gap} not measured" for gap in gaps)],
     }[state(report)]
-    deciding = [verdict for verdict in report.verdicts if verdict.outcome in worst]
-    several = len(report.links) > 1
-    reasons = [f"{f'{v.link} ' if several else ''}{v.id}: {brief(v.reason)}" for v in deciding]
     demo = "A demo, no site." if report.is_demo else ""
-    text = " ".join(filter(None, [demo, note, "; ".join(reasons) or "all is as it must be"]))
+    text = " ".join(filter(None, [demo, f"{'; '.join(reasons) or summary.closing}.", note]))
     return f"{NAMES[state(report)]} - {_plain(text)} | {' '.join(_data(report))}\n"
+
+
+def _warnings(summary: Summary) -> list[Problem]:
+    return [warning for warning in summary.look_at if warning.id not in FIGURES]
+
+
+def _named(problem: Problem) -> str:
+    return f"{problem.links}: " * bool(problem.links) + f"{problem.title} ({problem.id})"
 
 
 def unknown(why: str) -> str:

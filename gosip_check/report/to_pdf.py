@@ -9,10 +9,12 @@ from typing import Any
 
 import typst
 
+from gosip_check.form_fields import names_of
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import closing, counted, groups, needs_hint, taken_over, wanting
+from gosip_check.report.reading import LEVELS, counted, groups, needs_hint
 from gosip_check.report.side_by_side import rows
+from gosip_check.report.summary import Problem, summary_of, title_of
 from gosip_check.report.text import visible
 from gosip_check.report.to_html import fact_lines, form_rows
 
@@ -28,20 +30,23 @@ def to_pdf(report: Report) -> bytes:
 
 
 def _data(report: Report) -> dict[str, Any]:
-    checklist = report.checklist
+    checklist, summary = report.checklist, summary_of(report)
+    scope = "; ".join(summary.scope)
     data = {
         "outcome": report.outcome.value,
-        "closing": closing(report),
+        "closing": f"{summary.word}{f' ({scope})' if scope else ''}: {summary.closing}",
         "counts": counted(report.counts),
-        "title": report.checklist.title,
+        "title": ", ".join(summary.about),
         "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
         "demo": report.is_demo,
-        "wanting": [_verdict(verdict, several=len(report.links) > 1) for verdict in wanting(report)],
+        "problems": [_problem(problem, "fail") for problem in summary.problems],
+        "gaps": [[", ".join([*filter(None, [gap.links]), *gap.titles]), gap.why, gap.command] for gap in summary.gaps],
+        "look_at": [_problem(problem, "warn") for problem in summary.look_at],
         "form": [
             [label, f"{value} (discovered, not confirmed)" if discovered else value]
             for label, value, discovered in (form_rows(report.form) if report.form else [])
         ],
-        "not_filled_in": ", ".join(report.form.not_filled_in) if report.form else "",
+        "not_filled_in": names_of(report.form.not_filled_in) if report.form else "",
         "names": [link.name for link in report.links],
         "side_by_side": [[id_, *(o.value if o else "-" for o in outcomes)] for id_, outcomes in rows(report)],
         "together": _groups(report, ALL_LINKS),
@@ -62,7 +67,7 @@ def _data(report: Report) -> dict[str, Any]:
             for rewriting in rewritings(report)
         ],
         "not_measured": [
-            [v.title, f"{v.id}, {v.link}, {v.outcome.value}", v.reason]
+            [title_of(v), f"{v.id}, {v.link}, {v.outcome.value}", v.reason]
             for v in report.verdicts
             if v.outcome in (Outcome.UNKNOWN, Outcome.SKIPPED)
         ],
@@ -84,7 +89,7 @@ def _data(report: Report) -> dict[str, Any]:
                 + _on(report),
             ],
             ["Checklist", f"{checklist.id} version {checklist.version}, SHA-256 {checklist.sha256}"],
-            *([["Measured before", older]] if (older := taken_over(report)) else []),
+            *([["Measured before", summary.taken_over]] if summary.taken_over else []),
             *_signed(report),
         ],
     }
@@ -104,11 +109,16 @@ def _address(link: LinkReport) -> str:
     return f"{own}, seen as {link.public_address}" if link.public_address else own
 
 
-def _verdict(verdict: Verdict, several: bool = False) -> list[str]:
-    """several: the line's name is needed, because the verdict stands among those of other lines."""
+def _problem(problem: Problem, word: str) -> list[str]:
+    where = f"{problem.links}: " if problem.links else ""
+    effects = f" With it: {'; '.join(problem.effects)}." if problem.effects else ""
+    return [word, f"{where}{problem.title}", problem.id, f"{problem.means}{effects}", " ".join(problem.do)]
+
+
+def _verdict(verdict: Verdict) -> list[str]:
     hint = verdict.hint if needs_hint(verdict) else ""
-    name = f"{verdict.id}, {verdict.link}" if several else verdict.id
-    return [verdict.outcome.value, verdict.title, name, verdict.reason, hint]
+    name = f"{verdict.id}, {LEVELS[verdict.level]}"
+    return [verdict.outcome.value, title_of(verdict), name, verdict.reason, hint]
 
 
 def _asked_with(measurement: Measurement) -> str:

@@ -1,4 +1,4 @@
-"""A report as a picture of the terminal: what README shows, and what fits into a mail."""
+"""The last screen as a picture: what README shows, and what fits into a mail."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from gosip_check.records import Report
 from gosip_check.report.text import visible
 from gosip_check.report.to_terminal import print_summary
 
-_WIDTH = 110
+_WIDTH = 80
 
 
 def to_svg(report: Report) -> str:

@@ -1,14 +1,13 @@
-"""A report for a person: the form, one table of verdicts by group, and a closing line to be read across a room.
+"""A report on a terminal: the last screen; before it, where that is wanted, every verdict and every fact.
 
 Decides nothing. Builds rich `Text` only, never markup, and shows network text through `visible`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -18,49 +17,59 @@ from gosip_check.records import (
     InternetLine,
     LinkReport,
     Outcome,
-    Readiness,
     Report,
     SecondTrunk,
     Verdict,
 )
+from gosip_check.report.last_screen import screen
 from gosip_check.report.pictures import Rewriting, rewritings
-from gosip_check.report.reading import closing, counted, heading, needs_hint, taken_over
+from gosip_check.report.reading import LEVELS, counted, heading, needs_hint
 from gosip_check.report.side_by_side import side_by_side
+from gosip_check.report.styles import OF_OUTCOME
+from gosip_check.report.summary import summary_of, title_of
 from gosip_check.report.text import visible
 from gosip_check.values import shown, shown_record
 
-_STYLES = {
-    Outcome.PASS: "green",
-    Outcome.WARN: "yellow",
-    Outcome.FAIL: "bold red",
-    Outcome.UNKNOWN: "magenta",
-    Outcome.SKIPPED: "dim",
-}
-_CLOSING_STYLES = {
-    Readiness.READY: "bold white on dark_green",
-    Readiness.NOT_READY: "bold white on dark_red",
-    Readiness.INCONCLUSIVE: "bold black on yellow",
-}
 _SPREAD_OUT = 4
 "A list of more records than this gets a line each instead of a line for each of their facts."
 _MOST_ITEMS = 20
 
 
-def summary(report: Report, details: bool = False) -> RenderableType:
-    """The whole report; `details` adds every fact that was measured."""
+def print_summary(
+    console: Console, report: Report, *, saved: Sequence[str] = (), everything: bool = False, details: bool = False
+) -> None:
+    """The last screen; `everything` stands before it, with every fact for `details`. saved: files that were written.
+
+    `console` must have markup, emoji and highlighting off.
+    """
+    if everything or details:
+        console.print(_everything(report, details))
+    several = len(report.links) > 1
+    for line in screen(summary_of(report), saved, console.width, several_links=several):
+        console.print(line, soft_wrap=True)
+
+
+def closing_line(report: Report) -> str:
+    """The outcome in one line that no terminal wraps."""
+    return visible(f"{summary_of(report).sentence} ({counted(report.counts)})", _LONGEST_LINE)
+
+
+_LONGEST_LINE = 4000
+
+
+def _everything(report: Report, details: bool) -> RenderableType:
+    """Every verdict with its reason, line by line; `details` adds every fact that was measured."""
     parts: list[RenderableType] = [_title(report)]
-    if older := taken_over(report):
-        parts.append(Text(older))
     if report.form is not None:
         parts.append(form_table(report.form))
     elif report.command == "run":
-        parts.append(Text("No Customer Compliance Form: add one with --form FILE (gosip-check form new FILE).", "dim"))
+        parts.append(Text("No Customer Compliance Form: add one with --form FILE (gosip-check form new FILE)."))
     for link in report.links:
         verdicts = [verdict for verdict in report.verdicts if verdict.link == link.name]
         parts += [Text(), _link_line(link), _table(verdicts)]
     across = [verdict for verdict in report.verdicts if verdict.link == ALL_LINKS]
     if len(report.links) > 1:
-        parts += [Text(), side_by_side(report, _STYLES)]
+        parts += [Text(), side_by_side(report, OF_OUTCOME)]
         if across:
             parts += [Text(), Text("The lines together", "bold"), _table(across)]
     for rewriting in rewritings(report):
@@ -69,23 +78,7 @@ def summary(report: Report, details: bool = False) -> RenderableType:
         for measurement in report.measurements:
             parts += [Text(), Text(visible(f"{measurement.probe}: {measurement.subject}"), "bold")]
             parts += [Text(line) for line in _facts(measurement.facts or {})]
-    return Group(*parts, Text(), closing_bar(report))
-
-
-def closing_bar(report: Report) -> RenderableType:
-    """The outcome in a bar as wide as the terminal, to be read across a room."""
-    style = _CLOSING_STYLES[report.outcome]
-    return Padding(Text(f"{closing(report)}\n{counted(report.counts)}", style), (1, 2), style=style)
-
-
-def closing_line(report: Report) -> Text:
-    """The outcome in one line."""
-    return Text(f"{closing(report)} ({counted(report.counts)})", _CLOSING_STYLES[report.outcome])
-
-
-def print_summary(console: Console, report: Report, details: bool = False) -> None:
-    """`console` must have markup, emoji and highlighting off."""
-    console.print(summary(report, details))
+    return Group(*parts, Text())
 
 
 def _title(report: Report) -> Text:
@@ -93,7 +86,7 @@ def _title(report: Report) -> Text:
     return Text.assemble(
         ("gosip-check ", "bold"),
         (visible(report.checklist.title), "bold"),
-        (f"  {when}, {report.elapsed_s:.0f} s", "dim"),
+        f"  {when}, {report.elapsed_s:.0f} s",
     )
 
 
@@ -102,14 +95,15 @@ def _link_line(link: LinkReport) -> Text:
     seen = f", seen as {visible(link.public_address)}" if link.public_address else ""
     line = Text(f"{visible(link.name)}{f' ({chr(32).join(where)}{seen})' if where else ''}", "bold")
     if link.trouble:
-        line.append(f"\n{visible(link.trouble)}", "bold red")
+        line.append(f"\n{visible(link.trouble)}")
     return line
 
 
 def _table(verdicts: list[Verdict]) -> Table:
     table = Table(box=box.SIMPLE, show_header=False, expand=True, show_edge=False)
-    table.add_column(width=7, no_wrap=True)
+    table.add_column(width=9, no_wrap=True)
     table.add_column(ratio=1)
+    told: set[str] = set()  # what several verdicts say in the same words stands at the first of them
     group = None
     for verdict in verdicts:
         if verdict.group != group:
@@ -119,23 +113,25 @@ def _table(verdicts: list[Verdict]) -> Table:
             table.add_row(Text(), Text(visible(heading(group)), "bold"))
         weighs = needs_hint(verdict) or verdict.outcome is Outcome.UNKNOWN
         cell = Text.assemble(
-            (visible(verdict.title), "bold" if weighs else ""),
-            (f"  {visible(verdict.id)}", "dim"),
-            (f"\n{visible(verdict.reason)}", "" if weighs else "dim"),
+            (visible(title_of(verdict)), "bold" if weighs else ""),
+            f"  {visible(verdict.id)}, {LEVELS[verdict.level]}",
+            f"\n{visible(verdict.reason)}" if verdict.reason not in told else "",
         )
-        if needs_hint(verdict):
-            cell.append(f"\n-> {visible(verdict.hint)}", "cyan")
-        table.add_row(Text(verdict.outcome.value, _STYLES[verdict.outcome]), cell)
+        told.add(verdict.reason)
+        if needs_hint(verdict) and verdict.hint not in told:
+            cell.append(f"\n-> {visible(verdict.hint)}")
+            told.add(verdict.hint)
+        table.add_row(Text(f" {verdict.outcome.value} ", OF_OUTCOME[verdict.outcome]), cell)
     return table
 
 
 def _rewritten(rewriting: Rewriting) -> list[Text]:
-    """The lines of a SIP message before and after, in a diff's colours."""
+    """The lines of a SIP message before and after, as a diff shows them."""
     title = f"What became of {rewriting.message} on the way ({rewriting.link})"
     lines = [Text(), Text(visible(title), "bold")]
     for before, after in rewriting.lines:
-        lines += [] if before is None else [Text(f"- {visible(before)}", "red")]
-        lines += [] if after is None else [Text(f"+ {visible(after)}", "green")]
+        lines += [] if before is None else [Text(f"- {visible(before)}")]
+        lines += [] if after is None else [Text(f"+ {visible(after)}")]
     return lines
 
 
@@ -148,7 +144,7 @@ def form_table(form: Form) -> Table:
         show_header=False,
         expand=True,
     )
-    table.add_column(style="dim", width=12)
+    table.add_column(width=12)
     table.add_column(ratio=1)
     rows = {
         "Company": form.company_name,
@@ -162,7 +158,7 @@ def form_table(form: Form) -> Table:
         "Comments": form.comments,
     }
     for name, value in rows.items():
-        table.add_row(name, Text(visible(value)) if value.strip() else Text("-", "dim"))
+        table.add_row(name, Text(visible(value)) if value.strip() else Text("-"))
     return table
 
 

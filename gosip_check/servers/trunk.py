@@ -16,10 +16,11 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from gosip_check.servers import edge
+from gosip_check.servers.edge import split_sip
 from gosip_check.servers.endpoint import Answers, Endpoint, Peer
 from gosip_check.wire import sip
 from gosip_check.wire.sip import WireError
-from gosip_check.wire.sip_stream import take_from_stream
 
 FAULTS = {
     "one-site": "the SRV records name one site only, so there is nothing to move to",
@@ -27,6 +28,8 @@ FAULTS = {
     "dns-silent": "the resolver does not answer",
     "invents-names": "the resolver answers for names that do not exist",
     "outside-networks": "the SRV targets lead to addresses outside the provider's networks",
+    "sip-alg": "the router's SIP ALG is on: it changes Via, Contact and SDP",
+    "blocked-5060": "the firewall rejects what goes to the SIP port",
     "silent": "the SIP servers do not answer, as behind a firewall that drops, or where it is not whitelisted",
     "refused": "nothing listens where the SIP servers should be",
     "malformed": "something that is not SIP answers on the SIP port",
@@ -58,7 +61,7 @@ class Trunk:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            if self._fault == "refused":
+            if self._fault in ("refused", "blocked-5060"):
                 self.port = _unused_port(self._sites[0][1])
             else:
                 for server in self._sip_servers():
@@ -75,10 +78,10 @@ class Trunk:
         """One for each site, all on the same port; a port that is free at one address may be taken at another."""
         (_, first, _), *others = self._sites
         for last_try in (False,) * 19 + (True,):
-            servers = [Endpoint(first, self._answer_sip, _split_sip)]
+            servers = [Endpoint(first, self._answer_sip, split_sip)]
             try:
                 for _, address, _ in others:
-                    servers.append(Endpoint(address, self._answer_sip, _split_sip, port=servers[0].port))
+                    servers.append(Endpoint(address, self._answer_sip, split_sip, port=servers[0].port))
                 return servers
             except OSError:
                 for server in servers:
@@ -125,15 +128,18 @@ class Trunk:
             return None
         if self._fault == "malformed":
             return b"\x16\x03\x01 220 mail.example.net \x1b]0;not SIP\x07\r\n\r\n"
+        has_alg = self._fault == "sip-alg"
+        seen_as = (edge.PUBLIC_ADDRESS, peer[1]) if has_alg else peer
         try:
-            request = sip.parse(data)
+            request = sip.parse(edge.outbound(data, peer[0]) if has_alg else data)
             if not isinstance(request, sip.Request) or request.method == "ACK":
                 return None
             status, reason = (
                 (403, "Forbidden") if self._fault == "forbidden" else _STATUS.get(request.method, _NOT_ALLOWED)
             )
             headers = [("Server", "gosip-check demo trunk"), ("Allow", "OPTIONS")]
-            return sip.response(request, status, reason, to_tag="demo", received=peer, headers=headers)
+            answer = sip.response(request, status, reason, to_tag="demo", received=seen_as, headers=headers)
+            return edge.inbound(answer, peer[0]) if has_alg else answer
         except WireError:
             return None
 
@@ -146,11 +152,6 @@ def _unused_port(address: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((address, 0))
         return int(sock.getsockname()[1])
-
-
-def _split_sip(buffer: bytes) -> tuple[bytes | None, bytes]:
-    message, rest = take_from_stream(buffer)
-    return (None if message is None else message.raw), rest
 
 
 def _split_dns(buffer: bytes) -> tuple[bytes | None, bytes]:

@@ -132,7 +132,7 @@ def test_fill_as_a_command(tmp_path: Path) -> None:
     saved = save({**document, "command": "run"}, tmp_path)
     done = in_a_namespace_of_its_own("form", "fill", path, "--report", saved)
     assert done.returncode == 1
-    assert "Found and confirmed by nobody: internet_1.interface, internet_1.address" in done.stdout
+    assert "Found automatically, please confirm: Internet-1 interface, Internet-1 address" in done.stdout
     form = load(path)
     assert form.company_name == "ACME"
     assert form.internet_1.address == "127.0.0.1"
@@ -142,4 +142,4 @@ def test_fill_as_a_command(tmp_path: Path) -> None:
         [*TOOL, "demo", "--form", path, "--json", "-", "--quiet"], capture_output=True, timeout=60).stdout)  # fmt: skip
     assert "internet_1.address" in made["form"]["discovered"]
     missing = here("report", "check", save(made, tmp_path))[1]
-    assert re.search(r"Not filled in on its form: contact, contact_number, pbx\.vendor", missing)
+    assert re.search("Not filled in on its form: Contact person, Telephone number, PBX vendor", missing)

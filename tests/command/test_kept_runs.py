@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up_meanwhile_costs_no_verdict(state: Path) -> None:
     assert done.returncode == 3
     assert "could not be kept: " in done.stderr
     assert "File too large. There is no room for it elsewhere." in done.stderr
-    assert "skipped" in done.stdout
+    assert "NOT DECIDED" in done.stdout
     assert list(state.iterdir()) == []
 
 

@@ -45,7 +45,7 @@ def test_register_wants_a_password_from_somewhere(tool: Tool) -> None:
     assert said.returncode == 2
     assert "There is no terminal to ask for the password" in said.stderr
     wrong = tool("register", "--user", "a@b")
-    assert (wrong.returncode, "is no user name" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "is not a user name" in wrong.stderr) == (2, True)
     assert "--password " not in tool("register", "--help").stdout
     assert "authentication name" in tool("register", "--user", "1", "--auth-user", "a\nb").stderr
 

@@ -202,7 +202,7 @@ def test_the_search_would_find_one(tmp_path: Path) -> None:
     form = tmp_path / "form.toml"
     form.write_text(f'comments = "{SECRET}"\n')
     done = subprocess.run(
-        [*TOOL, "demo", "--fault", "nxdomain", "--form", str(form)], capture_output=True, text=True, timeout=60
+        [*TOOL, "demo", "--fault", "nxdomain", "--all", "--form", str(form)], capture_output=True, text=True, timeout=60
     )
     assert SECRET in done.stdout
 

@@ -26,6 +26,7 @@ STRAY = """
 [[requirement]]
 id = "stray.{probe}-{number}"
 title = "Asks somebody outside"
+titles = {{ warn = "Stray", unknown = "Stray" }}
 level = "info"
 probe = "{probe}"
 options = {options}

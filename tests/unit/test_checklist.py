@@ -174,8 +174,7 @@ WRONG = {
     ),
     "max of a bool": (
         HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "max", value = 1 }]'),
-        "w.toml: requirement 'dns.srv-answers': srv_found max: srv_found is no number, so it has no max; "
-        "'is' would be right.",
+        "w.toml: requirement 'dns.srv-answers': srv_found max: srv_found is not a number; use 'is'.",
     ),
     "max of text": (
         HEAD + TRUNK + requirement(expect='[{ fact = "ttl_max_s", operator = "max", value = "1 h" }]'),
@@ -191,8 +190,7 @@ WRONG = {
     ),
     "includes in no list": (
         HEAD + TRUNK + requirement(expect='[{ fact = "srv_found", operator = "includes", value = true }]'),
-        "w.toml: requirement 'dns.srv-answers': srv_found includes: srv_found is no list, so it includes nothing; "
-        "'is' would be right.",
+        "w.toml: requirement 'dns.srv-answers': srv_found includes: srv_found is not a list; use 'is'.",
     ),
     "includes wrong": (
         HEAD + TRUNK + requirement(expect='[{ fact = "fallback_addresses", operator = "includes", value = 5 }]'),
@@ -243,8 +241,8 @@ def test_an_unknown_id_names_the_known_ones() -> None:
     with pytest.raises(TomlError) as caught:
         load("go-nativ")
     assert str(caught.value) == (
-        f"There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are {', '.join(shipped())}; "
-        "a file of your own is named by its path, such as ./mine.toml."
+        f"There is no checklist 'go-nativ'; did you mean 'go-native'? Shipped are {', '.join(shipped())}. "
+        "Name a file of your own by its path, such as ./mine.toml."
     )
 
 

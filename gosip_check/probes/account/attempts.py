@@ -24,8 +24,11 @@ from gosip_check.folders import MACHINE_FOLDER
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 
-MOST = 2
-"Failures in a row that are ever risked; the third would lock the account."
+LOCKS = 3
+"The failure in a row with which the provider locks the account."
+
+MOST = LOCKS - 1
+"Failures in a row that are ever risked."
 
 ROOTS_FILE = MACHINE_FOLDER / "attempts.json"
 ANYBODYS_FILE = Path("/var/tmp/gosip-check-attempts.json")
@@ -87,8 +90,8 @@ class Attempts:
         if self.failures >= MOST:
             paths = [str(file.path) for file in self._files if any(map(file.failures, self._keys))]
             return (
-                f"Not tried: the last {self.failures} attempts on this machine did not succeed, and a third failure in "
-                f"a row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. "
+                f"Not tried: the last {self.failures} attempts on this machine did not succeed. A third failure in a "
+                f"row locks the account. Ask {provider} whether it is locked, and have the PBX register with it. "
                 f"When that works, forget the count: sudo rm {' '.join(paths)}."
             )
         if not self.failures or again:
@@ -98,7 +101,7 @@ class Attempts:
         if unread:
             last = f"{' '.join(unread)} could not be read, and that counts as a failed attempt"
         return (
-            f"Not tried: {last}. Check user name and password, ask {provider} whether the account is locked, and then "
+            f"Not tried: {last}. Check user name and password, and ask {provider} whether the account is locked. Then "
             "allow one more with gosip-check register --i-know."
         )
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from gosip_check.probes import probe
 from gosip_check.probes.account.answers import Reading, Says
-from gosip_check.probes.account.attempts import Attempts, attempts
+from gosip_check.probes.account.attempts import LOCKS, Attempts, attempts
 from gosip_check.probes.account.conversation import Conversation
 from gosip_check.probes.account.flow import Flow, open_flow
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
@@ -51,6 +51,7 @@ class Facts(probe.Facts, frozen=True):
     granted_s: for how long; None where nothing was bound, or the server does not say. min_expires_s: the shortest time
     that it grants, where it said so. attempts_used: authenticated requests of this run.
     failures_before: in a row, before this run; failures_now: after it. removed: what was bound was taken back.
+    tries_left: failures in a row until the provider locks the account.
     """
 
     server: str
@@ -69,6 +70,7 @@ class Facts(probe.Facts, frozen=True):
     no_failure_stands: bool
     removed: bool | None
     min_expires_s: int | None = None
+    tries_left: int | None = None
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -135,6 +137,7 @@ class _Registration:
             no_failure_stands=failures == 0,
             removed=self.removed,
             min_expires_s=self.min_expires_s,
+            tries_left=max(0, LOCKS - failures),
             evidence={"registered": sentence, "granted_as_asked": self.expiry_sentence, "no_failure_stands": stand},
         )
 

@@ -95,7 +95,7 @@ def from_mirror(mirrored: Sequence[Mirrored], transport: str, port: int) -> list
     if not mirrored:
         return []
     answered = [each for each in mirrored if each.answered]
-    for each in answered:
+    for each in sorted(answered, key=lambda each: -len(each.request_changes)):  # the message that shows most of it
         for changes, in_reply in ((each.request_changes, False), (each.reply_changes, True)):
             if not changes:
                 continue
@@ -175,8 +175,8 @@ def _why_unseen(unseen: dict[str, set[str]], behind: Sequence[Sighting], answere
     if not quoting and any(sighting.fate in (Fate.DROPPED, Fate.REFUSED) for sighting in behind):
         if answered:
             return (
-                "What leaves the site could not be seen: servers answer, but its edge lets only some SIP out, as a "
-                "limit on requests a second does. Take the limit off for the provider's networks, and run this again."
+                "What leaves the site could not be seen: servers answer, but its edge lets only some SIP out. "
+                "A limit on requests a second does that. Take it off for the provider's networks, and run this again."
             )
         return (
             "What leaves the site could not be seen: its edge let none of these SIP requests out. It blocks the port, "
@@ -211,8 +211,8 @@ def _dropped(walk: Walk, path: hops.Facts) -> Finding | None:
         is_trap = lost.message == bait.TRAP
         what = "an INVITE without a CSeq, as only something that reads SIP does" if is_trap else lost.message
         sentence = (
-            f"Something {where} drops {what}: {lost.tries} of {lost.tries} to port {lost.port} were lost, while "
-            f"OPTIONS to the same port and the same bytes to another port got through to hop {lost.ttl}."
+            f"Something {where} drops {what}: {lost.tries} of {lost.tries} to port {lost.port} were lost. "
+            f"OPTIONS to that port, and the same bytes to another port, reached hop {lost.ttl}."
         )
         family = AlgFamily.NETFILTER if is_trap else None
         culprit = last.hop if last else path.edge_name()
@@ -234,7 +234,7 @@ def _answered_too_early(walk: Walk, path: hops.Facts) -> Finding | None:
         if sighting.fate is Fate.ANSWERED and (known_to_die or sighting.ttl + 2 <= deepest):
             sentence = (
                 f"{sighting.message} was answered although it could not travel further than hop {sighting.ttl} "
-                f"({at}): a SIP ALG there answers in the server's name."
+                f"({at}). A SIP ALG there answers in the server's name."
             )
             kind, family = AlgKind.PROXY, AlgFamily.PROXY
             return Finding("early answer", True, sentence, kind, family, at, sighting.message)
@@ -255,8 +255,8 @@ def _paired(tests: Sequence[ViaTest]) -> Finding:
         unnoticed = literal.seen_from is None or literal.seen_from[0] == local
         if public != local and unnoticed and _rport_was_understood(literal):
             sentence = (
-                f"{server.address} saw a request that came from {public}, but our address {local} in its Via looked "
-                f"right to it, while a name there did not: a SIP ALG had written {public} into the Via."
+                f"{server.address} received our request with the address {public} in it; we sent {local}. "
+                "Something on the way changed it: a SIP ALG."
             )
             change = Change("Via", f"Via: SIP/2.0/UDP {local}:{literal.local[1]}", f"Via: SIP/2.0/UDP {public}")
             kind, family = AlgKind.REWRITES_REQUEST, family_of([change], literal.local)
@@ -308,8 +308,8 @@ def _diverted(tests: Sequence[ViaTest]) -> Finding | None:
     for test in tests:
         if test.diverted:
             sentence = (
-                f"{test.server.address} answered to the port that the request came from, but the answer arrived here "
-                f"at port {test.arrived_at} instead of {test.local[1]}: a SIP ALG diverts replies."
+                f"The answer of {test.server.address} arrived here at port {test.arrived_at}, not {test.local[1]}, "
+                "which it was sent to. A SIP ALG diverts replies."
             )
             return Finding("diversion", True, sentence, AlgKind.DIVERTS, None, None, "reply")
     return None

@@ -223,5 +223,12 @@ def _subject(options: Options) -> str:
 
 
 PROBE = Probe(
-    "sip_rewriting", Options, Facts, measure, subject=_subject, after=("srv", "path", "stand_in"), deadline_s=120.0
+    "sip_rewriting",
+    Options,
+    Facts,
+    measure,
+    subject=_subject,
+    after=("srv", "path", "stand_in"),
+    rest_s=lambda options: 0.5 if options.answers_only else 3.0,
+    deadline_s=120.0,
 )

@@ -202,7 +202,7 @@ def _without_srv(asked: Asked) -> str:
         return f"A PBX would ask for the address of {asked.domain} next (RFC 3263): {asked.fallback.status}."
     return (
         f"A PBX would fall back on the address of {asked.domain} ({', '.join(asked.fallback.addresses)}), port 5060 "
-        "(RFC 3263), and lose the move to the other site when one fails."
+        "(RFC 3263). It loses the move to the other site when one fails."
     )
 
 

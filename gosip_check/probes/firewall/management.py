@@ -20,8 +20,8 @@ Result = Literal["open", "unproven", "stand-in", "silent", "reset", "rejected", 
 instead."""
 
 _WHAT_IT_MEANS: dict[Result, str] = {
-    "silent": "A far end may stay silent or reset whom it does not know, so this proves no block;"
-    " look for a rule on the firewall that stops these ports.",
+    "silent": "A far end may stay silent or reset whom it does not know, so this proves no block."
+    " Look for a rule on the firewall that stops these ports.",
     "unproven": "No hop on the way shows who accepted, and a device in between may have.",
     "stand-in": "Take the redirection of these ports, or the proxy, off that device, and run this again.",
 }

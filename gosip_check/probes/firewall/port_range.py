@@ -90,11 +90,11 @@ def measure(options: Options, context: Context) -> Facts:
         raise ProbeFailed(FailureKind.UNSUPPORTED, "There is no reflector to ask.")
     reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
     address = ip_address(reflector.address)
-    if address.is_loopback:
+    is_inside = any(address in ip_network(network) for network in options.networks)
+    if address.is_loopback and not is_inside:  # a demo has the provider's networks there
         raise ProbeFailed(FailureKind.UNSUPPORTED, f"{address} is this machine itself: no port can be blocked.")
     first, last = options.rtp_ports
-    inside = any(address in ip_network(network) for network in options.networks)
-    return _facts(reflector.address, inside, reach(context, reflector, range(first, last + 1)))
+    return _facts(reflector.address, is_inside, reach(context, reflector, range(first, last + 1)))
 
 
 @dataclass(frozen=True)
@@ -289,8 +289,8 @@ def _facts(address: str, in_networks: bool, reached: Reached) -> Facts:
             sentence += f" Packets to {listed(elsewhere)} reached another port than was asked."
     elif reached.undecided:
         sentence = (
-            f"{share} were reached and answered, there and back, at {where}. Of the others too many packets were lost "
-            f"in {reached.elapsed_s:.0f} s to decide; run it again with nothing else on the line."
+            f"{share} were reached and answered, there and back, at {where}. Too many packets "
+            f"to the others were lost in {reached.elapsed_s:.0f} s. Run it again with nothing else on the line."
         )
     else:
         every = True

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from msgspec.structs import replace
+
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.firewall import port_range, port_sample
@@ -79,6 +81,12 @@ class Facts(probe.Facts, frozen=True):
     undecided_ports: list[int]
     blocked: list[Blocked]
     proven_at_reflector: int | None = None
+    blocked_ports: str | None = None
+    "Every range once, such as `1024-1999, 5060`; None where nothing was seen blocked."
+    only_signalling_blocked: bool = False
+    "The port that signalling takes is all that was seen blocked."
+    blocked_at: str | None = None
+    "The one place that blocks all of them, where that is known."
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -87,7 +95,9 @@ def measure(options: Options, context: Context) -> Facts:
     reached = context.facts_of(port_range.Facts)
     reached = reached if reached is not None and reached.proven else None
     try:
-        return _by_quotes(options, context, seed, reached)
+        facts = _by_quotes(options, context, seed, reached)
+        signalling = {str(server.port) for server in servers_inside(context, options.networks)}
+        return replace(facts, only_signalling_blocked=facts.blocked_ports in signalling)
     except ProbeFailed as failed:
         if reached is None or failed.failure.kind is FailureKind.INTERRUPTED:
             raise
@@ -101,6 +111,8 @@ def _by_quotes(options: Options, context: Context, seed: int, reached: port_rang
         raise ProbeFailed(FailureKind.UNSUPPORTED, "The hops on the way are not known, so no port can be tried.")
     if path.is_this_machine:
         sentence = f"{path.destination} is this machine itself: there is no firewall on the way."
+        if reached is not None and reached.in_networks:  # a demo, whose far end tells more
+            return _facts(True, "", seed, reached, [path.destination])
         return _facts(True, sentence, seed, None, [path.destination])
     search = _Search(context, path, options.rtp_ports, seed)
     networks = _addresses(options, context)
@@ -218,8 +230,8 @@ class _Search:
         often = min((count for count in silences if count >= FEWEST_SILENCES), default=0)
         loss = self.context.shared(Desk).loss
         return (
-            f" A port that is dropped was silent {often} times or more, each time while two controls right behind it "
-            f"came through (at {loss:.0%} loss or less)."
+            f" A port that is dropped was silent {often} times or more. "
+            f"Two controls right behind it came through each time (at {loss:.0%} loss or less)."
             if often
             else ""
         )
@@ -281,9 +293,23 @@ def _facts(
         open_ports=sorted(opened - {port for (_, port), state in sampled.items() if state}),
         undecided_ports=sorted({port for (_, port), state in sampled.items() if state is None}),
         blocked=list(blocked),
+        blocked_ports=_ports(blocked, reached),
+        blocked_at=_one_place(blocked),
         proven_at_reflector=reached.proven if reached else None,
         evidence={"rtp_leaves": sentence},
     )
+
+
+def _ports(blocked: Sequence[Blocked], reached: port_range.Facts | None) -> str | None:
+    """Every range once, such as `1024-1999, 5060`; where hops showed none, those that a far end there did not get."""
+    from_far_end = reached.blocked if reached is not None and reached.in_networks else []
+    ranges = sorted({(each.first, each.last) for each in blocked} or from_far_end)
+    return ", ".join(f"{first}-{last}" if first != last else f"{first}" for first, last in ranges) or None
+
+
+def _one_place(blocked: Sequence[Blocked]) -> str | None:
+    places = {each.by for each in blocked}
+    return places.pop() if len(places) == 1 else None
 
 
 def _with_far_end(leaves: bool | None, reached: port_range.Facts) -> bool | None:
@@ -302,8 +328,8 @@ def _about_the_far_end(leaves: bool | None, reached: port_range.Facts) -> str:
         return by if reached.blocked else ""
     if leaves is None:
         return (
-            "A firewall may have other rules for the provider's networks, and what it does there could not be seen; a "
-            "reflector in these networks would show it: ask the provider for one. "
+            "A firewall may have other rules for the provider's networks, and those could not be seen. A reflector in "
+            "these networks would show them: ask the provider for one. "
         )
     if not reached.blocked:
         return ""
@@ -327,8 +353,9 @@ def _sentence(
         return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out.{proof}"
     if None in sampled.values():
         return (
-            f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked, but the hops behind "
-            f"the edge answer too seldom to decide the others in {_SAMPLE_S:g} s. A reflector with --all-ports would."
+            f"{opened} of {len(sampled)} samples {towards} got out and none was seen blocked. The hops behind the edge "
+            f"answered too few of the others in {_SAMPLE_S:g} s, so these are not proven. A reflector with --all-ports "
+            "proves them."
         )
     return (
         f"{count} of {count} sampled ports got out {towards}: hops behind {search.path.edge_name()} quoted all "
@@ -388,6 +415,6 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"UDP {options.rtp_ports[0]}-{options.rtp_ports[1]} outbound",
     after=("srv", "path", "port_range"),
-    deadline_s=120.0,
     takes=lambda _: {"media ports": 25.0},
+    deadline_s=120.0,
 )

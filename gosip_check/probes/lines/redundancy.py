@@ -152,8 +152,8 @@ def _failover(links: Sequence[LinkResult], options: Options) -> tuple[int | None
     seconds = before * TIMER_F_S
     return seconds, (
         f"In the order of the SRV records: {order}. When the first site is silent, a PBX that follows them moves on "
-        f"after {seconds} s (Timer F of {TIMER_F_S} s for each address of the site), sooner when something tells it of "
-        "the failure. When a line fails, calls come in again with the next registration, within "
+        f"after {seconds} s. That is Timer F, {TIMER_F_S} s for each address of the site. "
+        "When a line fails, calls come in again with the next registration, within "
         f"{options.reregistration_s} s."
     )
 

@@ -35,9 +35,9 @@ _MORE_VOICE_S = 25.0
 _MOST_STRIKES = 2
 _SMALLEST_LOAD, _LOAD_EVERY_S = 400, 0.01
 
-_NO_HOP = "No router behind the edge shows itself, so there is none to measure by."
+_NO_HOP = "No router behind the edge shows itself, so nothing can be measured there."
 _RESTING = "The router behind the edge was busy a while ago and is left alone for a quarter of an hour."
-_SILENT_HOPS = "No router behind the edge answers echoes (ping), so there is none to measure by."
+_SILENT_HOPS = "No router behind the edge answers echoes (ping), so nothing can be measured there."
 
 
 @dataclass(frozen=True)

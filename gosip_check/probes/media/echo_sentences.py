@@ -90,8 +90,8 @@ def mos(low: float | None, high: float | None, far: str) -> str:
     if low is None or high is None:
         return "There is no round trip that a call's score could be worked out from."
     return (
-        f"MOS between {low:.2f} and {high:.2f} for G.711 with loss concealment and a jitter buffer of 40 ms, {far}; "
-        f"losses farther on would make it worse. {FORMULA}."
+        f"MOS between {low:.2f} and {high:.2f}, {far}. Losses farther on would make it worse. "
+        f"Assumed are G.711 with loss concealment and a jitter buffer of 40 ms. {FORMULA}."
     )
 
 

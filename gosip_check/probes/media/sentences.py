@@ -16,8 +16,8 @@ from gosip_check.probes.media.summary import RoundTrip
 from gosip_check.probes.media.voice import VoiceQuality
 
 _GET_ONE = (
-    "Run `gosip-check reflector` on a machine outside this site, such as a small rented server, or ask the provider "
-    "for a STAMP or TWAMP Light reflector, and name it with --reflector HOST."
+    "Run `gosip-check reflector` on a machine outside this site, or ask the provider for a STAMP or TWAMP Light "
+    "reflector. Name it with --reflector HOST."
 )
 NO_REFLECTOR = f"There is no reflector to send media to. {_GET_ONE}"
 
@@ -32,15 +32,15 @@ def cannot_use_reflector(reflector: Reflector, unusable: str | None) -> str:
     if unusable is not None and reflector.key is not None:
         return (
             f"The reflector at {reflector} answers, but its answers are not signed with the key of "
-            "--reflector-key-file: it has another key or none."
+            "--reflector-key-file. It has another key or none."
         )
     if unusable is not None:
         return f"Something at {reflector} answers, but not as a STAMP or TWAMP Light reflector does: {unusable}."
     key = "need a key (--reflector-key-file)" if reflector.key is None else "have another key"
     clock = "" if reflector.key is None else " A clock here that is a day off keeps it silent too."
     return (
-        f"The reflector at {reflector} did not answer. It may be down, refuse this site or {key}, or the firewall may "
-        f"not let UDP port {reflector.port} out; which of them cannot be seen from here.{clock}"
+        f"The reflector at {reflector} did not answer. It may be down, refuse this site or {key}. Or "
+        f"the firewall does not let UDP port {reflector.port} out.{clock}"
     )
 
 
@@ -108,8 +108,8 @@ def evidence_without_reflector(
         trip_ms, jitter_ms = ranges["rtt_ms.p95"][1], ranges["worst_jitter_ms"][1]
         stated["rtt_ms.p95"] = f"At most {trip_ms:.1f} ms p95 to the slowest server, its own time included ({timed})."
         stated["worst_jitter_ms"] = (
-            f"Round trips to one server varied by at most {jitter_ms:.1f} ms ({timed}), and neither direction's jitter "
-            f"is larger than that. {reason}"
+            f"Round trips to one server varied by at most {jitter_ms:.1f} ms ({timed}). Neither direction's jitter is "
+            f"larger than that. {reason}"
         )
         return stated
     few = (
@@ -179,8 +179,8 @@ def _open(stream: StreamFacts, delivered: Range) -> str:
     if sustained_pct(stream) < 100:
         direction = "up" if stream.up.growth_ms > stream.down.growth_ms else "down"
         text += (
-            f" The delay {direction} grew by {growth_ms:.0f} ms from start to end: a queue may be growing, and a "
-            "longer run (--duration) shows whether it is."
+            f" The delay {direction} grew by {growth_ms:.0f} ms from start to end, so a queue may be growing. "
+            "A longer run (--duration) shows whether it is."
         )
     return f"{text} So the worse direction delivers between {low:.2f} % and {high:.2f} %."
 
@@ -211,8 +211,8 @@ def _loss(stream: StreamFacts, far_end: FarEnd) -> str:
             text += f" {stream.lost_undecided} more in one direction or the other."
     if stream.ports_changed:
         text += (
-            f" The far end saw the port of {stream.ports_changed} of {stream.channels} channels change meanwhile: a "
-            "device on the way forgot them, or the line was cut."
+            f" The far end saw the port of {stream.ports_changed} of {stream.channels} channels change. A device "
+            "on the way forgot them, or the line was cut."
         )
     if far_end.oddities:
         text += f" The reflector's answers {' and '.join(far_end.oddities)}."
@@ -223,7 +223,7 @@ def _loss(stream: StreamFacts, far_end: FarEnd) -> str:
 
 def _bursts(stream: StreamFacts) -> str:
     return (
-        f"In the worst 200 ms {stream.round_trip_burst200_pct:.1f} % of the packets of all channels were lost; the "
+        f"In the worst 200 ms {stream.round_trip_burst200_pct:.1f} % of the packets of all channels were lost. The "
         f"longest run on one channel was {stream.longest_burst} packets ({stream.longest_burst * 20} ms)."
     )
 
@@ -233,7 +233,7 @@ def _jitter(stream: StreamFacts, wrong_clock: str | None) -> str:
     if wrong_clock is not None and whole is not None:
         return (
             f"{wrong_clock}, so the jitter of one direction is not known. That of both together, by this machine's "
-            f"clock, is {whole.p99:.3g} ms p99, {whole.max:.3g} ms at worst, and neither direction's is larger."
+            f"clock, is {whole.p99:.3g} ms p99, {whole.max:.3g} ms at worst. Neither direction's is larger."
         )
     up, down = stream.up.jitter_ms, stream.down.jitter_ms
     if up is None or down is None:
@@ -254,8 +254,9 @@ def _mos(voice: VoiceQuality | None, score: Range, wrong_clock: str | None) -> s
     low, high = score
     text = (
         f"MOS {voice.plc.mos:.2f} (R {voice.plc.r_factor:.1f}) for G.711 with loss concealment, {voice.no_plc.mos:.2f} "
-        f"without, from {inputs.ta_ms:.0f} ms mouth to ear (assuming a jitter buffer of 40 ms that adapts with every "
-        f"talk spurt), {inputs.ppl_pct:.2g} % lost or too late, burst ratio {inputs.burst_ratio:.2g}; {inputs.formula}."
+        f"without. It follows from {inputs.ta_ms:.0f} ms mouth to ear, {inputs.ppl_pct:.2g} % lost or too late, and a "
+        f"burst ratio of {inputs.burst_ratio:.2g}. A jitter buffer of 40 ms is assumed that adapts with every talk "
+        f"spurt. {inputs.formula}."
     )
     if low != high and high is not None and wrong_clock is not None:
         return f"{text} That is the least, and {high:.2f} the most. {wrong_clock}."

@@ -210,8 +210,8 @@ def facts_of_waits(
         sentence = f"{alive}."
     elif gone and not same_line:
         sentence = (
-            f"{alive}, later no answer came, but the line was cut or the reflector away for a while, as a flow "
-            "beside it shows that was never silent for long. Run it again."
+            f"{alive}, later no answer came. But a flow beside it that was never silent was cut as well. "
+            "The line or the reflector was away for a while: run it again."
         )
     elif len(gone) >= _WITNESSES:
         outlives, expired = (False if gone[0] <= reregistration_s else None), gone[0]
@@ -268,8 +268,8 @@ def facts_of_mappings(
         )
         return _facts(False if is_too_short else None, sentence, expired_before_s=idle_s)
     sentence = (
-        f"After {idle_s:g} s of silence the port was still {first.port}, which a NAT may also give out again, so only "
-        f"'expired before N s' could be shown, and it was not. {wanted} or for keep-alives. {_HELP}"
+        f"After {idle_s:g} s of silence the port was still {first.port}. A NAT may also have given it out again, so "
+        f"that proves nothing. {wanted} or for keep-alives. {_HELP}"
     )
     return _facts(None, sentence)
 
@@ -325,5 +325,6 @@ PROBE = Probe(
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
     after=("srv", "path", "stand_in"),
     takes=lambda options: {"a silent flow": WAITS_S[-1]} if options.reflector and options.thorough else {},
+    rest_s=lambda options: 40.0 if options.thorough else 6.5,
     deadline_s=480.0,
 )

@@ -143,8 +143,8 @@ def _look(options: Options, context: Context, server: Server) -> tuple[Path, boo
     large, small = side_by_side(lambda octets: _hops_that_answer(context, server, octets), sizes)
     if not small:
         detail = (
-            f"packets of {full.path_mtu} octets vanish and those of {arriving} arrive; no ICMP error of any kind comes "
-            "back from the way, so a firewall that stops ICMP keeps type 3 code 4 from this site."
+            f"packets of {full.path_mtu} octets vanish and those of {arriving} arrive. No ICMP error comes back from "
+            "the way, so a firewall stops ICMP, type 3 code 4 included."
         )
         return path("icmp-filtered", detail, arriving), False
     last = (

@@ -150,7 +150,7 @@ def _rtp(heard: Heard, calls: list[Call]) -> Seen:
 def _rtp_of(heard: Heard, call: Call) -> Seen:
     """By the addresses of both descriptions; behind a NAT by their ports."""
     if call.of_pbx is None or call.of_trunk is None:
-        return Seen(None, "The SDP of one side of the call was not seen, so its RTP cannot be told.")
+        return Seen(None, "The SDP of one side of the call was not seen, so its RTP is not known.")
     up = [one for one in heard.streams if one.direction == "up" and one.destination[1] == call.of_trunk.port]
     down = [one for one in heard.streams if one.direction == "down" and one.source[1] == call.of_trunk.port]
     sent, came = sum(one.packets for one in up), sum(one.packets for one in down)

@@ -74,7 +74,8 @@ class Tls(Record, frozen=True):
 class Exchange(Record, frozen=True):
     """What came of one OPTIONS. rtt_ms is None after a retransmission: nobody knows which copy was answered.
 
-    culprit: who sent what came instead of an answer. speaks: over TCP, whether the server expects TLS or plain SIP.
+    culprit: who sent what came instead of an answer. left_at: a hop behind the site's edge that saw it pass.
+    speaks: over TCP, whether the server expects TLS or plain SIP.
     """
 
     result: Result
@@ -87,6 +88,7 @@ class Exchange(Record, frozen=True):
     rtt_ms: float | None = None
     sent: int = 1
     culprit: str | None = None
+    left_at: str | None = None
     speaks: Literal["tls", "sip"] | None = None
     tls: Tls | None = None
 

@@ -185,4 +185,5 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"large SIP messages over {options.transport.upper()} to {options.domain}",
     after=("srv", "path", "stand_in"),
+    rest_s=lambda _: 4.0,
 )

@@ -27,7 +27,7 @@ _PAUSE_S = 1.0
 
 _UNDECIDED: dict[Result, str] = {
     "silent": "Silence proves neither a block nor a fault: a provider may drop requests from unknown addresses. "
-    "Ask it whether the public address of this line is whitelisted, and allow the port on the firewall.",
+    "Allow the port on the firewall, and ask the provider whether the public address of this line is whitelisted.",
     "closed": "A connection that was accepted has passed the firewall, unless a proxy on the way took it. "
     "Ask the provider whether the public address of this line is whitelisted.",
     "other-port": "The way there and back is open, but a phone system may not take such an answer; tell the provider.",
@@ -35,6 +35,8 @@ _UNDECIDED: dict[Result, str] = {
     "unsent": "What this machine itself cannot or may not send says nothing of the site; run this on one that can.",
 }
 "Results that decide nothing, and what would help."
+
+_LEFT = " The firewall lets it out. Ask the provider whether it has the public address of this line on its list."
 
 _DO_NOT_REPEAT = {403, 429, 503}
 "Answers after which a polite client does not ask again."
@@ -72,6 +74,9 @@ class Facts(probe.Facts, frozen=True):
     answered_otherwise: for every server that did not answer as it must something else did, so no firewall rule is
     missing: not in SIP, from another address, a device in between, a TLS handshake that failed.
 
+    Of the servers that did not answer, the one place where it is the same for all of them: blocked_at keeps requests
+    from getting there, left_at saw them pass, answered_by answered instead.
+
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
 
@@ -81,6 +86,11 @@ class Facts(probe.Facts, frozen=True):
     every_server_answers: bool | None
     public_address: str | None
     answered_otherwise: bool = False
+    servers_asked: int | None = None
+    servers_answering: int | None = None
+    blocked_at: str | None = None
+    left_at: str | None = None
+    answered_by: str | None = None
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
 
@@ -115,6 +125,11 @@ def measure(options: Options, context: Context) -> Facts:
         every_server_answers=every_answers,
         public_address=_public(seen_from),
         answered_otherwise=bool(missing) and all(_answered_otherwise(server.first) for server in missing),
+        servers_asked=len(servers),
+        servers_answering=len(servers) - len(missing),
+        blocked_at=_one_place([s.first.culprit if s.first.result in _BLOCKED else None for s in missing]),
+        left_at=_one_place([s.first.left_at for s in missing]),
+        answered_by=_one_place([s.first.culprit if _answered_otherwise(s.first) else None for s in missing]),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={
@@ -191,7 +206,7 @@ def _with_departure(exchange: Exchange, departure: leaving.Departure) -> Exchang
         return replace(exchange, result="dropped", detail=detail, culprit=departure.hop)
     if departure.how == "rejected":
         return replace(exchange, result="prohibited", detail=detail, culprit=departure.hop)
-    return replace(exchange, detail=detail)
+    return replace(exchange, detail=detail, left_at=departure.hop if departure.how == "left" else None)
 
 
 def _with_stand_ins(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
@@ -252,6 +267,13 @@ def _answered_otherwise(exchange: Exchange) -> bool:
     return came_in_tls or exchange.result in ("malformed", "foreign", "other-port", "stand-in")
 
 
+_BLOCKED: set[Result] = {"dropped", "prohibited"}
+
+
+def _one_place(places: Sequence[str | None]) -> str | None:
+    return places[0] if len(set(places)) == 1 else None
+
+
 def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, str]:
     """How fast the slowest server answers, or, where one cannot be timed, how fast at most; in words, too."""
     answering = [server for server in servers if server.first.result == "answered"]
@@ -261,8 +283,8 @@ def _pace(servers: Sequence[ServerFacts]) -> tuple[float | None, float | None, s
     sentences = []
     if slowest_ms is not None:
         sentences.append(
-            f"The slowest server that answers, {_name(timed[-1])}, took {slowest_ms:.1f} ms (its fastest answer, with "
-            "the time that the server itself took: the way is no slower)."
+            f"The slowest server that answers, {_name(timed[-1])}, took {slowest_ms:.1f} ms. That is its fastest "
+            "answer, the server's own time included."
         )
     if untimed:
         sentences.append(
@@ -281,6 +303,8 @@ def _sentence(servers: Sequence[ServerFacts], named: Sequence[ServerFacts]) -> s
 
 
 def _advice(missing: Sequence[ServerFacts]) -> str:
+    if all(server.first.left_at for server in missing):
+        return _LEFT
     results = dict.fromkeys(server.first.result for server in missing)
     return "".join(f" {_UNDECIDED[result]}" for result in results if result in _UNDECIDED)
 
@@ -308,5 +332,6 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"SIP over {options.transport.upper()} to {options.domain}",
     after=("srv", "path", "stand_in"),
+    rest_s=lambda options: options.requests - 1.0,
     deadline_s=120.0,
 )

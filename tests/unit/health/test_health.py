@@ -16,13 +16,16 @@ from gosip_check.checklist import load, shipped
 from gosip_check.health.history import site_of
 from gosip_check.health.watch import LONGEST_S, check_once, light
 from gosip_check.probes.probe import Context, Turns
-from gosip_check.records import Level, Link, Readiness, Report, Settings
+from gosip_check.records import Level, Link, Outcome, Readiness, Report, Settings
+from gosip_check.report.changes import news
+from gosip_check.report.summary import summary_of
 from gosip_check.report.to_nagios import state, to_nagios
 from gosip_check.report.to_prometheus import to_prometheus
 from gosip_check.run import Plan, select_health
 from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.servers.trunk import NETWORKS, Trunk
 from tests.saved import here
+from tests.screens import kept
 from tests.unit.records import WHEN, expectation, measurement, report, verdict
 
 PROMTOOL, NODE_EXPORTER, PROMETHEUS = map(shutil.which, ("promtool", "prometheus-node-exporter", "prometheus"))
@@ -124,28 +127,49 @@ def test_a_check_that_its_time_ended_says_so(monkeypatch: pytest.MonkeyPatch, tm
 
 
 NAGIOS = {
-    "ok": ("ready", ("pass",), 0, "OK - all is as it must be | duration=4.000s"),
-    "warning": ("ready", ("pass", "warn"), 1, "WARNING - group.name: It was seen. | "),
-    "critical": ("not-ready", ("fail", "warn"), 2, "CRITICAL - group.name: It was seen. | "),
-    "unknown": ("inconclusive", ("unknown",), 3, "UNKNOWN - group.name: It was seen. | "),
+    "ok": ("ready", ("pass",), 0, "OK - all 1 required checks passed. | duration=4.000s"),
+    "warning": ("ready", ("pass", "warn"), 1, "WARNING - It is not so (group.name). | "),
+    "critical": ("not-ready", ("fail", "warn"), 2, "CRITICAL - It is not so (group.name). | "),
+    "unknown": ("inconclusive", ("unknown",), 3, "UNKNOWN - It is not so not measured. | "),
 }
 
 
 @pytest.mark.parametrize(("outcome", "verdicts", "code", "line"), NAGIOS.values(), ids=NAGIOS)
 def test_nagios(outcome: str, verdicts: tuple[str, ...], code: int, line: str) -> None:
-    found = report(*map(verdict, verdicts), outcome=Readiness(outcome))
+    found = report(*(verdict(each, headline="It is not so") for each in verdicts), outcome=Readiness(outcome))
     assert state(found) == code
     assert to_nagios(found).startswith(line)
     assert to_nagios(found).count("\n") == 1
 
 
-def test_a_change_stands_first_and_long_reasons_leave_room() -> None:
-    long = [verdict("fail", id=f"a.b{number}", reason="so many words " * 40) for number in range(4)]
-    line = to_nagios(report(*long, outcome=Readiness.NOT_READY), "CHANGED: a.b0 changed.")
-    assert line.startswith("CRITICAL - CHANGED: a.b0 changed. a.b0: so many words")
-    for number in range(3):
-        assert f"a.b{number}: so many words" in line
-    assert line.endswith(" | duration=4.000s\n")
+def test_the_cause_stands_first_and_whole_and_a_change_after_it() -> None:
+    """In the first 120 characters, which is what a pager shows."""
+    cause = verdict("fail", id="alg.absent", headline="SIP ALG is on in 192.168.1.1", explains=["a.effect"])
+    others = [verdict("fail", id="a.effect"), verdict("warn", "should", id="host.cpu", headline="This machine is busy")]
+    line = to_nagios(report(*others, cause, outcome=Readiness.NOT_READY), "CHANGED: alg.absent changed.")
+    assert line == (
+        "CRITICAL - SIP ALG is on in 192.168.1.1 (alg.absent). CHANGED: alg.absent changed. | duration=4.000s\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "state_of_site", ["sip-alg", "blocked-5060", "no-dns", "wrong-srv", "cable-out", "unknown-line"]
+)
+def test_the_worst_cause_is_within_120_characters(state_of_site: str) -> None:
+    made = kept(state_of_site)
+    summary = summary_of(made)
+    first = summary.problems[0].title if summary.problems else summary.gaps[0].titles[0]
+    assert first in to_nagios(made)[:120]
+
+
+def test_a_busy_machine_is_a_figure_and_no_event() -> None:
+    facts = {"cpu_pct": 98.0}
+    busy = verdict("warn", "should", id="host.cpu", facts=facts, expected=[expectation("cpu_pct", "max", 80)])
+    idle = replace(busy, outcome=Outcome.PASS)
+    found = report(verdict(), busy)
+    assert state(found) == 0
+    assert "'host.cpu cpu_pct'=98%;80;" in to_nagios(found)
+    assert news(report(idle), report(busy)) == news(report(busy), report(idle)) == []
 
 
 @pytest.mark.waits
@@ -154,10 +178,10 @@ def test_nagios_sees_a_change_of_everything(tmp_path: Path) -> None:
     here(*common, "--demo", "ready")
     code, line = here(*common, "--demo", "refused")
     assert code == 2
-    changed = line.partition(" firewall.signalling: ")[0]
-    assert changed.count("CHANGED: ") == 2
-    assert changed.startswith(
-        "CRITICAL - A demo, no site. CHANGED: firewall.signalling on Internet-1 changed from pass to fail; it had "
+    assert line.count("CHANGED: ") == 2
+    assert line.startswith(
+        "CRITICAL - A demo, no site. SIP does not get through to GO (5060/UDP) (firewall.signalling). "
+        "CHANGED: firewall.signalling on Internet-1 changed from pass to fail; it had "
     )
 
 
@@ -167,7 +191,8 @@ def test_a_demo_says_so_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     json, metrics, page = (tmp_path / name for name in ("r.json", "x.prom", "r.html"))
     code, printed = here("health", "--demo", "nxdomain", "--json", json, "--prometheus", metrics)
-    assert (code, "NOT READY (health only; a demo, no site): fix" in printed) == (1, True)
+    said = " ".join(printed.split())
+    assert (code, "NOT READY GO native SIP trunk, Internet-1, health only, a demo, no site" in said) == (1, True)
     assert 'command="health --demo"' in metrics.read_text()
     code, checked = here("report", "check", json)
     assert (code, "NOT RIGHT" in checked) == (3, False)
@@ -175,7 +200,7 @@ def test_a_demo_says_so_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     here("report", "html", json, page)
     assert "A demo: an emulated trunk on one machine, not a site" in page.read_text()
     assert here("health", "--demo", "nxdomain", "--nagios")[1].startswith(
-        "CRITICAL - A demo, no site. dns.srv-answers: "
+        "CRITICAL - A demo, no site. This site's DNS does not find the trunk of GO (dns.srv-answers)."
     )
     assert not (tmp_path / "state").exists()
     assert here("health", "--demo", "nxdomain", "--history", tmp_path / "h.sqlite")[0] == 1

@@ -38,7 +38,7 @@ def test_a_report_of_the_first_minor_version_is_shown_judged_and_made_a_page(tmp
     assert here("report", "html", OLD, tmp_path / "old.html")[0] == 0
     code, printed = here("report", "judge", OLD, "--checklist", DATA / "go-native-first.toml")
     assert code == 1
-    assert printed.count("fail ") == 2
+    assert "2 problems to fix" in printed
     code, _ = here("report", "judge", OLD, "--checklist", "go-gateway")
     assert code == 3  # it does not tell how it was measured, so nothing passes under another checklist
     assert here("report", "check", OLD)[0] == 3

@@ -172,7 +172,7 @@ def test_what_cannot_be_read_counts_as_one_failure(count_files: Files, content: 
         assert f"{count_files[number]} could not be read" in str(record.why_not(PROVIDER, again=False))
         record.begin()
     with attempts(NUMBER) as record:
-        assert "a third failure in a row locks" in str(record.why_not(PROVIDER, again=True))
+        assert "A third failure in a row locks" in str(record.why_not(PROVIDER, again=True))
         record.succeeded()
     assert failures(NUMBER) == 0
     assert failures("35621000001") == 1
@@ -312,5 +312,5 @@ def test_every_user_counts_in_the_same_files(sticky: Path, order: tuple[int, int
         pytest.skip("another user cannot run this interpreter or read this tree")
     seen = [killed_while_trying(files, NUMBER, user) for user in order]
     assert [int(words.split()[0]) for words in seen[1:]] == [1, 2]
-    assert "a third failure in a row locks" in seen[2]
+    assert "A third failure in a row locks" in seen[2]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files if path.exists()} == {0o666}

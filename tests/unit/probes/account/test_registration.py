@@ -62,7 +62,7 @@ def test_a_wrong_password_is_sent_once(status: int, new: bool) -> None:
     assert register(registrar, password="wrong", again=True).registered is False
     facts = register(registrar, password="wrong", again=True)
     assert (facts.registered, registrar.failed, counted()) == (None, 2, 2)
-    assert "a third failure in a row" in words(facts)
+    assert "A third failure in a row" in words(facts)
 
 
 @pytest.mark.parametrize(("password", "registered"), [(PASSWORD, True), ("wrong", False)])

@@ -70,8 +70,8 @@ def test_no_srv_falls_back_on_the_domain() -> None:
     facts = found({(DOMAIN, "A"): ["192.0.2.27"], (DOMAIN, "AAAA"): ["2001:db8:1::27"]})
     assert (facts.srv_found, facts.targets, facts.fallback_addresses) == (False, [], ["192.0.2.27", "2001:db8:1::27"])
     assert facts.evidence["srv_found"].endswith(
-        "A PBX would fall back on the address of trunk.example (192.0.2.27, 2001:db8:1::27), port 5060 (RFC 3263), "
-        "and lose the move to the other site when one fails."
+        "A PBX would fall back on the address of trunk.example (192.0.2.27, 2001:db8:1::27), port 5060 (RFC 3263). "
+        "It loses the move to the other site when one fails."
     )
     assert (facts.targets_resolve, facts.targets_in_networks, facts.site_count) == (None, None, None)
     assert (facts.aliases_found, facts.ttl_max_s, facts.arrangement) == (None, None, None)

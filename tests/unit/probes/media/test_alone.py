@@ -98,9 +98,7 @@ def test_a_narrow_line_fails_once_and_is_called_narrow(facts: Measured) -> None:
     said = verdicts(found)
     assert [id_ for id_, outcome in said.items() if outcome in ("fail", "warn")] == ["media.bandwidth"]
     assert found.too_narrow is True
-    assert (
-        "order a line that is faster" in judge(REQUIREMENTS["media.bandwidth"], measurement(channels_facts(found))).hint
-    )
+    assert "order a faster line" in judge(REQUIREMENTS["media.bandwidth"], measurement(channels_facts(found))).hint
 
 
 def test_a_lossy_line_fails_once_and_nobody_is_told_to_order_a_faster_one(facts: Measured) -> None:
