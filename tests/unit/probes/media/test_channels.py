@@ -163,7 +163,7 @@ def test_a_nat_that_forgets_its_flows_is_no_restart_of_the_reflector() -> None:
     low, _ = facts.between.get("window15_loss_pct", (facts.window15_loss_pct, None))
     assert low is not None
     assert low > 1
-    assert "a device on the way forgot them" in facts.evidence["window15_loss_pct"]
+    assert "A device on the way forgot them" in facts.evidence["window15_loss_pct"]
 
 
 def test_delay_and_jitter_are_found_on_their_way() -> None:
