@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gosip_check.cli.exits import EXIT_CODES, UsageProblem, input_errors
+from gosip_check.cli.commands import Commands, example
+from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.cli.options import Option, output_options, shared
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ account_options: Option = shared(
 "Of every way to judge a PBX."
 
 
-@click.group()
+@click.group(cls=Commands, epilog=example("pbx trace trunk.pcap"))
 def pbx() -> None:
-    """Judge the PBX itself against the provider's guide, before the trunk exists or from a capture."""
+    """The PBX itself, held against the provider's guide."""
 
 
-@pbx.command(epilog=EXIT_CODES)
+@pbx.command(epilog=example("pbx trace trunk.pcap --numbers 21669015,21669016"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the PBX is held against."
@@ -43,9 +44,10 @@ def pbx() -> None:
 @account_options
 @output_options
 def trace(files: tuple[str, ...], **options: Any) -> int:
-    """Judge what a PBX and the trunk said, from captures (pcap, pcapng, gzipped) and text logs.
+    """Judge what a PBX and the trunk said, in a capture or a log.
 
-    No network is used. No password and no voice is read or written. Example: gosip-check pbx trace trunk.pcap
+    Captures are pcap and pcapng, gzipped or not; logs are text. No network is used. No password and no voice is read
+    or written.
     """
     from dataclasses import replace
 

@@ -28,7 +28,7 @@ def test_a_folder_with_damaged_files_among_good_ones(tmp_path: Path) -> None:
     save(edited, folder, "3.json")
     (folder / "5.json").write_bytes((folder / "5.json").read_bytes()[:3000])
     with (folder / "6.json").open("wb") as file:
-        file.truncate(65 * 1024 * 1024)
+        file.truncate(17 * 1024 * 1024)
     (folder / "notes.txt").write_text("no report")
     done = tool("report", "check", tmp_path / "orders", "--jsonl")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -36,7 +36,7 @@ def test_a_folder_with_damaged_files_among_good_ones(tmp_path: Path) -> None:
     wanted = ["undecided"] * 8
     wanted[3], wanted[5], wanted[6] = "not-right", "unreadable", "unreadable"
     assert [line["trust"] for line in lines] == wanted
-    assert "larger than 64 MiB" in lines[6]["error"]
+    assert "larger than 16 MiB" in lines[6]["error"]
     assert (lines[0]["id"], lines[0]["outcome"], lines[0]["site"]) == (numbered(0)["id"], "ready", "S-0")
     assert done.returncode == 1
     good = [folder / f"{number}.json" for number in (0, 1)]
