@@ -38,7 +38,7 @@ def run_tool(lab: Lab, *arguments: str, before: tuple[str, ...] = (), checkout: 
     A whole run fills no line: what it then says of media is looked at in test_alone.py.
     """
     knows_gentle = checkout == REPOSITORY and arguments[0] == "run"
-    gentle = ["--gentle"] if knows_gentle and "--reflector" not in arguments else []
+    gentle = ["--gentle"] if knows_gentle and not {"--reflector", "--again"}.intersection(arguments) else []
     command = [*before, *gosip_check(*arguments, *gentle, "--json", "-", "--quiet", checkout=checkout)]
     ended = lab.run("lan", command, check=False, timeout_s=TIMEOUT_S)
     if ended.returncode not in (0, 1, 3):

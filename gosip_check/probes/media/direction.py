@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, stdev
 from typing import NamedTuple
 
 from gosip_check.probes.media import summary
@@ -24,6 +24,8 @@ WINDOW_15_S, WINDOW_200_MS = 750, 10
 _LATE_NS = 100_000_000
 "A packet that arrives this long after the stream's own length was delivered too slowly to count for the rate."
 _PARTS = 5
+_BY_CHANCE = 2.5
+"Two standard errors of a median: 1.2533 of those of a mean, where the values are spread evenly to both sides."
 
 
 class DirectionFacts(Record, frozen=True):
@@ -153,6 +155,14 @@ def direction_facts(
         jitter_ms=Spread(p50=jitter.p50, p99=jitter.p99, max=pool.jitter_max) if jitter else None,
         variation_p99_ms=summary.percentile(sorted(pool.variation), 99) if count and timed else None,
         too_late_pct=100 * pool.too_late / count if count else 0.0,
-        growth_ms=max(0.0, median(pool.growths_ms)) if pool.growths_ms else 0.0,
+        growth_ms=_growth_ms(pool.growths_ms),
         burst_ratio=summary.burst_ratio(pool.bursts, offered),
     )
+
+
+def _growth_ms(of_channels: Sequence[float]) -> float:
+    """What all channels have in common, as a queue has. What they differ by is jitter, and jitter alone makes some."""
+    if not of_channels:
+        return 0.0
+    by_chance = _BY_CHANCE * stdev(of_channels) / len(of_channels) ** 0.5 if len(of_channels) > 1 else 0.0
+    return max(0.0, median(of_channels) - by_chance)

@@ -67,7 +67,8 @@ class Plan:
     """All that is asked of all hops. senders: (ttl, towards) -> who quotes there, where somebody did.
 
     in_vain: (ttl, circle) -> volleys in a row whose controls were lost though the hop should have had something for
-    them. quoted, lost: datagrams that must have been quoted, and were or were not.
+    them; where nothing else may vouch, those of which nothing was quoted at all. quoted, lost: datagrams that must have
+    been quoted, and were or were not.
     """
 
     rations: defaultdict[int, Ration] = field(default_factory=lambda: defaultdict(Ration))
@@ -172,7 +173,7 @@ class Plan:
             ration.spent(given, sent_s)
         elif any(question.circle == volley.circle for question in volley.questions):
             ration.wait_for_more(sent_s)  # what vouches here may have been dropped before the hop
-            self.in_vain[volley.ttl, volley.circle] += 1
+            self.in_vain[volley.ttl, volley.circle] = 0 if given else self.in_vain[volley.ttl, volley.circle] + 1
         else:
             is_less = ration.ran_empty(given, sent_s, explored=volley.explores)
             self.in_vain[volley.ttl, volley.circle] += is_less

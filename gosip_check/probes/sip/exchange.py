@@ -30,6 +30,10 @@ UDP_TIMEOUT_S = 6.0
 ICMP_IS_FINAL = 2
 "So many ICMP errors end an exchange: one alone may have been a moment's, and decides nothing."
 
+_MORE_COPIES = 5
+_COPIES_APART_S = 1.2
+"Of what is sent after a single error; Linux gives one a second."
+
 VIA_NAME = "probe.invalid"
 "A Via host that no SIP ALG takes for an address of its site."
 
@@ -98,6 +102,8 @@ def ask_over_udp(context: Context, domain: str, server: Server) -> Exchange:
     with sockets.udp_socket(context.link, sockets.family_of(server.address)) as sock:
         request = options(context, domain, "UDP", server.address, sockets.local_address(sock)[1])
         transaction = exchange_over_udp(context, sock, server, request)
+        if transaction.final is None and transaction.provisional is None and len(transaction.errors) == 1:
+            _look_for_the_second_error(context, sock, transaction)
     response = transaction.final or transaction.provisional
     if response is None:
         return instead_of_answer(transaction)
@@ -119,6 +125,21 @@ def exchange_over_udp(
     transaction = Transaction(context, sock, server, request, UDP_TIMEOUT_S, once=once, icmp_ends=icmp_ends)
     run(context, [transaction])
     return transaction
+
+
+def _look_for_the_second_error(context: Context, sock: socket.socket, silent: Transaction) -> None:
+    """A router that rejects may ration its ICMP errors, as Linux does to one a second: more copies, further apart.
+
+    What comes of them, also a late answer, is added to the transaction.
+    """
+    for number in range(1, _MORE_COPIES + 1):
+        copy = Transaction(context, sock, silent.server, silent.request, _COPIES_APART_S, once=True, icmp_ends=1)
+        run(context, [copy])
+        if copy.final is not None or copy.errors:
+            silent.sent += number
+            silent.errors += copy.errors
+            silent.final, silent.answer, silent.flaw = copy.final, copy.answer, copy.flaw
+            return
 
 
 def instead_of_answer(transaction: Transaction) -> Exchange:

@@ -1,5 +1,7 @@
 """Numbers from a stream, on packets made up by hand: every fact against what was put in."""
 
+import random
+
 import pytest
 
 from gosip_check.probes.media.bounds import bounds_of, own_trouble
@@ -142,3 +144,15 @@ def test_the_marking_is_counted_at_both_ends() -> None:
     found = facts(answers(constant(1), constant(1), far_dscp=0), answers(constant(1), constant(1)))
     assert found.dscp_at_far_end == {0: PACKETS, 46: PACKETS}
     assert facts(answers(constant(1), constant(1), far_dscp=None)).dscp_at_far_end == {}
+
+
+@pytest.mark.parametrize(("grows_ms", "least", "most"), [(0, 0, 1), (40, 40, 40)], ids=["jitter alone", "a queue too"])
+def test_jitter_alone_is_no_queue_that_grows(grows_ms: float, least: int, most: int) -> None:
+    """Forty short looks at ten channels whose packets come up to 120 ms late; a queue makes 40 ms of one second."""
+    chance = random.Random(7)
+
+    def up(number: int) -> float:
+        return 5 + chance.random() * 120 + number * grows_ms / 40
+
+    looks = [facts(*[answers(up, constant(5), packets=50) for _ in range(10)], packets=50) for _ in range(40)]
+    assert least <= sum(look.up.growth_ms > 5 for look in looks) <= most

@@ -130,6 +130,16 @@ def test_a_control_that_is_never_quoted_is_given_up_and_the_hop_is_not_blamed_fo
     assert (plan.usable(bound), plan.usable(free), plan.rations[2].per_s) == ([], [2], 1.0)
 
 
+def test_a_hop_that_quotes_some_of_what_it_is_asked_is_not_given_up() -> None:
+    """One request after the other gets through a hop that is nearly empty: the last one is still asked about."""
+    plan = Plan()
+    last = Question("there", (2,), circle="own", is_new=False)
+    for number in range(8):
+        volley = Volley(2, [Question("there", (2,), circle="own", is_new=False)], "own")
+        plan.take(volley, [number % 2 == 0], [number % 2 == 1, False], 3.0 * number)
+    assert plan.usable(last) == [2]
+
+
 def test_a_ration_is_spent_and_refilled() -> None:
     ration = Ration()
     ration.spent(6, 100)

@@ -358,6 +358,27 @@ def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.waits
+@pytest.mark.usefixtures("two_copies")
+@pytest.mark.parametrize("late", ["error", "answer"])
+def test_a_router_that_rations_its_errors_is_asked_again_further_apart(
+    monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    copies: list[int] = []
+    errors = [IcmpError(4, 3, 13, "192.168.1.1")]
+
+    def handle(request: sip.Request, peer: Peer) -> Answers:
+        copies.append(1)
+        if len(copies) == 4 and late == "error":
+            errors.append(IcmpError(4, 3, 13, "192.168.1.1"))
+        return reply(request, peer) if len(copies) == 4 and late == "answer" else b"\r\n"
+
+    monkeypatch.setattr(sockets, "read_icmp_errors", lambda sock: [errors.pop()] if errors else [])
+    exchange = over_udp(handle)
+    assert exchange.result == ("answered" if late == "answer" else "prohibited")
+    assert exchange.sent == 4
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("received", "read"), [(b"203.0.113.7", "203.0.113.7"), (b"evil.example", None), (b"[2001:db8::7]", "2001:db8::7")]
