@@ -5,6 +5,7 @@ A checklist's requirement may choose any option, and a trunk fills those of the 
 
 import re
 from collections.abc import Callable
+from datetime import date
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -18,6 +19,14 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?")
 "As a label of DNS, which an underscore will stand before."
+
+_SUBTYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+"Of a media type, RFC 6838 4.2; without the % that nobody uses."
+
+_LONGEST_TEXT = 200
+
+MOST_ITEMS = 1000
+"Of any list: each network costs time wherever addresses are looked up in them."
 
 _PORTS = (1, 65535)
 _SECONDS_OF_SIP = (1, 2**32 - 1)
@@ -76,10 +85,41 @@ def _country_code(text: str) -> None:
         raise ValueError(f"{text!r} is not a country code; 356 would be right.")
 
 
+def _codec(text: str) -> None:
+    if not _SUBTYPE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name as SDP has it; PCMA would be right.")
+
+
+def _event(text: str) -> None:
+    if not _SUBTYPE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name as SDP has it; telephone-event would be right.")
+
+
+def _date(text: str) -> None:
+    try:
+        is_date = not text or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise ValueError(f"{text!r} is not a date; 2026-11-27 would be right.")
+
+
+def _line(text: str) -> None:
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        raise ValueError(f"must be one line of at most {_LONGEST_TEXT} letters, without control characters.")
+
+
 _TEXTS: dict[str, Callable[[str], object]] = {
     "domain": _domain,
     "service": _service,
     "country_code": _country_code,
+    "codec": _codec,
+    "dtmf": _event,
+    "own_networks_date": _date,
+    "provider": _line,
+    "guide": _line,
+    "data_sheet": _line,
+    "device": _line,
     "networks": _network,
     "own_networks": _network,
     "management_addresses": _address,
@@ -95,6 +135,8 @@ def wrong_value(record: Any) -> str | None:
     for name in record.__struct_fields__:
         value = getattr(record, name)
         items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        if len(items) > MOST_ITEMS:
+            return f"{name}: has {len(items)} entries; {MOST_ITEMS} is the most."
         sentence = _wrong_item(name, items)
         if sentence is not None:
             return f"{name}: {sentence}"

@@ -18,7 +18,7 @@ _MOST_OF_A_FAMILY = 4
 
 
 class Remedy(Record, frozen=True):
-    """One device. match: words of vendor and model. families: AlgFamily values. The file says what the fields mean."""
+    """One device. match: names of models. families: AlgFamily values. The file says what the fields mean."""
 
     id: str
     device: str
@@ -28,16 +28,28 @@ class Remedy(Record, frozen=True):
     source: str
     date: str
     confidence: Literal["vendor", "several", "single", "unconfirmed"]
+    makers: list[str] = []
+    firmware: bool = False
 
-    def is_for(self, name: str) -> bool:
-        """One of the words begins a word of the name."""
-        return any(re.search(rf"(?<![a-z0-9]){re.escape(word)}", name.lower()) for word in self.match)
+    def fit(self, name: str) -> tuple[bool, int, int]:
+        """How specific it is for a device named so: the greatest is the best; `NO_FIT` is none at all."""
+        model, maker = _longest(self.match, name), _longest(self.makers, name)
+        return self.firmware and model > 0, model, maker
 
     @property
     def words(self) -> str:
         """One sentence with the steps, and how sure they are."""
         doubt = {"single": " (from a single source)", "unconfirmed": " (unconfirmed)"}.get(self.confidence, "")
         return f"On {self.device}{doubt}: {self.steps}."
+
+
+NO_FIT = (False, 0, 0)
+
+
+def _longest(names: list[str], text: str) -> int:
+    """The letters of the longest of these names that begins a word of the text; 0 where none does."""
+    text = text.lower()
+    return max((len(name) for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name)}", text)), default=0)
 
 
 class _File(Record, frozen=True):
@@ -62,11 +74,16 @@ def fixes() -> tuple[str, ...]:
 
 def find(names: list[str], family: str | None) -> list[Remedy]:
     """Those for devices named so (vendor, model); else the best known of the family; else none."""
-    named = [next((remedy for remedy in remedies() if remedy.is_for(name)), None) for name in names]
-    known = [remedy.device for remedy in named if remedy]
+    known = [remedy for name in names if (remedy := best_for(name))]
     if known:
-        return [remedy for remedy in remedies() if remedy.device in known]
+        return [remedy for remedy in remedies() if remedy in known]
     return [remedy for remedy in remedies() if family in remedy.families][:_MOST_OF_A_FAMILY]
+
+
+def best_for(name: str) -> Remedy | None:
+    """The most specific one for a device named so."""
+    best = max(remedies(), key=lambda remedy: remedy.fit(name))
+    return None if best.fit(name) == NO_FIT else best
 
 
 def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -> Verdict:
@@ -78,7 +95,7 @@ def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -
     names = [f"{device.vendor} {device.model}" for device in devices]
     found = find(names, facts.get("family"))
     steps = [remedy.words for remedy in found]
-    is_named = any(remedy.is_for(name) for name in names for remedy in found)
+    is_named = any(best_for(name) is not None for name in names)
     return msgspec.structs.replace(
         verdict,
         hint=" ".join([verdict.hint, *steps, AND_AGAIN]),

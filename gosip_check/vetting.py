@@ -12,6 +12,7 @@ import msgspec
 
 from gosip_check.checklist import load, load_file, shipped
 from gosip_check.form.form import faults
+from gosip_check.possible import impossible
 from gosip_check.records import Checklist, ChecklistIdentity, Readiness, Record, Report
 from gosip_check.rejudge import WHOLE, contradictions, unchecked
 from gosip_check.report.load import ReportError, bounded, document_of, parse, read
@@ -34,6 +35,7 @@ class Vetted(Record, frozen=True, kw_only=True):
 
     error: why it is no report, or cannot be read here. not_filled_in: fields of its form; None: it has no form.
     signed_with: the key whose signature was verified; None: none was. taken_over: what of it an earlier run measured.
+    about: when, where and how it was made, for a person to compare with the order.
     """
 
     path: str
@@ -46,6 +48,8 @@ class Vetted(Record, frozen=True, kw_only=True):
     not_filled_in: list[str] | None = None
     signed_with: str | None = None
     taken_over: str = ""
+    about: str = ""
+    is_signed: bool = False
     error: str | None = None
 
 
@@ -79,7 +83,22 @@ def vet(path: str, content: bytes | None = None, checklist: str | None = None, k
         not_filled_in=None if report.form is None else report.form.not_filled_in,
         signed_with=key.name or "given" if key and not wrong else None,
         taken_over=taken_over(report),
+        about=_about(report),
+        is_signed=report.signature is not None,
     )
+
+
+def _about(report: Report) -> str:
+    options = [measurement.options or {} for measurement in report.measurements]
+    channels = next((each["channels"] for each in options if "channels" in each), None)
+    facts = [
+        f"{report.started:%Y-%m-%d %H:%M} UTC",
+        f"host {report.host.name}" if report.host else "",
+        f"checklist {report.checklist.id}",
+        f"{channels} channels" if channels else "",
+        *(f"{link.name} ({link.public_address or link.source or 'no address'})" for link in report.links),
+    ]
+    return ", ".join(filter(None, facts))
 
 
 def _wrong(report: Report, document: dict[str, Any], judged_by: Checklist | None, key: Key | None) -> list[str]:
@@ -88,6 +107,7 @@ def _wrong(report: Report, document: dict[str, Any], judged_by: Checklist | None
         wrong += filter(None, [key.verify(document, report.signature)])
     if judged_by is not None:
         wrong += contradictions(report, as_asked(report, judged_by))
+        wrong += impossible(report, judged_by)
     if report.form is not None:
         wrong += [f"The tool cannot have written its form: {fault}" for fault in faults(report.form)]
     return wrong

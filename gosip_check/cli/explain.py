@@ -77,11 +77,11 @@ def _shipped() -> dict[str, Requirement]:
 
 
 def _steps_for(device: str | None) -> Sequence[Remedy]:
-    from gosip_check.remedies import remedies
+    from gosip_check.remedies import find, remedies
 
     if device is None:
         return remedies()
-    found = [remedy for remedy in remedies() if remedy.is_for(device) or remedy.id == device]
+    found = [remedy for remedy in remedies() if remedy.id == device] or find([device], None)
     if not found:
         known = ", ".join(remedy.device for remedy in remedies())
         raise UsageProblem(f"--device {device!r}: no steps are known for it. Known are {known}.")
@@ -130,7 +130,7 @@ def _remedy(remedy: Remedy) -> Iterator[str]:
     yield from _part("Steps", _sentence(remedy.steps), AND_AGAIN)
     source = "" if remedy.source == "none" else f": {remedy.source}"
     yield from _part("How sure", _sentence(f"{_CONFIDENCE[remedy.confidence]}{source} ({remedy.date})"))
-    yield from _part("Taken for devices named", ", ".join(remedy.match))
+    yield from _part("Taken for devices named", ", ".join([*remedy.makers, *remedy.match]))
     yield from _part("Fixes", ", ".join(fixes()))
 
 

@@ -97,4 +97,7 @@ def _print(vetted: Vetted) -> None:
         return
     signed = f", signed with the key {vetted.signed_with}" if vetted.signed_with else ""
     result = "undecided" if vetted.undecided else "holds together"
+    click.echo(visible(f"It is about: {vetted.about}."))
+    if not vetted.is_signed:
+        click.echo("It is unsigned: who wrote it is not proven.")
     click.echo(f"{file}: {result}{signed}. It says: {vetted.outcome}.")

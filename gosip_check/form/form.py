@@ -229,6 +229,16 @@ def to_toml(form: Form) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string. JSON's own escapes are a part of TOML's; only DEL stands bare in JSON."""
+    """A TOML basic string, in which what a terminal obeys or nobody sees is escaped: devices of the site wrote it."""
     text = text.encode("utf-8", errors="replace").decode("utf-8")  # a lone surrogate, which no file can hold
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return "".join(map(_escaped, json.dumps(text, ensure_ascii=False)))
+
+
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"Letters by their category, which nobody sees."
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable() and letter not in _FILLERS:
+        return letter
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"

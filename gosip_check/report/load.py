@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,6 +25,9 @@ SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
 
 _YEARS = (2000, 2999)
 "Times beyond cannot be written in every time zone."
+
+DEEPEST = 32
+"Objects and lists inside each other. A report has about ten; what writes one takes its own stack for each."
 
 MOST_LINKS = 64
 MOST_SKIPPED, LONGEST_SKIPPED = 200, 200
@@ -139,7 +143,22 @@ def document_of(content: bytes, where: str) -> dict[str, Any]:
         raise ReportError(f"{where}: is not valid JSON: {error}.") from error
     if not isinstance(document, dict):
         raise ReportError(f"{where}: is no report of gosip-check: it is not an object.")
+    if _is_deeper(document, DEEPEST):
+        raise ReportError(f"{where}: is nested too deeply to be a report.")
     return document
+
+
+def _is_deeper(document: dict[str, Any], most: int) -> bool:
+    level: list[Any] = [document]
+    for _ in range(most):
+        level = [item for each in level for item in _items(each) if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _items(document: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return document.values() if isinstance(document, dict) else document
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ be obeyed, and none of it may vanish either.
 import re
 
 # C0, DEL and C1 controls; bidirectional marks, embeddings and isolates (UAX 9); line and paragraph separators; the
-# byte-order mark; the invisible tag characters; lone surrogates, which no encoding can write.
+# byte-order mark; letters that nobody sees (soft hyphen, Hangul fillers, Mongolian vowel separator), and tags; lone
+# surrogates, which no encoding can write.
 _HOSTILE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 LONGEST = 2000

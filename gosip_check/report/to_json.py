@@ -7,7 +7,9 @@ import msgspec
 from gosip_check.records import Report
 
 # JSON may hold these as they are, but a terminal that shows the document would obey them.
-_UNSAFE_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_UNSAFE_ON_A_TERMINAL = re.compile(
+    "[\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]"
+)
 
 
 def to_json(report: Report) -> str:

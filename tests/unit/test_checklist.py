@@ -77,6 +77,26 @@ WRONG = {
         HEAD + TRUNK.replace("192.0.2.0/24", "192.0.2.1/24") + GOOD,
         "w.toml: [trunk]: networks: 192.0.2.1/24 has host bits set; such as 192.0.2.0/24 would be right.",
     ),
+    "trunk with too many networks": (
+        HEAD + TRUNK.replace('["192.0.2.0/24"]', str(["192.0.2.0/24"] * 70_000)) + GOOD,
+        "w.toml: [trunk]: networks: has 70000 entries; 1000 is the most.",
+    ),
+    "trunk codec": (
+        HEAD + TRUNK.replace("PCMA", "A law") + GOOD,
+        "w.toml: [trunk]: codec: 'A law' is not a name as SDP has it; PCMA would be right.",
+    ),
+    "trunk dtmf": (
+        HEAD + TRUNK.replace("telephone-event", "") + GOOD,
+        "w.toml: [trunk]: dtmf: '' is not a name as SDP has it; telephone-event would be right.",
+    ),
+    "trunk date": (
+        HEAD + TRUNK + 'own_networks_date = "23.11.2026"\n' + GOOD,
+        "w.toml: [trunk]: own_networks_date: '23.11.2026' is not a date; 2026-11-27 would be right.",
+    ),
+    "trunk guide": (
+        HEAD + TRUNK + 'guide = "a\\u001bb"\n' + GOOD,
+        "w.toml: [trunk]: guide: must be one line of at most 200 letters, without control characters.",
+    ),
     "trunk no network": (
         HEAD + TRUNK.replace('["192.0.2.0/24"]', "[]") + GOOD,
         "w.toml: [trunk]: networks is empty; name at least one, such as 192.0.2.0/24.",

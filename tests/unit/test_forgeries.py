@@ -1,6 +1,8 @@
 """`report check` catches a report that says what was not measured: a table of forgeries, and signatures."""
 
 import base64
+import gzip
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,8 +11,10 @@ from typing import Any
 import pytest
 
 from gosip_check.checklist import load
+from gosip_check.possible import impossible
+from gosip_check.report.load import parse
 from gosip_check.run import report_id
-from tests.saved import demo, here, save
+from tests.saved import DATA, demo, here, save
 
 Document = dict[str, Any]
 
@@ -214,7 +218,7 @@ FORGERIES: dict[str, tuple[Callable[[Document], object], int, str]] = {
     "another checklist": (lambda d: d["checklist"].update(sha256="0" * 64), 3, "is not one of those shipped here"),
     "another version of it": (lambda d: d["checklist"].update(version="7"), 3, "is not one of those shipped here"),
     "by an older version that told nothing": (
-        lambda d: of_another_version(d, "0.0.9", told_how=False), 3, "or against an emulated trunk."),
+        lambda d: of_another_version(d, "0.0.9", told_how=False), 1, "which is this machine itself"),
     "by an older version": (
         lambda d: [d.update(tool_version="0.0.9"), verdict_of(d).update(reason="Fine.")], 3, "gosip-check 0.0.9 wrote"),
     "by an older version, with the options of a demo": (
@@ -241,6 +245,82 @@ def test_a_forgery_is_caught(forge: Callable[[Document], object], code: int, wor
     assert "holds together" not in printed
 
 
+def sold(document: Document) -> Document:
+    """A ready demo as a run of a site, with the provider's addresses in place of the emulated ones."""
+    text = json.dumps(demo()).replace("127.22.184.", "217.22.184.").replace("127.22.185.", "217.22.185.")
+    document.clear()
+    document.update(json.loads(text), command="run")
+    return document
+
+
+def of_srv(document: Document) -> Document:
+    facts: Document = measurement_of(document, "srv")["facts"]
+    return facts
+
+
+def twice(document: Document, probe: str) -> Document:
+    document["measurements"].append({**measurement_of(document, probe), "id": "m999"})
+    return document
+
+
+IMPOSSIBLE: dict[str, tuple[Callable[[Document], object], str]] = {
+    "a demo as it stands": (lambda d: d.update(demo(), command="run"), "which is this machine itself"),
+    "its second site": (lambda d: d.update(demo(), command="run"), "answer from 127.22.185.27, which"),
+    "its targets": (lambda d: d.update(demo(), command="run"), "networks, and 127.22.184.27 does not"),
+    "its resolvers": (sold, "left out this machine's own resolvers, which only a demo does"),
+    "its line": (sold, "leaves from 127.0.0.1, this machine itself, and a server answered"),
+    "its line on another loopback address": (
+        lambda d: [sold(d), d["links"][0].update(source="127.7.7.7")], "leaves from 127.7.7.7, this machine"),
+    "its line on IPv6 loopback": (
+        lambda d: [sold(d), d["links"][0].update(source="::1")], "leaves from ::1, this machine itself"),
+    "a resolver on another port": (
+        lambda d: [sold(d), of_srv(d)["answers"][0].update(resolver="192.0.2.53:5353"),
+                   measurement_of(d, "srv")["options"].update(dns_servers=[])], "192.0.2.53:5353, which was not named"),
+    "an IPv6 resolver on another port": (
+        lambda d: [sold(d), of_srv(d)["answers"][0].update(resolver="[2001:db8::1]:54"),
+                   measurement_of(d, "srv")["options"].update(dns_servers=["192.0.2.1"])], "[2001:db8::1]:54, which"),
+    "a target outside": (
+        lambda d: [sold(d), of_srv(d)["targets"][0].update(addresses=["198.51.100.7"])],
+        "networks, and 198.51.100.7 does not"),
+    "a target outside, of IPv6": (
+        lambda d: [sold(d), of_srv(d)["targets"][0].update(addresses=["2001:db8::7"])],
+        "networks, and 2001:db8::7 does not"),
+    "no time": (lambda d: d.update(elapsed_s=0), "The whole check took no time"),
+    "a measurement longer than the check": (
+        lambda d: measurement_of(d, "srv").update(elapsed_s=d["elapsed_s"] + 5), "(srv) took"),
+    "a measurement of a day": (
+        lambda d: measurement_of(d, "signalling").update(elapsed_s=86400.0), "longer than the whole check"),
+    "a check shorter than its parts": (lambda d: d.update(elapsed_s=0.001), "longer than the whole check (0.001 s)"),
+    "srv measured twice": (lambda d: twice(d, "srv"), "srv was measured 2 times on"),
+    "signalling measured twice": (lambda d: twice(d, "signalling"), "signalling was measured 2 times on"),
+    "nat measured thrice": (lambda d: [twice(d, "nat"), twice(d, "nat")], "nat was measured 3 times on"),
+    "a server on loopback": (
+        lambda d: [sold(d), measurement_of(d, "signalling")["facts"]["servers"][0].update(address="127.0.0.9")],
+        "answer from 127.0.0.9, which is this machine itself"),
+    "a server on IPv6 loopback": (
+        lambda d: [sold(d), measurement_of(d, "signalling")["facts"]["servers"][0].update(address="::1")],
+        "answer from ::1, which is this machine itself"),
+}  # fmt: skip
+"What is done to a ready demo, and a part of the sentence about it."
+
+
+@pytest.mark.parametrize(("forge", "words"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_no_run_can_have_brought_is_caught(
+    forge: Callable[[Document], object], words: str, tmp_path: Path
+) -> None:
+    document = demo()
+    forge(document)
+    code, printed = here("report", "check", save(document, tmp_path))
+    assert words in printed
+    assert code == 1
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "reports").glob("*.json.gz")), ids=lambda path: path.name[:-8])
+def test_nothing_in_an_honest_report_is_impossible(path: Path) -> None:
+    report = parse(gzip.decompress(path.read_bytes()), path.name)
+    assert list(impossible(report, load(report.checklist.id))) == []
+
+
 @pytest.mark.parametrize("fault", ["ready", "malformed", "nxdomain", "silent"])
 def test_what_was_not_touched_holds_together(fault: str, tmp_path: Path) -> None:
     """Only that it was made by the demo keeps it from being right."""
@@ -248,6 +328,16 @@ def test_what_was_not_touched_holds_together(fault: str, tmp_path: Path) -> None
     assert "undecided" in printed
     assert printed.splitlines()[0] == "It was made by the demo: an emulated trunk, not a site."
     assert code == 3
+
+
+def test_what_was_checked_is_printed_for_a_person_to_compare(tmp_path: Path) -> None:
+    document = demo()
+    printed = here("report", "check", save(document, tmp_path))[1]
+    about = next(line for line in printed.splitlines() if line.startswith("It is about: "))
+    day = document["started"][:10]
+    assert day in about
+    assert "checklist go-native, 10 channels, Internet-1 (" in about
+    assert "It is unsigned: who wrote it is not proven." in printed
 
 
 def test_a_clock_that_is_set_while_it_measures_is_no_contradiction(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ LONGEST_DOMAIN = ".".join(["x" * 63] * 3 + ["y" * 51])
 
 # Option -> values that it can have, and values that are refused. A switch, and a number whose type has both bounds
 # (`Annotated[int, Meta(ge=1, le=50)]`), need no line here.
+LINES = ("GO", "\u00c9", "x" * 200)
+NO_LINES = ("x" * 201, "a\nb", "\u001b[31m", "\u202e")
 ENDS: dict[str, tuple[Any, Any]] = {
     "domain": (
         ("x", "1", "a-b.example", LONGEST_DOMAIN),
@@ -67,15 +69,15 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "port": (PORTS, NO_PORTS),
     "networks": (NETWORKS, ([], *NO_NETWORKS)),
     "own_networks": (([], *NETWORKS), NO_NETWORKS),
-    "own_networks_date": (TEXTS, ()),
-    "provider": (TEXTS, ()),
+    "own_networks_date": (("", "2026-11-27", "2000-02-29"), ("x", "2026-02-29", "20261127", "2026-11-27T00:00")),
+    "provider": (LINES, NO_LINES),
     "rtp_ports": (
         ([1, 1], [5060, 5060], [65535, 65535], [1, 2], [1, 65535]),
         ([2, 1], [0, 1], [1, 65536], [0, 0], [10**30, 1]),
     ),
     "reregistration_s": (SECONDS, NO_SECONDS),
     "session_timer_s": (SECONDS, NO_SECONDS),
-    "codec": (TEXTS, ()),
+    "codec": (("PCMA", "opus", "x" * 127), ("", "A law", "x" * 128, "\u00e9", "PCMA\n")),
     "country_code": (("", "1", "356", "999"), ("+356", "0", "0356", "3567", "x", "\u0661")),
     "national_digits": ((0, 8, 15), (-1, 16)),
     "dns_servers": (
@@ -115,6 +117,10 @@ ENDS: dict[str, tuple[Any, Any]] = {
 # Of a trunk, as far as no option has the same name.
 TRUNK_ENDS: dict[str, tuple[Any, Any]] = {
     "kbps_per_channel": ((1, 1_000_000), (0, -1)),
+    "dtmf": (("telephone-event", "x" * 127), ("", "x y", "x" * 128)),
+    "guide": (("", *LINES), NO_LINES),
+    "data_sheet": (("", *LINES), NO_LINES),
+    "device": (LINES, NO_LINES),
 }
 ALL_ENDS = {name: ENDS[name] for name in ENDS if name in Trunk.__struct_fields__ and name != "provider"} | TRUNK_ENDS
 NONE: tuple[Any, Any] = (), ()
@@ -318,3 +324,7 @@ def test_a_binding_that_went_in_a_silence_longer_than_the_re_registration(
     before, later = SeenBy(server="s", address="192.0.2.1", port=1), SeenBy(server="s", address="192.0.2.1", port=2)
     facts = binding_lifetime.facts_of_mappings([before], [later], "10.0.0.1", idle_s, every_s)
     assert (facts.outlives_reregistration, facts.expired_before_s) == (outlives, idle_s)
+
+
+def test_every_field_of_a_trunk_has_values_that_are_refused() -> None:
+    assert {name for name in Trunk.__struct_fields__ if not {**ENDS, **TRUNK_ENDS}.get(name, NONE)[1]} == set()

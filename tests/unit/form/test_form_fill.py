@@ -1,5 +1,6 @@
 """The form fills itself: what was found is offered or marked, never slipped in; without a terminal nobody is asked."""
 
+import tomllib
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -204,3 +205,11 @@ def test_a_wrong_pbx_is_not_repeated() -> None:
     assert code == 2
     assert "hunter2" not in printed
     assert "ADDRESS or ADDRESS:PORT would be right" in printed
+
+
+@pytest.mark.parametrize("letter", ["\u202e", "\u009b", "\u00ad", "\u3164", "\u180e", "\U000e0041", "\u2028"])
+def test_a_letter_that_nobody_sees_is_escaped_and_read_back(letter: str) -> None:
+    form = Form(router=Equipment(vendor=f"Acme{letter}router"))
+    text = to_toml(form)
+    assert letter not in text
+    assert tomllib.loads(text)["router"]["vendor"] == form.router.vendor

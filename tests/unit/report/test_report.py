@@ -48,6 +48,7 @@ def test_visible_leaves_nothing_that_is_obeyed(text: str) -> None:
 
 def test_visible_shows_what_it_took_out() -> None:
     assert visible("a\x1b[31mb\u202e\U000e0041") == "a\\x1b[31mb\\u202e\\U000e0041"
+    assert visible("a\u00ad\u3164\u115f\u180e\uffa0") == "a\\xad\\u3164\\u115f\\u180e\\uffa0"
     assert visible("ħello Ġorġ") == "ħello Ġorġ"
     assert visible("abcdef", 3) == "abc... (3 more characters)"
 

@@ -79,6 +79,7 @@ WRONG = {
     "bytes": (b"\xff\xfe{", "r.json: is not UTF-8 text (byte 0), so it is no report."),
     "twice": (b'{"schema": "x", "schema": "gosip-check/report/1"}', "a name stands twice in one object."),
     "NaN": (b'{"schema": NaN}', "r.json: is not valid JSON: NaN is no JSON."),
+    "a little too deep": (b'{"facts": ' + b"[" * 32 + b"]" * 32 + b"}", "r.json: is nested too deeply to be a report."),
     "deep": (b'{"schema": ' + b"[" * 200_000, "r.json: is nested too deeply to be a report."),
     "cut off": (b'{"schema": "gosip-check/report/1"', "r.json: is not valid JSON: "),
     "missing": (b'{"schema": "gosip-check/report/1"}', "is damaged or was edited: Object missing required field id."),
