@@ -62,7 +62,7 @@ def _report(lab: Lab, skip: list[str]) -> dict[str, Any]:
         ({}, SMALLER_BEYOND_ISP, "pass", "smaller", "192.88.99.1 says that the path takes 1400 octets and not 1500"),
         ({"isp": SWALLOWS}, [], "fail", "black-hole", "at or behind 192.88.99.1"),
         ({"cpe": NO_TYPE_3_CODE_4}, SMALLER_BEYOND_ISP, "fail", "black-hole", "at or behind 192.88.99.1"),
-        ({"cpe": NO_ICMP_AT_ALL}, SMALLER_BEYOND_ISP, "fail", "icmp-filtered", "a firewall that stops ICMP"),
+        ({"cpe": NO_ICMP_AT_ALL}, SMALLER_BEYOND_ISP, "fail", "icmp-filtered", "a firewall stops ICMP"),
         ({"cpe": forward("tcp dport 5061 drop")}, [], "unknown", None, "nothing could be tried"),
     ],
     ids=["clean", "clamped", "smaller", "black hole", "type 3 code 4 dropped", "ICMP dropped", "no connection"],
