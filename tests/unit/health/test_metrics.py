@@ -43,6 +43,7 @@ def test_it_is_scraped_again_and_again(port: int) -> None:
     assert [scraped(port) for _ in range(20)] == [200] * 20
 
 
+@pytest.mark.waits
 def test_who_comes_when_it_is_full_is_answered_and_the_oldest_makes_room(port: int) -> None:
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(port)) for _ in range(90)]
