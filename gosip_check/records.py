@@ -155,15 +155,7 @@ THE_PROVIDER = "the provider"
 
 
 class Trunk(Record, frozen=True):
-    """A trunk product as data. Probe options of the same name are filled from here.
-
-    rtp_ports: first and last UDP port of the media; session_timer_s is None where the provider names none.
-    provider: the name that people know; guide, data_sheet: its papers, as a source cites them; empty where not named.
-    device: what registers at the trunk, as texts call it.
-    management_*: from where a gateway that the provider delivers is managed; ntp_servers: where it gets its time.
-    own_networks: where the provider's own internet customers have their addresses, as of own_networks_date.
-    country_code, national_digits: of the numbers; empty and 0 where the checklist does not say how they look.
-    """
+    """A trunk product as data. Probe options of the same name are filled from here."""
 
     domain: str
     service: str
@@ -171,23 +163,32 @@ class Trunk(Record, frozen=True):
     port: int
     networks: list[str]
     rtp_ports: tuple[int, int]
+    "First and last UDP port of the media."
     codec: str
     dtmf: str
     reregistration_s: int
     kbps_per_channel: int
     session_timer_s: int | None = None
+    "None where the provider names none."
     management_addresses: list[str] = []
     management_ports: list[int] = []
+    "From these addresses, to these ports, a gateway that the provider delivers is managed."
     ntp_servers: list[str] = []
     ntp_port: int = 123
+    "Where such a gateway gets its time."
     own_networks: list[str] = []
     own_networks_date: str = ""
+    "As of when own_networks are those of the provider's internet customers."
     country_code: str = ""
     national_digits: int = 0
+    "Of a number within the country; 0, and an empty country code, where nobody says how numbers look."
     provider: str = THE_PROVIDER
+    "The name that people know."
     guide: str = ""
     data_sheet: str = ""
+    "The provider's papers, as a source cites them; empty where not named."
     device: str = "PBX"
+    "What registers at the trunk, as texts call it."
 
 
 class ChecklistIdentity(Record, frozen=True):
@@ -220,31 +221,37 @@ class Checklist(Record, frozen=True):
 class Settings(Record, frozen=True):
     """What the person who runs the tool chose, under the names of the command line's options. Probe options of the same
     name are filled from here, before the trunk.
-
-    dns_servers: asked beside the machine's own resolvers; instead of them when `system_resolvers` is False.
-    account*: the user name that logs in, and how; its password is no setting. auth_user: the name that the password
-    belongs to, where it is not the account's. edge_snmp: the file of an EdgeAccess.
-    channels: calls at the same time. duration_s: how long media is measured. reflector: HOST[:PORT] of its far end.
-    requests: how many OPTIONS a server that answers gets. thorough: wait for what takes minutes.
-    load: also fill the line for some seconds. gentle: send nothing but round trips where media is measured.
     """
 
     dns_servers: list[str] = []
     system_resolvers: bool = True
+    "Ask the machine's own resolvers as well, not `dns_servers` alone."
     account: str | None = None
+    "The user name that logs in; its password is no setting."
     auth_user: str | None = None
+    "The name that the password belongs to, where it is not the account's."
     account_bind: bool = False
+    "Register an address, and take it back."
     account_again: bool = False
+    "Try although an attempt has failed: `--i-know`."
     edge_snmp: str | None = None
+    "The file of an EdgeAccess."
     channels: int = 10
+    "Calls at the same time."
     duration_s: float = 20.0
+    "How long media is measured."
     reflector: str | None = None
+    "HOST[:PORT] of the far end of the media."
     reflector_key_file: str | None = None
     find_capacity: bool = False
     requests: int = 3
+    "How many OPTIONS a server that answers gets."
     thorough: bool = False
+    "Wait for what takes minutes."
     load: bool = True
+    "Also fill the line for some seconds."
     gentle: bool = False
+    "Send nothing but round trips where media is measured."
 
     @property
     def without_account(self) -> "Settings":
@@ -270,12 +277,7 @@ class Series(Record, frozen=True):
 
 
 class Measurement(Record, frozen=True):
-    """What one probe saw on one link: either facts or a failure, never both.
-
-    options: how it was measured; None in files of versions that did not tell. disturbance: what happened to this
-    machine meanwhile, in sentences: what looks like a fault of the site may then be its own. taken_from: the id of the
-    report that it was measured for, where a later one took it over.
-    """
+    """What one probe saw on one link: either facts or a failure, never both."""
 
     id: str
     probe: str
@@ -286,8 +288,11 @@ class Measurement(Record, frozen=True):
     facts: dict[str, Any] | None = None
     failure: Failure | None = None
     options: dict[str, Any] | None = None
+    "How it was measured; None in files of versions that did not say."
     disturbance: str | None = None
+    "What happened to this machine meanwhile, in sentences: what looks like the site's fault may be its own."
     taken_from: str | None = None
+    "The id of the report that it was measured for, where a later one took it over."
 
 
 class Verdict(Record, frozen=True):
@@ -454,13 +459,7 @@ class Asked(Record, frozen=True):
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """One run: what was asked, measured and judged. The JSON document that is attached to an order.
-
-    skip: what was left out on request, globs on requirement ids. host: None in files of versions that did not tell.
-    company: who checks, as they name themselves. asked: None in files of versions that did not tell. again_of: the id
-    of the report that some measurements were taken over from.
-    site: the id under which the customer's site is known, the same in every run; empty where none was given.
-    """
+    """One run: what was asked, measured and judged. The JSON document that is attached to an order."""
 
     schema: Literal["gosip-check/report/1"] = "gosip-check/report/1"
     id: str
@@ -476,11 +475,17 @@ class Report(Record, frozen=True, kw_only=True):
     verdicts: list[Verdict]
     measurements: list[Measurement]
     skip: list[str] = []
+    "What was left out on request, globs on requirement ids."
     host: HostIdentity | None = None
+    "None in files of versions that did not say."
     company: str = ""
+    "Who checks, as they name themselves."
     asked: Asked | None = None
+    "None in files of versions that did not say."
     again_of: str | None = None
+    "The id of the report that some measurements were taken over from."
     site: str = ""
+    "The id under which the customer's site is known, the same in every run; empty where none was given."
     signature: Signature | None = None
 
     @property
