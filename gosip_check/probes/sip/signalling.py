@@ -181,7 +181,10 @@ def _exchange(options: Options, context: Context, server: Server, plain: bool) -
 
 
 def _with_departures(options: Options, context: Context, servers: list[ServerFacts]) -> list[ServerFacts]:
-    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it."""
+    """The same servers; of a silent one, or a reset, what hops behind the site's edge say about it.
+
+    One whose requests leave is asked once more: a router that limits SIP dropped them for what other probes sent.
+    """
     path = context.facts_of(hops.Facts)
     missing = [index for index, each in enumerate(servers) if each.first.result in ("silent", "reset")]
     if not missing or path is None:
@@ -194,7 +197,11 @@ def _with_departures(options: Options, context: Context, servers: list[ServerFac
         departures = leaving.over_tcp(context, path, to_follow)
     servers = list(servers)
     for index, departure in zip(missing, departures, strict=True):
-        servers[index] = replace(servers[index], first=_with_departure(servers[index].first, departure))
+        first = _with_departure(servers[index].first, departure)
+        if first.result == "silent" and departure.how == "left":
+            again = _exchange(options, context, servers[index].server, plain=False)
+            first = again if again.result == "answered" else first
+        servers[index] = replace(servers[index], first=first)
     return servers
 
 
