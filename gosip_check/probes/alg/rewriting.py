@@ -30,6 +30,7 @@ from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
+from gosip_check.probes.sip import signalling
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import Record
 
@@ -134,7 +135,9 @@ def _walked(options: Options, context: Context) -> Walk:
 def _quoted(options: Options, context: Context, walked: Walk, tests: Sequence[ViaTest]) -> list[Finding]:
     if options.transport != "udp":
         return []
-    return from_quotes(walked, context.facts_of(hops.Facts), answered=any(test.response for test in tests))
+    before = context.facts_of(signalling.Facts)
+    answered = any(test.response for test in tests) or (before is not None and before.any_server_answers is True)
+    return from_quotes(walked, context.facts_of(hops.Facts), answered=answered)
 
 
 def _stood_in(options: Options, context: Context, servers: Sequence[Server]) -> list[Finding]:
@@ -229,6 +232,8 @@ PROBE = Probe(
     measure,
     subject=_subject,
     after=("srv", "path", "stand_in"),
+    # A router that limits SIP would drop the requests of both; and that servers answered it is known by then.
+    uses=("signalling",),
     rest_s=lambda options: 0.5 if options.answers_only else 3.0,
     deadline_s=120.0,
 )
