@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gosip_check.cli.exits import EXIT_INCONCLUSIVE, EXIT_NOT_READY, EXIT_READY, ToolFailed
 from gosip_check.cli.inputs import signing_key
-from gosip_check.cli.keeping import KEPT, keep, say_what_cannot_be_kept
+from gosip_check.cli.keeping import KEPT, WHERE, keep, say_what_cannot_be_kept
 from gosip_check.cli.outputs import console, outputs_of, show, write
 from gosip_check.form_fields import names_of
 
@@ -59,20 +59,21 @@ def check(plan: Plan, options: Mapping[str, Any], *, offers_form: bool = True) -
         with stopping_on_signals(stop):
             with progress(quiet=quiet) as observer:
                 report = run(plan, stop, observer)
-            saved = [output.name for output in outputs.values() if output.name != "-"]
-            trouble = _write(report, key, outputs)  # before it is shown: a terminal that is gone loses no report
-            show(report, options, [] if trouble else saved, to_stderr=to_stderr)
+            # Written before it is shown: a terminal that is gone loses no report.
+            trouble, is_kept = _write(report, key, outputs)
+            files_written = [] if trouble else [output.name for output in outputs.values() if output.name != "-"]
+            show(report, options, [*files_written, *[WHERE] * is_kept], to_stderr=to_stderr)
         if offers_form and plan.command == KEPT and not quiet and not trouble and not stop.is_set():
             with_form = _offer_the_form(report, plan.checklist, options["form"])
             if with_form is not report:
-                trouble = _write(with_form, key, outputs_of(files, stack))
+                trouble, _ = _write(with_form, key, outputs_of(files, stack))
         if trouble:
             raise ToolFailed(trouble)
     return Ended(report, stop.is_set())
 
 
-def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> str:
-    """What went wrong, empty where nothing did. A JSON that cannot be written is printed instead."""
+def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> tuple[str, bool]:
+    """What went wrong, empty where nothing did; and was it kept? A JSON that cannot be written is printed instead."""
     from gosip_check.report import FORMATS
     from gosip_check.report.to_json import to_json
 
@@ -80,9 +81,8 @@ def _write(report: Report, key: Key | None, outputs: Mapping[str, Output]) -> st
     troubles = write(outputs, lambda name: FORMATS[name](signed))
     if "json" in troubles and outputs["json"].name != "-":
         sys.stdout.write(to_json(signed))
-    if report.command == KEPT:
-        keep(signed)
-    return " ".join(troubles.values())
+    is_kept = report.command == KEPT and keep(signed)
+    return " ".join(troubles.values()), is_kept
 
 
 def _offer_the_form(report: Report, checklist: Checklist, file: str | None) -> Report:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 KEPT = "run"
 "The command whose reports are kept."
+WHERE = "kept run (gosip-check report show last)"
+"What the last screen says of a run that was kept."
 
 
 def say_what_cannot_be_kept() -> None:
@@ -26,8 +28,8 @@ def say_what_cannot_be_kept() -> None:
         click.echo(f"This run cannot be kept for later: {error} Name a file with --json.", err=True)
 
 
-def keep(report: Report) -> None:
-    """After a run; a private file among the temporary ones where the usual place takes none."""
+def keep(report: Report) -> bool:
+    """After a run: was it kept? A private file among the temporary ones where the usual place takes none."""
     from gosip_check import kept
     from gosip_check.folders import NoHomeFolder
     from gosip_check.report.to_json import to_json
@@ -43,3 +45,5 @@ def keep(report: Report) -> None:
             instead = "There is no room for it elsewhere."
         with contextlib.suppress(OSError):  # nobody hears it, and the run goes on to what was asked for
             click.echo(f"This run could not be kept: {error} {instead}", err=True)
+        return False
+    return True

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.lab.edge_matrix import MATRIX, SITES, Row, entered
 from tests.lab.site import GENEROUS, Lab, site
-from tests.lab.tool import facts_of, run_tool, verdict_of
+from tests.lab.tool import facts_behind, run_tool, verdict_of
 
 _BASELINES = str(Path(__file__).parent / "alg_baselines.py")
 _SERVER, _MIRROR = "217.22.184.27", "217.22.184.60"
@@ -21,7 +21,7 @@ _METHODS = ("early answer", "drops", "quotes", "paired Via", "echo", "diversion"
 
 def _run(lab: Lab, row: Row) -> tuple[str, dict[str, bool | None], float]:
     report = run_tool(lab, "alg", "--checklist", row.checklist)
-    facts = facts_of(report, "sip_rewriting")
+    facts = facts_behind(report, "alg.absent")
     looks = {look["method"]: look["found"] for look in facts.get("looks", [])}
     return verdict_of(report, "alg.absent")["outcome"], looks, report["elapsed_s"]
 

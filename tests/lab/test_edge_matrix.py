@@ -11,7 +11,7 @@ import pytest
 
 from .edge_matrix import MATRIX, SITES, Row, entered
 from .site import AS_LINUX, GENEROUS, Lab, site
-from .tool import PLAIN_USER, facts_of, run_tool, verdict_of
+from .tool import PLAIN_USER, facts_behind, run_tool, verdict_of
 
 
 class Labs:
@@ -50,7 +50,7 @@ def test_alg_verdict(labs: Labs, row: Row) -> None:
     lab = labs.of(row.site)
     with entered(lab, row):
         report = run_tool(lab, "alg", "--checklist", row.checklist)
-    verdict, facts = verdict_of(report, "alg.absent"), facts_of(report, "sip_rewriting")
+    verdict, facts = verdict_of(report, "alg.absent"), facts_behind(report, "alg.absent")
     assert verdict["outcome"] != ("pass" if row.has_alg else "fail"), verdict["reason"]
     assert verdict["outcome"] == row.verdict, verdict["reason"]
     assert facts["kind"] == row.kind or row.verdict == "unknown" or (row.kind is None and row.has_alg), facts
@@ -65,7 +65,7 @@ def test_a_plain_user_sees_the_same_handwriting(labs: Labs) -> None:
     lab = labs.of(row.site)
     with entered(lab, row):
         report = run_tool(lab, "alg", before=PLAIN_USER)
-    assert facts_of(report, "sip_rewriting")["culprit"] == row.culprit
+    assert facts_behind(report, "alg.absent")["culprit"] == row.culprit
     assert verdict_of(report, "alg.absent")["outcome"] == "fail"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from .rulesets import divert
 from .site import Lab
-from .tool import facts_of, run_tool, verdict_of
+from .tool import facts_behind, facts_of, run_tool, verdict_of
 
 SIGNALLING = ("firewall.signalling", "firewall.signalling-every-target")
 OTHERS = ("media.*", "edge.*", "host.*", "firewall.rtp")
@@ -124,7 +124,7 @@ def test_a_sip_server_in_between_passes_nothing(lab: Lab, room: str, tmp_path: P
     alg = verdict_of(report, "alg.absent")
     assert alg["outcome"] == "fail", alg
     assert f"at or before {place}" in alg["reason"], alg
-    assert facts_of(report, "sip_rewriting")["culprit"] == place
+    assert facts_behind(report, "alg.absent")["culprit"] == place
     assert verdict_of(report, "health.latency")["outcome"] in ("skipped", "unknown")
 
 
@@ -140,7 +140,7 @@ def test_a_sip_server_in_between_passes_nothing_over_udp(fresh: Lab, room: str, 
         assert f"at or before {place}" in verdict["reason"], verdict
     alg = verdict_of(report, "alg.absent")
     assert alg["outcome"] == "fail", alg
-    assert facts_of(report, "sip_rewriting")["culprit"] == place
+    assert facts_behind(report, "alg.absent")["culprit"] == place
     assert verdict_of(report, "firewall.large-sip")["outcome"] == "unknown"
     assert facts_of(report, "nat")["seen_by"] == []
     assert verdict_of(report, "health.latency")["outcome"] in ("skipped", "unknown")

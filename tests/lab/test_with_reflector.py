@@ -19,7 +19,7 @@ from .media_rooms import reflector
 from .rulesets import forward
 from .site import RESOLVER, Lab
 from .states import OUTSIDE, SITES
-from .tool import facts_of, gosip_check, run_tool, verdict_of
+from .tool import facts_behind, facts_of, gosip_check, run_tool, verdict_of
 
 RANGE = (20000, 22999)
 ALL_PORTS = ("--all-ports", "--port", "8620", "--no-sip", "--max-rate", "100000")
@@ -165,7 +165,7 @@ def mirror(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
 def _alg(lab: Lab, reflector: str) -> tuple[str, str, dict[str, Any]]:
     report = run_tool(lab, "alg", "--reflector", reflector, "--skip", "alg.answers-unchanged")
     verdict = verdict_of(report, "alg.absent")
-    return verdict["outcome"], verdict["reason"], facts_of(report, "sip_rewriting")
+    return verdict["outcome"], verdict["reason"], facts_behind(report, "alg.absent")
 
 
 def test_the_mirror_proves_both_ways_where_the_servers_are_silent(mirror: Lab) -> None:

@@ -59,3 +59,10 @@ def facts_of(report: dict[str, Any], probe: str) -> dict[str, Any]:
     """What one probe brought; its failure as words where it brought nothing."""
     measured = next(one for one in report["measurements"] if one["probe"] == probe)
     return measured["facts"] or {"failure": measured["failure"]}
+
+
+def facts_behind(report: dict[str, Any], requirement: str) -> dict[str, Any]:
+    """What was measured for this requirement, where a probe was asked in several ways."""
+    number = verdict_of(report, requirement)["measurement"]
+    measured = next(one for one in report["measurements"] if one["id"] == number)
+    return measured["facts"] or {"failure": measured["failure"]}

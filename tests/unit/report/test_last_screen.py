@@ -132,6 +132,12 @@ def test_the_same_on_two_lines_is_one_problem() -> None:
     assert "!  Across" in shown(across, links=links)
 
 
+def test_a_missing_network_is_a_problem_only_for_what_needs_one() -> None:
+    cut = [LinkReport("Internet-1", None, None, None, "Network is unreachable.", Readiness.READY)]
+    assert "FIX THIS" not in shown(verdict(group="host"), links=cut)
+    assert "no network" in shown(verdict(group="host"), verdict("skipped", id="a.b"), links=cut)
+
+
 def test_an_old_report_has_the_wish_only() -> None:
     assert title_of(verdict("fail", title="All is well")) == "Not so: All is well"
     assert title_of(verdict("unknown", title="All is well")) == "All is well"
