@@ -31,7 +31,7 @@ from gosip_check.records import (
 )
 from gosip_check.templates import filled, values_of
 from gosip_check.titles import fields_of, some_filled
-from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table, tables
+from gosip_check.tomlfile import TomlError, convert, data_folder, instead, only, sentence, table, tables, types_of
 
 _ID = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
@@ -333,9 +333,8 @@ def _type_of(probe: Probe, fact: str, where: str) -> set[Any]:
     kinds: set[Any] = set()
     path = fact.split(".")
     for depth, name in enumerate(path, 1):
-        hints = typing.get_type_hints(record) if isinstance(record, type) else {}
-        for aside in ("evidence", "between"):
-            hints.pop(aside, None)
+        known = types_of(record) if isinstance(record, type) else {}
+        hints = {field: kind for field, kind in known.items() if field not in ("evidence", "between")}
         if name not in hints:
             raise TomlError(f"{where}: probe {probe.name!r} has no fact {fact!r}{instead(name, hints)}")
         hint = hints[name]

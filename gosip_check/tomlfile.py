@@ -5,9 +5,11 @@ Knows nothing of what the files mean.
 
 import difflib
 import enum
+import functools
 import importlib.resources
 import re
 import tomllib
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -75,10 +77,10 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
 def convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     """The table as a record. A key too many, one that is missing and a wrong value raise TomlError."""
     only(table, kind.__struct_fields__, where)
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.name not in table:
-            raise TomlError(f"{where}: {field.name} is missing.")
-    hints = typing.get_type_hints(kind)
+    for name in _required(kind):
+        if name not in table:
+            raise TomlError(f"{where}: {name} is missing.")
+    hints = types_of(kind)
     for name, value in table.items():
         if isinstance(value, dict) and isinstance(hints[name], type) and issubclass(hints[name], msgspec.Struct):
             only(value, hints[name].__struct_fields__, f"{where}: {name}")
@@ -86,6 +88,17 @@ def convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise TomlError(f"{where}: {sentence(error, kind)}") from error
+
+
+@functools.cache
+def types_of(kind: type) -> Mapping[str, Any]:
+    """The type of each field of a record. Kept, because finding them is most of the time that a checklist takes."""
+    return types.MappingProxyType(typing.get_type_hints(kind))
+
+
+@functools.cache
+def _required(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind) if field.required]
 
 
 def table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
@@ -138,7 +151,7 @@ def sentence(error: msgspec.ValidationError, kind: Any = None) -> str:
 def _choices(kind: Any, path: list[str]) -> list[str]:
     """The values that a field takes, found by its path from a record; none where it is no choice."""
     for name in path:
-        kind = typing.get_type_hints(kind).get(name) if isinstance(kind, type) else None
+        kind = types_of(kind).get(name) if isinstance(kind, type) else None
         if typing.get_origin(kind) is list:
             kind = typing.get_args(kind)[0]
     if isinstance(kind, type) and issubclass(kind, enum.Enum):

@@ -11,6 +11,8 @@ from gosip_check.servers.reflector import Reflector
 from gosip_check.wire import sip_mirror
 from tests.unit.servers.test_reflector import OPTIONS, reflecting
 
+pytestmark = pytest.mark.waits
+
 MESSAGE = OPTIONS.replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
 
 
@@ -62,7 +64,6 @@ def test_where_it_is_full_the_one_that_was_silent_for_longest_makes_room(
     assert answered(second, MESSAGE) == b""
 
 
-@pytest.mark.waits
 def test_octets_that_trickle_do_not_prolong_a_connection(
     reflector: Reflector, attack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

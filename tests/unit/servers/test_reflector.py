@@ -19,6 +19,8 @@ from gosip_check.wire import sip, sip_mirror, stamp, stamp_tlv
 from gosip_check.wire.sip_stream import take_from_stream
 from gosip_check.wire.stamp_tlv import Tlv
 
+pytestmark = pytest.mark.waits
+
 KEY = b"0123456789abcdef"
 OPTIONS = (
     b"OPTIONS sip:trunk.example SIP/2.0\r\n"
@@ -174,7 +176,6 @@ def proven(reflector: StampReflector, host: str = "192.0.2.1") -> bytes:
     return stamp.parse_reply(answer.data).tlv(stamp_tlv.PROOF) or b""
 
 
-@pytest.mark.waits
 def test_a_late_answer_comes_when_it_was_asked_for(client: socket.socket) -> None:
     with reflecting() as reflector:
         port = reflector.stamp_ports[0]

@@ -19,6 +19,8 @@ from gosip_check.records import FailureKind, Link
 from gosip_check.servers.endpoint import Endpoint, Peer
 from tests.unit.far_ends import DnsAnswers, dns_reply, nano_dns, reset, unused_port
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 NAME = "_sip._udp.trunk.example"
 RECORD = "45 50 5060 site-a.trunk.example."
@@ -96,7 +98,6 @@ def test_silence_is_a_timeout_after_four_copies() -> None:
     assert len(set(ids)) == 1  # an answer to any of them is an answer
 
 
-@pytest.mark.waits
 def test_a_lost_first_copy_is_made_good(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_LONGEST_S", 1.0)
     seen: list[int] = []

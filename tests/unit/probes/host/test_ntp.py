@@ -18,6 +18,8 @@ from gosip_check.probes.host.ntp import Facts, Options
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link(name="Internet-1", source="127.0.0.1", interface="lo"))
 _LAYOUT = struct.Struct("!BBbbIII4Q")
 _NTP_S = 2_208_988_800
@@ -115,7 +117,6 @@ def test_a_clock_that_is_off_by_all_servers_is_off() -> None:
     assert facts.offset_ms == pytest.approx(7000, abs=300)
 
 
-@pytest.mark.waits
 @pytest.mark.skipif(shutil.which("chronyd") is None or os.geteuid() != 0, reason="needs Debian's chrony, and root")
 def test_chronyd_is_believed(tmp_path: Path) -> None:
     """chronyd tells this machine's own time."""

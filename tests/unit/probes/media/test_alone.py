@@ -139,6 +139,7 @@ def test_without_a_hop_behind_the_edge_nothing_is_sent(facts: Measured, seen: ho
     assert "No router behind the edge" in found.evidence["delivered_pct"]
 
 
+@pytest.mark.waits
 def test_a_named_reflector_that_is_silent_takes_nothing_away(facts: Measured) -> None:
     """Nothing listens on that port of loopback; what is measured without it is measured all the same."""
     found = facts(Net({NEAR: Line(), FAR: Line()}), way(NEAR, FAR), reflector="127.0.0.1:9")

@@ -17,6 +17,8 @@ from gosip_check.records import Link
 from tests.unit.probes.media import lying
 from tests.unit.probes.media.lying import Asked, Lie, Packet, truth
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link(name="Internet-1", source="127.0.0.1", interface="lo"))
 KEY = b"0123456789abcdef"
 
@@ -82,7 +84,6 @@ def test_what_counts_and_what_does_not(number: Callable[[Packet, Asked], int], i
     assert seen(numbered(number)).stateful is is_stateful
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize(
     ("lie", "says"),
     [
@@ -98,7 +99,6 @@ def test_what_is_no_answer_is_described(lie: Lie, says: str) -> None:
     assert says in replies.unusable
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize("lie", [truth, lying.echo, lying.first_octets(38)])
 def test_nothing_unsigned_is_taken_for_signed(lie: Lie) -> None:
     """An echo brings back our own signature, and is an echo all the same."""
@@ -111,7 +111,6 @@ def test_nothing_unsigned_is_taken_for_signed(lie: Lie) -> None:
         assert "signed with this key" in str(replies.unusable) or "too few" in str(replies.unusable)
 
 
-@pytest.mark.waits
 def test_one_that_understands_everything_is_believed_in_nothing() -> None:
     found = seen(with_tlvs(flags_cleared))
     assert (found.tells_tlvs, found.mapped, found.drops) == (False, None, None)

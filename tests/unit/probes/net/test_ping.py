@@ -10,6 +10,8 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.net.ping import ping
 from gosip_check.records import Link
 
+pytestmark = pytest.mark.waits
+
 NUMBER, SEQUENCE = 77, 5
 IP_HEADER = bytes([0x45]) + bytes(19)
 

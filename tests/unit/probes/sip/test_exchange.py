@@ -20,6 +20,8 @@ from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.wire import sip
 from tests.unit.far_ends import Handle, reply, sip_server, unused_port
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 DOMAIN = "trunk.example"
 HOSTILE = "evil\x1b]0;owned\x07 [bold]\u202eriaf"
@@ -133,7 +135,6 @@ def test_a_hostile_header_reaches_the_facts_and_is_cleaned_for_people_only(over:
     assert visible(exchange.server) == r"evil\x1b]0;owned\x07 [bold]\u202eriaf"
 
 
-@pytest.mark.waits
 def test_a_repetition_is_not_timed() -> None:
     copies: list[bytes] = []
 
@@ -251,7 +252,6 @@ def test_garbage_and_then_the_answer() -> None:
     assert over_udp(lambda request, peer: [b"junk", b"", reply(request, peer)]).result == "answered"
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("two_copies")
 def test_silence_over_udp() -> None:
     arrivals: list[Peer] = []
@@ -266,7 +266,6 @@ def test_silence_over_udp() -> None:
     assert len(arrivals) == 2
 
 
-@pytest.mark.waits
 def test_refused_over_udp() -> None:
     exchange = ask_over_udp(CONTEXT, DOMAIN, Server("", "127.0.0.1", unused_port()))
     assert (exchange.result, exchange.sent, exchange.culprit) == ("refused", 2, "127.0.0.1")
@@ -290,7 +289,6 @@ def test_icmp_errors(monkeypatch: pytest.MonkeyPatch, code: int, result: Result,
     assert exchange.detail == f"192.168.1.1 says {name}"
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("two_copies")
 def test_one_icmp_error_does_not_hide_an_answer() -> None:
     port = unused_port()
@@ -317,7 +315,6 @@ def test_one_icmp_error_does_not_hide_an_answer() -> None:
     assert (exchange.result, exchange.sent) == ("answered", 2)
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("two_copies")
 @pytest.mark.parametrize(("address", "result"), [("127.0.0.2", "foreign"), ("127.0.0.1", "other-port")])
 @pytest.mark.parametrize("late_answer", [False, True])
@@ -346,7 +343,6 @@ def test_a_keep_alive_is_silence(keep_alive: bytes) -> None:
     assert over_udp(lambda request, peer: keep_alive).result == "silent"
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("two_copies")
 def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = [IcmpError(4, 3, 13, "192.168.1.1")]
@@ -358,7 +354,6 @@ def test_one_icmp_error_and_then_silence_decides_nothing(monkeypatch: pytest.Mon
     )
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("two_copies")
 @pytest.mark.parametrize("late", ["error", "answer"])
 def test_a_router_that_rations_its_errors_is_asked_again_further_apart(

@@ -22,6 +22,8 @@ from gosip_check.records import Link
 from gosip_check.wire import sip
 from tests.unit.far_ends import StreamServer, read_all, reply, reset, sip_server, unused_port
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 DOMAIN = "trunk.example"
 
@@ -82,7 +84,6 @@ def test_reset_without_an_answer() -> None:
     assert exchange.detail.startswith("accepted the connection and reset it without an answer")
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("impatient")
 def test_an_open_connection_and_silence() -> None:
     with StreamServer(lambda connection, number: read_all(connection)) as server:
@@ -234,7 +235,6 @@ def answer_ok(connection: socket.socket, request: sip.Request) -> None:
     read_all(connection)
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize("state", ["good", "expired"])
 def test_a_server_that_speaks_tls(tls_settings: dict[str, ssl.SSLContext], state: str) -> None:
     seen: list[sip.Request] = []
@@ -260,7 +260,6 @@ def test_a_server_that_speaks_tls(tls_settings: dict[str, ssl.SSLContext], state
     assert seen[0].contacts[0].uri.endswith(";transport=tls")
 
 
-@pytest.mark.waits
 @pytest.mark.usefixtures("impatient")
 def test_tls_and_then_silence(tls_settings: dict[str, ssl.SSLContext]) -> None:
     exchange = over_tls(tls_settings["good"], lambda connection, request: read_all(connection))
@@ -268,13 +267,11 @@ def test_tls_and_then_silence(tls_settings: dict[str, ssl.SSLContext]) -> None:
     assert exchange.tls is not None
 
 
-@pytest.mark.waits
 def test_tls_and_then_the_end(tls_settings: dict[str, ssl.SSLContext]) -> None:
     exchange = over_tls(tls_settings["good"], lambda connection, request: None)
     assert (exchange.result, exchange.speaks) == ("closed", "tls")
 
 
-@pytest.mark.waits
 def test_an_alert_in_the_handshake_proves_that_tls_is_spoken(tls_settings: dict[str, ssl.SSLContext]) -> None:
     settings = tls_settings["good"]
     connections: list[int] = []
@@ -294,7 +291,6 @@ def test_an_alert_in_the_handshake_proves_that_tls_is_spoken(tls_settings: dict[
     assert exchange.detail == ("accepted the connection and ended the TLS handshake with the alert 'unrecognized name'")
 
 
-@pytest.mark.waits
 def test_a_certificate_whose_names_cannot_be_read_is_described_all_the_same(
     tls_settings: dict[str, ssl.SSLContext], tmp_path: Path
 ) -> None:
@@ -312,7 +308,6 @@ def test_a_certificate_whose_names_cannot_be_read_is_described_all_the_same(
     assert tls.names == ["trunk.example", "sip:trunk.example", "192.0.2.27"]
 
 
-@pytest.mark.waits
 def test_an_old_version_of_tls_is_told(tls_settings: dict[str, ssl.SSLContext]) -> None:
     settings = tls_settings["good"]
     settings.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -324,7 +319,6 @@ def test_an_old_version_of_tls_is_told(tls_settings: dict[str, ssl.SSLContext]) 
     assert exchange.tls.version == "TLSv1.2"
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize(
     "name", ["", ".", "a..b", "x" * 64, r"\000" * 40 + ".trunk.example", "sp\\032ace.example", "\u00e4.example"]
 )
@@ -341,7 +335,6 @@ def test_a_name_that_tls_cannot_carry(tls_settings: dict[str, ssl.SSLContext], n
     assert exchange.speaks == "tls"
 
 
-@pytest.mark.waits
 def test_the_name_that_tls_carries(tls_settings: dict[str, ssl.SSLContext]) -> None:
     names: list[str | None] = []
     settings = tls_settings["good"]

@@ -16,6 +16,8 @@ from gosip_check.records import Link
 from gosip_check.wire.tls_flight import demands_certificate, is_tls
 from tests.unit.far_ends import StreamServer, unused_port
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 
 
@@ -44,7 +46,6 @@ def s_server(folder: Path, *options: str) -> Iterator[int]:
             process.kill()
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_a_client_certificate_that_is_demanded_is_named(tmp_path: Path, version: str) -> None:
     with s_server(tmp_path, "-Verify", "1", version) as port:
@@ -53,7 +54,6 @@ def test_a_client_certificate_that_is_demanded_is_named(tmp_path: Path, version:
     assert "it demands a certificate of the client" in exchange.detail
 
 
-@pytest.mark.waits
 def test_a_cipher_that_nobody_should_use_is_an_alert_and_no_demand(tmp_path: Path) -> None:
     with s_server(tmp_path, "-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0") as port:
         exchange = ask(port)
@@ -61,7 +61,6 @@ def test_a_cipher_that_nobody_should_use_is_an_alert_and_no_demand(tmp_path: Pat
     assert exchange.detail.endswith("ended the TLS handshake with the alert 'handshake failure'")
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize(
     ("options", "agreed"),
     [
@@ -79,7 +78,6 @@ def test_what_is_old_or_weak_is_named_and_not_called_good(tmp_path: Path, option
     assert f"with all allowed that is old or weak, it agrees to {agreed}" in exchange.detail
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize("options", [["-tls1_2", "-cipher", "AES128-SHA"], ["-tls1_2", "-cipher", "AES256-SHA256"], []])
 def test_what_openssl_takes_by_default_is_taken(tmp_path: Path, options: list[str]) -> None:
     with s_server(tmp_path, *options) as port:

@@ -18,6 +18,8 @@ from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.wire import sip
 from tests.unit.far_ends import Handle, reply, sip_server, unused_port
 
+pytestmark = pytest.mark.waits
+
 CONTEXT = Context(Link("Internet-1"))
 HERE = "127.0.0.1"
 
@@ -56,7 +58,6 @@ def test_each_of_many_gets_its_own_answer_on_one_socket_and_on_several(sock: soc
     assert all(each.sent == 1 and each.rtt_ms is not None and not each.foreign for each in asked)
 
 
-@pytest.mark.waits
 def test_copies_go_out_at_the_pace_of_the_run_and_end_in_time(
     sock: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +84,6 @@ def test_copies_go_out_at_the_pace_of_the_run_and_end_in_time(
     assert took_s >= 1.8
 
 
-@pytest.mark.waits
 def test_a_request_that_may_go_once_goes_once_and_one_may_wait(sock: socket.socket) -> None:
     with sip_server(silent) as server:
         once, later = transaction(sock, server.port, 1.2, once=True), transaction(sock, server.port, 0.2, delay_s=0.3)
@@ -131,7 +131,6 @@ def _send_to(port: int, data: bytes) -> bytes:
     return b"\r\n"
 
 
-@pytest.mark.waits
 @pytest.mark.parametrize(("icmp_ends", "copies"), [(1, 1), (2, 2), (None, 3)])
 def test_icmp_errors_end_it_where_so_many_came(sock: socket.socket, icmp_ends: int | None, copies: int) -> None:
     asked = transaction(sock, unused_port(), 1.8, icmp_ends=icmp_ends)
