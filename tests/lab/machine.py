@@ -16,6 +16,7 @@ from .quick import quick_checklist
 
 REPOSITORY = Path(__file__).parents[2]
 
+_COMPILED = ("PYTHONDONTWRITEBYTECODE=", f"PYTHONPYCACHEPREFIX={REPOSITORY / '.venv' / 'compiled'}")
 _OWN_FOLDERS = 'mount --bind "$0/lib" /var/lib && mount --bind "$0/tmp" /var/tmp && exec "$@"'
 "A room's commands have mounts of their own already (ip-netns(8)), so nobody else sees these."
 
@@ -47,7 +48,7 @@ class Machine:
 
     def command(self, argv: Sequence[str], user: User = ROOT) -> list[str]:
         """`argv` by a user of this machine, so that it becomes the command itself: one process id for both."""
-        settings = [f"PYTHONPATH={REPOSITORY}", "PYTHONDONTWRITEBYTECODE=1", f"HOME={self.home(user)}"]
+        settings = [f"PYTHONPATH={REPOSITORY}", *_COMPILED, f"HOME={self.home(user)}"]
         settings += [f"PATH={os.environ['PATH']}"]
         if user.sudo:
             settings += ["SUDO_USER=anna", "LOGNAME=root", "USER=root"]

@@ -3,8 +3,8 @@
     python -m tests.lab.screens [NAME ...]    asks the lab, keeps the reports in tests/data/screens, prints the table
     python -m tests.lab.screens --table       prints the table of the reports that are kept
 
-A site of its own for each state, with a far end in the provider's room: what is wrong is the state, not its absence.
-Needs root. About five minutes.
+A site of its own for each state. Most have a far end in the provider's room: what is wrong is the state, not its
+absence. Needs root. About ten minutes.
 """
 
 import argparse
@@ -44,7 +44,8 @@ model = "RB4011"
 service_identifier = "A1"
 speed = "100/20 Mb/s"
 """
-_RUN = ("run", "--channels", str(CHANNELS), "--duration", str(SECONDS), "--reflector", SITES[0])
+_RUN = ("run", "--channels", str(CHANNELS), "--duration", str(SECONDS))
+_WITH_FAR_END = (*_RUN, "--reflector", SITES[0])
 
 
 def _rules(text: str, room: str = "cpe") -> Callable[[Lab], None]:
@@ -70,12 +71,18 @@ STATES: Mapping[str, tuple[str, Callable[[Lab], None]]] = {
     "no-dns": ("dns-dead", _nothing),
     "wrong-srv": ("dns-hijacked", _nothing),
     "cable-out": ("no-network", _nothing),
+    "ready-alone": ("ready", _nothing),
+    "narrow-alone": ("ready", _narrow),
+    "lossy-alone": ("ready", _rules(forward("meta l4proto { icmp, udp } numgen random mod 100 < 5 drop"))),
+    "no-echo-alone": ("ready", _rules(forward("icmp type echo-request drop"))),
 }
-"Name -> the state of states.py, and what is done besides."
+"Name -> the state of states.py, and what is done besides. Those alone have no far end, and hops that ration."
 
 
 def _run(lab: Lab, argv: list[str], folder: Path) -> bytes:
-    ended = lab.run("lan", [*argv, "--json", str(folder / "report.json"), "--quiet"], check=False, timeout_s=150)
+    private = ["env", f"XDG_STATE_HOME={folder / 'state'}"]
+    outputs = ["--json", str(folder / "report.json"), "--quiet"]
+    ended = lab.run("lan", [*private, *argv, *outputs], check=False, timeout_s=240)
     if ended.returncode not in (0, 1, 3):
         raise RuntimeError(f"exit code {ended.returncode}: {ended.stderr}")
     return (folder / "report.json").read_bytes()
@@ -84,6 +91,15 @@ def _run(lab: Lab, argv: list[str], folder: Path) -> bytes:
 def _one_line(name: str, folder: Path) -> bytes:
     state, more = STATES[name]
     with site(hops=GENEROUS) as lab, reflector(lab.rooms, "go", folder / "log", "--bind", SITES[0], "--no-sip"):
+        lab.enter(state)
+        more(lab)
+        (folder / "form.toml").write_text(FORM)
+        return _run(lab, gosip_check(*_WITH_FAR_END, "--form", str(folder / "form.toml")), folder)
+
+
+def _alone(name: str, folder: Path) -> bytes:
+    state, more = STATES[name]
+    with site() as lab:
         lab.enter(state)
         more(lab)
         (folder / "form.toml").write_text(FORM)
@@ -98,7 +114,7 @@ def _two_lines(name: str, folder: Path) -> bytes:
         lab.nft("isp", forward('iifname "second" meta l4proto { tcp, udp } th dport { 5060, 5061 } reject'))
         lab.nft("cpe", kernel_alg())
         links = ["--link", "Internet-1=to-cpe", "--link", f"Internet-2={SECOND}"]
-        return _run(lab, gosip_check(*_RUN, *links), folder)
+        return _run(lab, gosip_check(*_WITH_FAR_END, *links), folder)
 
 
 def _wrong_password(name: str, folder: Path) -> bytes:
@@ -118,8 +134,9 @@ def _folder() -> Iterator[Path]:
 
 def _keep(name: str) -> None:
     asks = {"two-lines": _two_lines, "wrong-password": _wrong_password}
+    ask = asks.get(name, _alone if name.endswith("-alone") else _one_line)
     with _folder() as folder:
-        document = json.loads(asks.get(name, _one_line)(name, folder))
+        document = json.loads(ask(name, folder))
     document["host"]["name"] = "laptop"
     SCREENS.mkdir(exist_ok=True)
     packed = gzip.compress(json.dumps(document).encode(), mtime=0)
