@@ -142,10 +142,9 @@ def _remove(kind: str, system: bool) -> list[str]:
             raise ToolFailed(f"{file}: cannot be removed: {error.strerror}.") from error
     trouble = trouble or _systemctl(system, "daemon-reload")
     if trouble:
-        scope = "" if system else "--user "
+        again = _by_hand(system, trouble, f"stop {NAME}.timer", "daemon-reload")
         raise ToolFailed(
-            f"{', '.join(installed)}: removed, but systemd may run it until the next start: {trouble}. Run: systemctl "
-            f"{scope}stop {NAME}.timer; systemctl {scope}daemon-reload"
+            f"{', '.join(installed)}: removed, but systemd may run it until the next start: {trouble}. {again}"
         )
     return installed
 
@@ -212,10 +211,9 @@ def _install(kind: str, system: bool, texts: dict[str, str]) -> None:
     if not trouble:
         click.echo("Written, and started.")
         return
-    scope = "" if system else "--user "
+    again = _by_hand(system, trouble, "daemon-reload", f"enable --now {NAME}.timer")
     raise ToolFailed(
-        f"The units are written, but systemd did not take them: {trouble}. Run: systemctl {scope}daemon-reload; "
-        f"systemctl {scope}enable --now {NAME}.timer"
+        f"The units are written, but systemd did not take them: {trouble}. {again}. Or choose --kind cron, or --system."
     )
 
 
@@ -233,6 +231,25 @@ def _say_what_to_know(kind: str, system: bool, options: tuple[str, ...]) -> None
         return
     if not system and not Path("/var/lib/systemd/linger", user).exists():
         click.echo(f"It stops when you log out. To go on: loginctl enable-linger {user}; or install it with --system.")
+
+
+_NO_SESSION = (
+    "connect to bus",
+    "connect to user scope bus",
+    "No medium found",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+)
+"In what systemctl(1) says where this user has no systemd of its own: after su(1), or in a service."
+
+
+def _by_hand(system: bool, trouble: str, *commands: str) -> str:
+    """What to do about it. Where this user has no session of systemd the commands would only fail again here."""
+    scope = "" if system else "--user "
+    listed = "; ".join(f"systemctl {scope}{command}" for command in commands)
+    if not system and any(sign in trouble for sign in _NO_SESSION):
+        return f"`su` and `sudo -u` open no session of systemd. Log in as this user, and run: {listed}"
+    return f"Run: {listed}"
 
 
 def _systemctl(system: bool, *arguments: str) -> str:

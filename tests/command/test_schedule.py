@@ -113,7 +113,7 @@ def test_a_timer_that_systemd_does_not_let_go_is_said(tmp_path: Path) -> None:
     done = run("remove", path=bin_, config=config)
     assert done.returncode == 4
     assert done.stdout == "Removed: crontab of this user.\n"
-    assert "removed, but systemd may run it until the next start: Failed to connect to bus. Run: " in done.stderr
+    assert "removed, but systemd may run it until the next start: Failed to connect to bus. `su` and" in done.stderr
     assert list((config / "systemd" / "user").iterdir()) == []
 
 
@@ -173,6 +173,22 @@ def test_units_that_systemd_does_not_take_are_no_success(tmp_path: Path) -> None
     assert done.returncode == 4
     assert "systemctl --user enable --now gosip-check.timer" in done.stderr
     assert "systemd did not take them: systemctl ended with 1." in done.stderr
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "Failed to connect to bus: No medium found",
+        "Failed to connect to bus: $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR not defined",
+        "Failed to connect to user scope bus via local transport: No such file or directory",
+    ],
+)
+def test_where_systemctl_cannot_work_it_is_said_where_it_can(tmp_path: Path, trouble: str) -> None:
+    program(tmp_path / "bin", "systemctl", f"echo '{trouble}' >&2; exit 1")
+    done = run("install", "--kind", "systemd", "--yes", path=tmp_path / "bin", config=tmp_path / "config")
+    assert done.returncode == 4
+    assert "Log in as this user, and run: systemctl --user daemon-reload" in done.stderr
+    assert "--kind cron" in done.stderr
 
 
 @pytest.mark.parametrize(

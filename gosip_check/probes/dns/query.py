@@ -185,9 +185,11 @@ def _over_udp(context: Context, resolver: Resolver, question: dns.message.Messag
                 until_s = started_s + copy * try_s / _COPIES
                 for _, datagrams, errors in sockets.arrivals(context, [sock], until_s):
                     for datagram in datagrams:
-                        if not datagram.is_from(resolver.address, resolver.port):
-                            continue
                         reply = _read(datagram.data, question)
+                        if not datagram.is_from(resolver.address, resolver.port):
+                            if reply.message is not None:
+                                trouble = _from_elsewhere(datagram, resolver)
+                            continue
                         if reply.status is DnsStatus.MALFORMED and not reply.truncated:
                             trouble = reply
                             continue
@@ -204,6 +206,12 @@ def _not_reached(sender: str, words: str) -> Reply:
     """An ICMP error. From a loopback address it says that no resolver runs there, which is this machine's matter."""
     status = DnsStatus.NOT_ASKED if ip_address(sender).is_loopback else DnsStatus.UNREACHABLE
     return Reply(status, f"{sender} says {words}")
+
+
+def _from_elsewhere(datagram: sockets.Datagram, resolver: Resolver) -> Reply:
+    """Another address or port answered our question, as a resolver with two addresses may: libc takes no such answer."""
+    sender = Resolver(datagram.address, datagram.port)
+    return Reply(DnsStatus.MALFORMED, f"only {sender} answered in place of {resolver}; no machine takes that answer")
 
 
 def _over_tcp(context: Context, resolver: Resolver, question: dns.message.Message, try_s: float) -> Reply:
@@ -242,7 +250,12 @@ def _read(wire: bytes, question: dns.message.Message) -> Reply:
         return reply
     if not isinstance(message, dns.message.QueryMessage) or not question.is_response(message):
         return Reply(DnsStatus.MALFORMED, "its answer belongs to another question")
-    reply = _answer(message) if message.answer and message.rcode() == dns.rcode.NOERROR else Reply(_status(message))
+    if message.answer and message.rcode() == dns.rcode.NOERROR:
+        reply = _answer(message)
+    else:
+        reply = Reply(_status(message))
+        if reply.status is DnsStatus.OTHER_ERROR:
+            reply.detail = _rcode_in_words(message.rcode())
     reply.message = message
     reply.truncated = bool(message.flags & dns.flags.TC)
     return reply
@@ -278,6 +291,20 @@ def _answer(message: dns.message.QueryMessage) -> Reply:
 
 def _targets(cnames: Iterable[dns.rrset.RRset]) -> list[str]:
     return [item.target.to_text(omit_final_dot=True) for rrset in cnames for item in rrset]
+
+
+_RCODES = {
+    dns.rcode.FORMERR: "it does not understand the question",
+    dns.rcode.NOTIMP: "it does not answer such questions",
+    dns.rcode.NOTAUTH: "it does not answer for this name",
+    dns.rcode.BADVERS: "it does not know this version of EDNS",
+}
+"RFC 1035 4.1.1, RFC 6895 2.3: those that a resolver may give to a plain question."
+
+
+def _rcode_in_words(rcode: dns.rcode.Rcode) -> str:
+    name = dns.rcode.to_text(rcode)
+    return f"{name}: {_RCODES.get(rcode, f'error {int(rcode)} of RFC 6895')}"
 
 
 def _status(message: dns.message.Message) -> DnsStatus:

@@ -184,7 +184,21 @@ def test_an_answer_from_elsewhere_is_not_believed(address: str) -> None:
             stranger.sendto(dns_reply(query, "1 1 1 attacker.example.").to_wire(), peer)
             return None
 
-        assert asked(answer).status is DnsStatus.TIMEOUT
+        reply = asked(answer)
+        assert (reply.status, reply.rrset) == (DnsStatus.MALFORMED, None)
+        assert f"only {address}:{stranger.getsockname()[1]} answered in place of 127.0.0.1:" in reply.detail
+
+
+@pytest.mark.parametrize(
+    ("rcode", "words"),
+    [
+        ("NOTIMP", "NOTIMP: it does not answer such questions"),
+        ("FORMERR", "FORMERR: it does not understand the question"),
+        ("YXDOMAIN", "YXDOMAIN: error 6 of RFC 6895"),
+    ],
+)
+def test_an_error_without_a_status_of_its_own_is_named(rcode: str, words: str) -> None:
+    assert asked(lambda query, *_: dns_reply(query, rcode=rcode, flags="RD")).detail == words
 
 
 def truncating(over_tcp: Callable[[dns.message.Message], DnsAnswers]) -> Answer:

@@ -102,21 +102,23 @@ def test_no_srv_and_no_answer_for_the_address_does_not_say_that_there_is_none() 
 
 
 @pytest.mark.parametrize(
-    ("rcode", "flags", "status"),
+    ("rcode", "flags", "status", "words"),
     [
-        ("REFUSED", "RD", DnsStatus.REFUSED),
-        ("NOTIMP", "RD", DnsStatus.OTHER_ERROR),
-        ("NOERROR", "RD", DnsStatus.LAME),
+        ("REFUSED", "RD", DnsStatus.REFUSED, ""),
+        ("NOTIMP", "RD", DnsStatus.OTHER_ERROR, " (NOTIMP: it does not answer such questions)"),
+        ("NOERROR", "RD", DnsStatus.LAME, ""),
     ],
 )
-def test_a_resolver_that_gives_no_answer_is_of_no_use_to_a_pbx(rcode: str, flags: str, status: DnsStatus) -> None:
+def test_a_resolver_that_gives_no_answer_is_of_no_use_to_a_pbx(
+    rcode: str, flags: str, status: DnsStatus, words: str
+) -> None:
     with nano_dns(lambda query, *_: dns_reply(query, rcode=rcode, flags=flags)) as server:
         facts = measure(options(server), CONTEXT)
     assert [answer.status for answer in facts.answers] == [status]
     assert (facts.srv_found, facts.names_invented, facts.resolvers_agree) == (False, None, False)
     assert facts.evidence["srv_found"] == (
         f"No resolver of this machine could answer for {NAME}, asked again where it failed: "
-        f"127.0.0.1:{server.port}: {status}."
+        f"127.0.0.1:{server.port}: {status}{words}."
     )
     assert "gave no clear answer for a name that does not exist" in facts.evidence["names_invented"]
 
