@@ -183,18 +183,15 @@ def budget(plan: Plan) -> dict[str, float]:
 
 
 def about_s(plan: Plan) -> float:
-    """About how long a line takes: what runs alone one after the other, the others beside each other."""
-    takes_s = {
-        ask.probe.name: sum(ask.probe.takes(ask.options).values()) + ask.probe.rest_s(ask.options)
-        for ask in _not_skipped(plan)
-    }
-
-    def until_s(name: str) -> float:
-        return takes_s.get(name, 0.0) + max((until_s(before) for before in PROBES[name].after), default=0.0)
-
-    alone = [name for name in takes_s if PROBES[name].alone]
-    others = [until_s(name) for name in takes_s if name not in alone and PROBES[name].beside is None]
-    return sum(takes_s[name] for name in alone) + max(others, default=0.0)
+    """About how long a line takes that is well: round after round, as they will be measured."""
+    asks = {ask.key: ask for ask in _not_skipped(plan)}
+    _add_what_they_come_after(plan, asks, {})
+    seconds = 0.0
+    while batch := _batch(asks.values(), {ask.probe.name for ask in asks.values()}, ()):
+        seconds += max(sum(ask.probe.takes(ask.options).values()) + ask.probe.rest_s(ask.options) for ask in batch)
+        for ask in batch:
+            del asks[ask.key]
+    return seconds
 
 
 def report_id(now: datetime) -> str:

@@ -209,7 +209,7 @@ def _not_reached(sender: str, words: str) -> Reply:
 
 
 def _from_elsewhere(datagram: sockets.Datagram, resolver: Resolver) -> Reply:
-    """Another address or port answered our question, as a resolver with two addresses may: libc takes no such answer."""
+    """Another address or port answered, as a resolver with two addresses may: libc takes no such answer."""
     sender = Resolver(datagram.address, datagram.port)
     return Reply(DnsStatus.MALFORMED, f"only {sender} answered in place of {resolver}; no machine takes that answer")
 

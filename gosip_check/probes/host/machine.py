@@ -110,4 +110,5 @@ def kernel_clock() -> Clock:
     return Clock((0.0, most_ms), f"This clock is set by a time service, and at most {most_ms:.0f} ms off.")
 
 
-PROBE = Probe("host", Options, Facts, measure, uses=("ntp",), local=True)
+# It looks for a second; the way to the servers needs none, and much waits for that, so that is looked at before.
+PROBE = Probe("host", Options, Facts, measure, uses=("ntp", "path"), local=True)

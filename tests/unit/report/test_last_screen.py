@@ -21,11 +21,15 @@ STATES = {
     "unknown-line": ("NOT DECIDED", None),
     "half-the-range": ("NOT READY", "Media ports 32768-65535/UDP are blocked at or right behind 192.168.1.1"),
     "narrow": ("NOT READY", "Only 61"),
-    "lossy": ("NOT READY", "Only 9"),
+    "lossy": ("NOT READY", "Packets of calls are lost"),
     "no-dns": ("NOT READY", "This site's DNS does not find the trunk of GO"),
     "wrong-srv": ("NOT READY", "DNS leads to servers that are not GO's"),
     "cable-out": ("NOT DECIDED", "Internet-1 has no network towards the provider"),
     "two-lines": ("NOT READY", "Internet-1: SIP ALG is on in 192.168.1.1"),
+    "ready-alone": ("READY", None),
+    "narrow-alone": ("NOT READY", "The line does not carry all calls at once"),
+    "lossy-alone": ("NOT READY", "Packets of calls are lost"),
+    "no-echo-alone": ("NOT DECIDED", None),
     "wrong-password": ("NOT READY", "GO refuses the login. Tries left before the account locks: 2"),
 }
 "State of the site -> the banner, and what the first problem is called. `python -m tests.lab.screens --table`."
