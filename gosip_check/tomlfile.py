@@ -17,12 +17,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gosip_check.textfile import encoding_trouble, quotes_trouble
+
 LARGEST_FILE = 1024 * 1024
 "No file that a person writes for this tool comes near; nor does one have so many parts in a name, or tables."
 _MOST_TABLES = 1_000
 _MOST_PARTS = 16
 _LONG_NAME = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_PARTS},}}""", re.ASCII)
 "A name with dots, for which the library takes time by the square of its parts."
+
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+"Where tomllib says that it is."
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -58,16 +63,18 @@ def read(path: Path, what: str) -> bytes:
 
 def parse(content: bytes, where: str) -> dict[str, Any]:
     """`where` names the file in sentences. Raises TomlError."""
+    if trouble := encoding_trouble(content):
+        raise TomlError(f"{where}: {trouble}.")
+    text = content.decode("utf-8-sig")
     try:
-        text = content.decode("utf-8-sig")
         if long_name := _LONG_NAME.search(text):
             line = text.count("\n", 0, long_name.start()) + 1
             raise TomlError(f"{where}: line {line}: no name here has more than {_MOST_PARTS} parts with dots between.")
         return tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise TomlError(f"{where}: is not UTF-8 text (byte {error.start}); TOML files are.") from error
     except tomllib.TOMLDecodeError as error:
-        raise TomlError(f"{where}: is not valid TOML: {error}.") from error
+        at = _AT_LINE.search(str(error))
+        quotes = quotes_trouble(text, int(at[1]) if at else text.count("\n") + 1)
+        raise TomlError(f"{where}: is not valid TOML: {error}.{' ' * bool(quotes)}{quotes}") from error
     except RecursionError as error:
         raise TomlError(f"{where}: is nested too deeply.") from error
     except ValueError as error:  # a number of thousands of digits

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gosip_check import __version__
 from gosip_check.records import STOPPED, FailureKind, Report
+from gosip_check.textfile import encoding_trouble
 
 LARGEST_FILE = 16 * 1024 * 1024
 STANDARD_INPUT = "-"
@@ -131,10 +132,10 @@ def as_of_today(report: Report) -> Report:
 
 def document_of(content: bytes, where: str) -> dict[str, Any]:
     """The JSON as it stands. A name that stands twice is refused: two readers could understand it differently."""
+    if trouble := encoding_trouble(content):
+        raise ReportError(f"{where}: {trouble}.")
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise ReportError(f"{where}: is not UTF-8 text (byte {error.start}), so it is no report.") from error
+        document = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ReportError(f"{where}: is not valid JSON: {error.msg} (line {error.lineno}).") from error
     except RecursionError as error:

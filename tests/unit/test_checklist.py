@@ -238,7 +238,7 @@ def test_the_right_file_beside_the_wrong_ones_is_right() -> None:
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(TomlError) as caught:
         parse(b'[checklist]\nid = "\xff"', "w.toml")
-    assert str(caught.value) == "w.toml: is not UTF-8 text (byte 18); TOML files are."
+    assert str(caught.value) == "w.toml: is not UTF-8 text (byte 18); save it as UTF-8."
 
 
 def test_a_file_nested_too_deeply() -> None:

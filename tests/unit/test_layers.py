@@ -13,6 +13,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "values": set(),
     "scarce": set(),
+    "textfile": set(),
     "wire": {"wire"},
     "heard": {"records", "wire"},
     "trace": {"trace", "heard", "wire"},
@@ -74,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 # What every layer may import; they import none.
-FOR_ALL = {"scarce", "values"}
+FOR_ALL = {"scarce", "textfile", "values"}
 
 # Room of probes/ -> the rooms that it may use. Every room may use those of EVERYWHERE.
 EVERYWHERE = {"probe", "secret", "net"}

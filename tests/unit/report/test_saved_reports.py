@@ -76,7 +76,7 @@ WRONG = {
         b'{"schema": "gosip-check/report/2"}',
         "r.json: was written in the format gosip-check/report/2; this is ",
     ),
-    "bytes": (b"\xff\xfe{", "r.json: is not UTF-8 text (byte 0), so it is no report."),
+    "bytes": (b"{\xff}", "r.json: is not UTF-8 text (byte 1); save it as UTF-8."),
     "twice": (b'{"schema": "x", "schema": "gosip-check/report/1"}', "a name stands twice in one object."),
     "NaN": (b'{"schema": NaN}', "r.json: is not valid JSON: NaN is no JSON."),
     "a little too deep": (b'{"facts": ' + b"[" * 32 + b"]" * 32 + b"}", "r.json: is nested too deeply to be a report."),
