@@ -5,10 +5,10 @@ spaces and the order of names do not matter, and every value does. Which kind of
 algorithm, never the document. No message here repeats a byte of a key.
 """
 
-import binascii
 import hashlib
 import hmac
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from gosip_check.records import Report, Signature
 _WHAT_FOR = b"gosip-check/report-signature/1\n"
 "Stands before the document, so that a signature made for anything else never fits a report."
 
-SHORTEST_HMAC_KEY = 16
+_FEWEST_DIGITS = 32
+_SHARED = re.compile(rb"(?:[0-9A-Fa-f]{2}){%d,}" % (_FEWEST_DIGITS // 2))
 _LARGEST_KEY_FILE = 16 * 1024
 
 
@@ -37,10 +38,11 @@ class SigningError(Exception):
 
 
 class Key:
-    """A key read from a file: an Ed25519 key in PEM, else a line of 16 octets or more shared by both sides (HMAC).
+    """A key read from a file: an Ed25519 key in PEM, else one that both sides share (HMAC).
 
-    What shows itself as a public key in another spelling is never taken for a shared one: everybody may know it. The
-    bare 32 octets of one in hexadecimal or base 64 look like any secret, and are taken for one.
+    A shared key is a line of 32 hexadecimal digits or more, as `openssl rand -hex 32` gives; everything else is
+    refused, because a public key has many spellings, and everybody may know it. One of them stays: the bare 32 octets
+    of an Ed25519 key in hexadecimal look like any secret. What must stay secret is read from a private file only.
     """
 
     def __init__(self, path: Path, *, signs: bool) -> None:
@@ -51,23 +53,22 @@ class Key:
         try:
             with path.open("rb") as file:
                 content = file.read(_LARGEST_KEY_FILE + 1).strip()
+                others_may_read = bool(os.fstat(file.fileno()).st_mode & 0o077)
         except OSError as error:
             raise SigningError(f"{path}: cannot be read: {error.strerror}.") from error
         if len(content) > _LARGEST_KEY_FILE:
             raise SigningError(f"{path}: is too large to be a key.")
         if b"-----BEGIN" in content:
             self._load_pem(content, path, signs)
-        elif len(content) < SHORTEST_HMAC_KEY:
-            raise SigningError(
-                f"{path}: is no Ed25519 key, and too short for a shared one: {SHORTEST_HMAC_KEY} octets or more."
-            )
-        elif _shows_itself_as_public(content):
-            raise SigningError(
-                f"{path}: cannot be used as a key here. Ed25519 stands in PEM (openssl pkey). A shared key is a line "
-                "of text, such as openssl rand -hex 32 gives."
-            )
-        else:
+        elif _SHARED.fullmatch(content) and not _is_spelled_otherwise(content):
             self._shared = content
+        else:
+            raise SigningError(
+                f"{path}: is no key that can be used here. Ed25519 stands in PEM (openssl pkey). A shared key is a "
+                f"line of {_FEWEST_DIGITS} hexadecimal digits or more: openssl rand -hex 32."
+            )
+        if others_may_read and (self._shared or self._private is not None):
+            raise SigningError(f"{path}: others can read this secret key; chmod 600 would be right.")
 
     def _load_pem(self, content: bytes, path: Path, signs: bool) -> None:
         key: Any = None
@@ -128,29 +129,11 @@ class Key:
         return hmac.new(self._shared, signed, hashlib.sha256).hexdigest()
 
 
-_OF_A_KEY_PAIR = re.compile(rb"^\{|--|\b(ssh|ecdsa)-", re.IGNORECASE)
-"JSON Web Key, PEM and RFC 4716 however mangled, OpenSSH."
-
-
-_ED25519_DER = bytes.fromhex("302a300506032b6570032100")
-"What every public Ed25519 key begins with in DER (RFC 8410 4); 16 digits of base 64, with none left over."
-
-
-def _shows_itself_as_public(content: bytes) -> bool:
-    """It is no line of text, or it is spelled like half of a key pair: DER in hexadecimal or base 64 too."""
-    try:
-        if not content.decode("utf-8").isprintable() or _OF_A_KEY_PAIR.search(content):
-            return True
-    except UnicodeDecodeError:
-        return True
-    digits = re.sub(rb"0x|[^0-9A-Za-z]", b"", content)
-    if _ED25519_DER.hex().encode() in digits.lower() or binascii.b2a_base64(_ED25519_DER, newline=False) in digits:
-        return True
-    try:
-        der = binascii.a2b_base64(content, strict_mode=True)
-    except binascii.Error:
-        return False
-    return der[0] == 0x30 and der[1] in (len(der) - 2, 0x81, 0x82)
+def _is_spelled_otherwise(digits: bytes) -> bool:
+    """Hexadecimal digits of DER (RFC 8410 4) or of a line of text, in which a public key may stand."""
+    octets = bytes.fromhex(digits.decode())
+    is_der = octets[0] == 0x30 and octets[1] in (len(octets) - 2, 0x81, 0x82)
+    return is_der or all(32 <= octet < 127 or octet in b"\r\n\t" for octet in octets)
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

@@ -67,8 +67,9 @@ def test_openssl_agrees_with_the_signature(tmp_path: Path) -> None:
 
 def test_a_shared_key(tmp_path: Path) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
-    key.write_text("correct horse battery staple\n")
-    other.write_text("another horse battery staple\n")
+    for path, digits in ((key, "0123456789abcdef"), (other, "fedcba9876543210")):
+        path.write_text(f"{digits * 4}\n")
+        path.chmod(0o600)
     path = tmp_path / "r.json"
     tool(*DNS_ALONE, "--quiet", "--json", path, "--sign-key-file", key)
     assert tool("report", "check", path, "--verify-key-file", key).returncode == 3

@@ -132,11 +132,13 @@ def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     shared, short, broken = tmp_path / "shared", tmp_path / "short", tmp_path / "broken"
-    shared.write_text(f"{SECRET}{SECRET}\n")
+    digits = os.urandom(32).hex()
+    shared.write_text(f"{digits}\n")
+    shared.chmod(0o600)
     short.write_text("hunter2")
     encoded = base64.b64encode(SECRET.encode()).decode()
     broken.write_text(f"-----BEGIN PRIVATE KEY-----\n{encoded}\n-----END PRIVATE KEY-----\n")
-    secrets = [SECRET, "hunter2", encoded]
+    secrets = [SECRET, digits, "hunter2", encoded]
     if shutil.which("openssl"):
         private = tmp_path / "private"
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True, timeout=30)

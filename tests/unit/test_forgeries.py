@@ -380,13 +380,14 @@ def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("short", "too short for a shared one"),
+        ("short", "A shared key is a line of 32 hexadecimal digits or more"),
         ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", "is no private Ed25519 key"),
         ("-----BEGIN PUBLIC KEY-----\nc2VjcmV0\n-----END PUBLIC KEY-----", "is no private Ed25519 key"),
     ],
 )
 def test_a_key_of_no_use_is_told_before_anything_is_measured(content: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(content)
+    (tmp_path / "key").chmod(0o600)
     code, printed = here("demo", "--sign-key-file", tmp_path / "key")
     assert code == 2
     assert words in printed
@@ -429,18 +430,39 @@ def test_what_shows_itself_as_a_public_key_is_not_taken_for_a_shared_secret(tmp_
     for content in spellings.values():
         path.write_bytes(content)
         for signs in (True, False):
-            with pytest.raises(SigningError, match="cannot be used as a key here"):
+            with pytest.raises(SigningError, match="is no key that can be used here"):
                 Key(path, signs=signs)
     for wrong in (pem.replace(b"PUBLIC KEY", b"CERTIFICATE"), pem.replace(b"PUBLIC", b"OPENSSH PRIVATE")):
         path.write_bytes(wrong)
         with pytest.raises(SigningError, match="is no public Ed25519 key"):
             Key(path, signs=False)
-    for shared in (
-        b"correct horse battery staple",
-        b"0123456789abcdef" * 4,
-        b"MDEyMzQ1Njc4OWFiY2RlZg==",
-        "schlüssel-für-uns".encode(),
-        public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex().encode(),
-    ):
+    for other in (b"correct horse battery staple", b"MDEyMzQ1Njc4OWFiY2RlZg==", b"0123456789abcdef", b"0" * 33):
+        path.write_bytes(other)
+        with pytest.raises(SigningError, match="hexadecimal digits or more: openssl rand -hex 32"):
+            Key(path, signs=True)
+    bare = public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex().encode()
+    for shared in (b"0123456789abcdef" * 2, b"0123456789ABCDEF" * 4 + b"\n", bare):
         path.write_bytes(shared)
+        path.chmod(0o600)
         assert Key(path, signs=True).name == ""
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_secret_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from gosip_check.signing import Key, SigningError
+
+    pair = Ed25519PrivateKey.generate()
+    path = tmp_path / "key"
+    for content in (b"0123456789abcdef" * 4, pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())):
+        path.write_bytes(content)
+        path.chmod(mode)
+        with pytest.raises(SigningError, match="others can read this secret key; chmod 600"):
+            Key(path, signs=True)
+        path.chmod(0o400)
+        Key(path, signs=True)
+    public = public_key(tmp_path)
+    public.chmod(0o644)
+    Key(public, signs=False)

@@ -68,7 +68,8 @@ def test_what_a_run_measures_by_is_said_to_be_older(tmp_path: Path, form_file: P
 
 
 def test_an_older_signature_goes_and_a_new_one_is_made(tmp_path: Path, form_file: Path) -> None:
-    (tmp_path / "key").write_text("a line of more than 16 characters")
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    (tmp_path / "key").chmod(0o600)
     path = save({**demo(), "signature": {"algorithm": "hmac-sha256", "key": "", "value": "00" * 32}}, tmp_path)
     assert "is gone" in here("report", "form", path, form_file)[1]
     assert json.loads(path.read_text())["signature"] is None
