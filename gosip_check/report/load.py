@@ -24,8 +24,8 @@ STANDARD_INPUT = "-"
 SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
 
 
-_YEARS = (2000, 2999)
-"Times beyond cannot be written in every time zone."
+_YEARS = (1970, 2999)
+"A computer without a battery for its clock begins in the first. Times beyond cannot be written in every time zone."
 
 DEEPEST = 32
 "Objects and lists inside each other. A report has about ten; what writes one takes its own stack for each."

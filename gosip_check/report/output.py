@@ -1,6 +1,7 @@
 """Writes a file whole or not at all. Found unwritable before the measuring, not after."""
 
 import contextlib
+import fcntl
 import os
 import stat
 import sys
@@ -23,6 +24,7 @@ class Output:
         self.name = name
         self._path = Path(name)
         self._temporary: Path | None = None
+        self._lock: int | None = None
         if name == "-":
             return
         try:
@@ -33,9 +35,7 @@ class Output:
                     raise OutputError(f"{name}: cannot be written: Permission denied.")
                 return
             self._path = Path(os.path.realpath(name))
-            number, temporary = tempfile.mkstemp(prefix=f".{self._path.name[:100]}.", dir=self._path.parent)
-            os.close(number)
-            self._temporary = Path(temporary)
+            self._lock, self._temporary = _temporary_beside(self._path)
             if self._path.exists() and not os.access(self._path, os.W_OK):
                 self.discard()
                 raise OutputError(f"{name}: cannot be written: it is read-only.")
@@ -64,6 +64,7 @@ class Output:
             self._temporary.chmod(_mode_of(self._path) if mode is None else mode)
             self._temporary.replace(self._path)
             self._temporary = None
+            self._unlock()
         except OSError as error:
             self.discard()
             raise OutputError(f"{self.name}: cannot be written: {error.strerror}.") from error
@@ -74,6 +75,31 @@ class Output:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+_OWN = ".gosip-check"
+"How temporary files end, so that what a killed run left behind is known."
+
+
+def _temporary_beside(path: Path) -> tuple[int, Path]:
+    """A new file, locked as long as its descriptor is open. What earlier runs left there, which nobody locks, goes."""
+    for left in path.parent.glob(f".*{_OWN}"):
+        with contextlib.suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+    while True:
+        number, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=_OWN, dir=path.parent)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(number, fcntl.LOCK_EX)
+        if Path(temporary).exists():
+            return number, Path(temporary)
+        os.close(number)  # another run began between the two calls, and took it for one that was left
 
 
 def _mode_of(path: Path) -> int:

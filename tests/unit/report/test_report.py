@@ -5,6 +5,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,22 @@ def test_a_discarded_output_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     Output(str(path)).discard()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+@pytest.mark.waits
+def test_what_a_killed_run_left_behind_goes_with_the_next(tmp_path: Path) -> None:
+    begin = "import sys, time; from gosip_check.report.output import Output; "
+    begin += "kept = [Output(name) for name in sys.argv[1:]]; print('begun', flush=True); time.sleep(60)"
+    names = [str(tmp_path / f"r.{end}") for end in ("json", "html", "pdf")]
+    with subprocess.Popen([sys.executable, "-c", begin, *names], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "begun\n"
+        Output(names[0]).write("new")
+        assert len([p for p in tmp_path.iterdir() if p.name.startswith(".")]) == 3  # it is still at work
+        other.kill()
+    (tmp_path / ".r.json.swp").touch()
+    Output(names[0]).write("newer")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".r.json.swp", "r.json"]
 
 
 def test_modes_links_and_pipes(tmp_path: Path) -> None:

@@ -227,6 +227,12 @@ def test_a_time_that_no_clock_showed_is_no_report(when: str) -> None:
         parse(json.dumps(document).encode(), "r.json")
 
 
+def test_a_computer_that_has_lost_its_clock_makes_a_report_all_the_same() -> None:
+    document = demo()
+    document["started"] = "1970-01-01T00:00:07Z"
+    assert parse(json.dumps(document).encode(), "r.json").started.year == 1970
+
+
 def test_figures_and_their_units() -> None:
     facts = {
         "rtt_ms": {"p95": 12.5},
