@@ -123,7 +123,7 @@ def verdict(
         source=requirement.source,
         headline=_headline(requirement, outcome, known),
         means=with_facts(requirement.means, known) if is_missed else "",
-        figure=with_facts(requirement.figure, known) if outcome is Outcome.PASS else "",
+        figure=with_facts(requirement.figure, known, with_bounds=True) if outcome is Outcome.PASS else "",
         explains=requirement.explains if is_missed or outcome is Outcome.UNKNOWN else [],
     )
 

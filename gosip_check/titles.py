@@ -23,10 +23,13 @@ def some_filled(text: str | list[str], fill: Callable[[str], str]) -> str | list
     return fill(text) if isinstance(text, str) else [fill(each) for each in text]
 
 
-def with_facts(texts: str | list[str], facts: Mapping[str, Any]) -> str:
-    """The first text whose facts are all known, with their values and units; empty where there is none."""
+def with_facts(texts: str | list[str], facts: Mapping[str, Any], *, with_bounds: bool = False) -> str:
+    """The first text whose facts are all known, with their values and units; empty where there is none.
+
+    with_bounds: a fact is known well enough where its two bounds are.
+    """
     for text in [texts] if isinstance(texts, str) else texts:
-        values = {name: _fact(facts, name) for name in fields_of(text)}
+        values = {name: _fact(facts, name) or (with_bounds and _bounds(facts, name)) for name in fields_of(text)}
         if all(values.values()):
             return "".join(
                 part if number % 2 == 0 else values[part] or "" for number, part in enumerate(FIELD.split(text))
@@ -48,6 +51,17 @@ def _fact(facts: Mapping[str, Any], name: str) -> str | None:
     text = _number(value) if isinstance(value, int | float) else shown(value)
     text += f" {unit}" if unit else ""
     return text if 0 < len(text) <= _LONGEST_FACT else None
+
+
+def _bounds(facts: Mapping[str, Any], name: str) -> str | None:
+    """`0-0.27 %`, of a fact that lies between two values."""
+    between = facts.get("between")
+    bounds = between.get(name) if isinstance(between, Mapping) else None
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2 or not all(isinstance(b, int | float) for b in bounds):
+        return None
+    low, high = map(_number, bounds)
+    unit = unit_of(name)
+    return f"{high if low == high else f'{low}-{high}'}{f' {unit}' if unit else ''}"
 
 
 _SMALLEST = 0.01

@@ -174,12 +174,17 @@ def _more(count: int) -> list[Text]:
 
 
 def _groups(summary: Summary, width: int) -> Iterator[Text]:
-    """A line for each, with its key figures."""
+    """A line for each, with as many of its key figures as there is room for."""
     headings = [visible(group.heading, 40) for group in summary.groups]
     column = max(map(len, headings), default=0)
     for group, heading in zip(summary.groups, headings, strict=True):
-        figures = visible(", ".join(group.figures), 200) or f"{group.passed} passed"
-        yield Text(_fitting(f"{_INDENT}{heading:{column}}  {figures}", width))
+        line = f"{_INDENT}{heading:{column}}  "
+        first, *others = [visible(figure, 60) for figure in group.figures] or [f"{group.passed} passed"]
+        line = _fitting(f"{line}{first}", width)
+        for figure in others:
+            if len(line) + len(figure) + 2 <= width:
+                line = f"{line}, {figure}"
+        yield Text(line)
 
 
 def _the_rest(summary: Summary, width: int) -> Iterator[Text]:

@@ -111,3 +111,14 @@ def test_a_verdict_carries_what_fits_its_outcome() -> None:
     with_it = msgspec.structs.replace(without, options={"reflector": "192.0.2.1"})
     assert judge(asked, with_it).decided_by == {}
     assert judge(asked, without).headline == "The check"
+
+
+def test_the_figure_of_what_passes_between_two_values_is_both() -> None:
+    bounds = {"loss_pct": [0.0, 0.27], "mos": (4.351, 4.375), "jitter_ms": [0.5, 0.5], "rtt_ms.p95": [None, 3.0]}
+    facts = {"loss_pct": None, "mos": None, "between": bounds}
+    assert with_facts("loss {loss_pct}", facts, with_bounds=True) == "loss 0-0.27 %"
+    assert with_facts("MOS {mos}", facts, with_bounds=True) == "MOS 4.35-4.38"
+    assert with_facts("jitter {jitter_ms}", facts, with_bounds=True) == "jitter 0.5 ms"
+    assert with_facts("delay {rtt_ms.p95}", facts, with_bounds=True) == ""
+    assert with_facts("loss {loss_pct}", facts) == ""
+    assert with_facts("loss {loss_pct}", {"loss_pct": 0.1, "between": bounds}, with_bounds=True) == "loss 0.1 %"
