@@ -22,12 +22,12 @@ from msgspec.structs import replace
 from gosip_check.probes import far_end, probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.far_end import Reflector
-from gosip_check.probes.nat import mapping
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.sip import mapping
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
 from gosip_check.wire.stamp_tlv import ANSWER_LATER, PROOF, PROOF_OCTETS, StampError, Tlv

@@ -18,11 +18,11 @@ from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.far_end import Reflector
 from gosip_check.probes.firewall import port_range
 from gosip_check.probes.host import ntp
-from gosip_check.probes.nat import binding_lifetime, mapping
+from gosip_check.probes.nat import binding_lifetime
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import mtu, quotes
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.sip import exchange, large
+from gosip_check.probes.sip import exchange, large, mapping
 from gosip_check.records import FailureKind, Link
 
 pytestmark = pytest.mark.waits
@@ -175,7 +175,7 @@ SHORTER = {
     "alg.via_pair._PAUSE_S": 0.1,
     "alg.mirror._SEND_AT_S": (0.0, 0.2, 0.4),
     "alg.mirror._GIVE_UP_AFTER_S": 0.6,
-    "nat.mapping._TIMEOUT_S": 0.6,
+    "sip.mapping._TIMEOUT_S": 0.6,
     "nat.binding_lifetime._PROMPT_WITHIN_S": 0.6,
     "path.mtu._HOP_TIMEOUT_S": 0.2,
     "path.quotes._WAIT_S": 0.6,

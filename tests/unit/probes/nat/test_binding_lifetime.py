@@ -17,8 +17,8 @@ from gosip_check.probes.nat.binding_lifetime import (
     measure,
     wait_for_answers,
 )
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.probe import Context
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.records import Link
 from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
