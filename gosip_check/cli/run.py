@@ -62,7 +62,7 @@ GROUPS = {
     "nat": Group(
         "Only address translation: who sees which address.",
         ["nat.*", "link.*"],
-        [reflector_options, thorough_option],
+        [reflector_options, far_end_link_options, thorough_option],
     ),
     "quality": Group(
         "Only voice quality, on one channel: loss, jitter, delay, score.",
@@ -140,8 +140,8 @@ def group_command(name: str) -> click.Command:
     group = GROUPS[name]
 
     def check(**options: Any) -> int:
-        if name == "nat" and options["thorough"] and not options["reflector"]:
-            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
+        if name == "nat" and options["thorough"] and not (options["reflector"] or options["far_end_link"]):
+            raise UsageProblem("--thorough needs a far end: name it with --reflector or --far-end-link.")
         ids = [*group.ids, *([] if options.get("reflector") else group.without_reflector)]
         return _check(name, ids, {**options, **group.settings})
 

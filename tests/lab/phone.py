@@ -134,6 +134,20 @@ def stun_servers(lab: Lab) -> Iterator[None]:
         server.wait(10)
 
 
+@contextmanager
+def forgetful(lab: Lab, room: str, seconds: int) -> Iterator[None]:
+    """The room's NAT forgets a UDP flow that was silent for so long."""
+    names = [f"net.netfilter.nf_conntrack_udp_timeout{more}" for more in ("", "_stream")]
+    before = [lab.run(room, ["sysctl", "-n", name]).stdout.strip() for name in names]
+    for name in names:
+        lab.run(room, ["sysctl", "-qw", f"{name}={seconds}"])
+    try:
+        yield
+    finally:
+        for name, value in zip(names, before, strict=True):
+            lab.run(room, ["sysctl", "-qw", f"{name}={value}"])
+
+
 def punched(lab: Lab, stun: Sequence[str] = STUN, seconds: float = 0) -> dict[str, Any]:
     """What `punch_once` says, from the laptop. seconds: of ten channels."""
     command = gosip_check(LINE, SECOND, f"{seconds:g}", *stun, module="tests.lab.punch_once")

@@ -2,6 +2,7 @@
 and what two rates show. Every combination, delays and whole runs: tests/bench/bench_second_line.py.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,23 @@ import pytest
 
 from tests.timely import going_first, in_time
 
-from .phone import LINES, OUTSIDE_OF, STUN, UNKNOWN_TO_THE_PROVIDER, be_phone, phone, punched, rate, stun_servers, widen
+from .phone import (
+    LINE,
+    LINES,
+    OUTSIDE_OF,
+    SECOND,
+    STUN,
+    UNKNOWN_TO_THE_PROVIDER,
+    be_phone,
+    forgetful,
+    phone,
+    punched,
+    rate,
+    stun_servers,
+    widen,
+)
 from .site import Lab
+from .tool import gosip_check
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +90,20 @@ def test_a_line_that_is_too_narrow_one_way_shows_which(two: Lab, way: str, other
 def _stream(two: Lab) -> dict[str, Any]:
     stream: dict[str, Any] = punched(two, seconds=3)["stream"]
     return stream
+
+
+@pytest.mark.parametrize(
+    ("room", "alive", "gone"),
+    [
+        ("cpe", [2.0], [8.0, 9.0]),
+        ("phone", [2.0, 8.0, 9.0], []),  # the phone forgets, and gives the same port again
+    ],
+)
+def test_a_nat_that_forgets_is_found_and_not_the_other_one(
+    two: Lab, room: str, alive: list[float], gone: list[float]
+) -> None:
+    _enter(two)
+    with forgetful(two, room, 5):
+        command = gosip_check(LINE, SECOND, "2,8,9", *STUN, module="tests.lab.wait_once")
+        found = json.loads(two.run("lan", command, timeout_s=90).stdout)
+    assert (found["alive"], found["gone"], found["steady"]) == (alive, gone, True)

@@ -26,6 +26,8 @@ class Pair:
     far_line: Link
     near_outside: tuple[str, int]
     far_outside: tuple[str, int]
+    far_ttl: int = 2
+    "With so many hops a packet of the far one passes its own NAT and dies before it reaches the near one."
 
 
 def name_and_place(text: str) -> tuple[str, str]:
@@ -69,7 +71,7 @@ def pair(
             if punch(near, far):
                 near_sock.connect(far.outside)
                 far_sock.connect(near.outside)
-                yield Pair(near_sock, far_sock, line, near.outside, far.outside)
+                yield Pair(near_sock, far_sock, line, near.outside, far.outside, far.opened_ttl)
                 return
     raise ProbeFailed(
         FailureKind.UNSUPPORTED,

@@ -33,6 +33,8 @@ class End:
     sock: socket.socket
     outside: tuple[str, int]
     token: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    opened_ttl: int = _FIRST_TTL
+    "How far the packet went that opened its NAT, and died behind it."
 
 
 def punch(near: End, far: End) -> bool:
@@ -57,6 +59,7 @@ def punch(near: End, far: End) -> bool:
 def _open(end: End, towards: tuple[str, int]) -> None:
     """Each packet goes one hop further, until one is seen to die at a public address: behind the last NAT there."""
     for ttl in range(_FIRST_TTL, _LAST_TTL + 1):
+        end.opened_ttl = ttl
         sockets.send_to(end.sock, _MARK, *towards, ttl=ttl)
         until_s = time.monotonic() + _QUOTED_WITHIN_S
         quotes = [error for _, _, errors in sockets.arrivals(end.context, [end.sock], until_s) for error in errors]

@@ -52,7 +52,7 @@ OUTSIDE = Manner(
     4,
     20,
     8,
-    8,
+    64,
 )
 OPENING = Manner(
     "small packets that open two NATs; the first die behind the edge",
@@ -60,7 +60,7 @@ OPENING = Manner(
     10,
     6,
     5,
-    5,
+    40,
 )
 SECOND_LINE = Manner(
     "packets of a call's size for each channel, both ways", "a line that was named as the far end", 50, 100, 600, 600
