@@ -243,6 +243,10 @@ class Settings(Record, frozen=True):
     reflector: str | None = None
     "HOST[:PORT] of the far end of the media."
     reflector_key_file: str | None = None
+    far_end_link: str | None = None
+    "NAME=INTERFACE|ADDRESS of another line of this machine, as the far end."
+    stun: list[str] = []
+    "HOST[:PORT] of STUN servers."
     find_capacity: bool = False
     requests: int = 3
     "How many OPTIONS a server that answers gets."

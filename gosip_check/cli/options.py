@@ -97,6 +97,23 @@ reflector_options = shared(
 )
 
 
+far_end_link_options = shared(
+    click.option(
+        "--far-end-link",
+        "far_end_link",
+        metavar="NAME=INTERFACE|ADDRESS",
+        shell_complete=complete.links,
+        help="Another line of this machine as the far end, such as phone=wlan0.",
+    ),
+    click.option(
+        "--stun",
+        metavar="HOST[:PORT]",
+        multiple=True,
+        help="A STUN server that says as what --far-end-link is seen (give two).",
+    ),
+)
+
+
 class _Seconds(click.FloatRange):
     """A range of seconds. `nan` lies in every range, and is no time."""
 

@@ -61,11 +61,13 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     with input_errors(ValueError, prefix="--dns-server "):
         dns_servers = [str(parse_resolver(text)) for text in options.get("dns_servers", ())]
     chosen = {name: options[name] for name in Settings.__struct_fields__ if name in options}
-    settings = Settings(**{**chosen, "dns_servers": dns_servers})
+    stun = list(options.get("stun", ()))
+    settings = Settings(**{**chosen, "dns_servers": dns_servers, "stun": stun})
     if settings.reflector is not None:
         with input_errors(ValueError, prefix="--reflector "):
             host_and_port(settings.reflector)
     _check_reflector(settings)
+    _check_far_end_link(settings)
     if settings.reflector_key_file is not None:
         reflector_key("--reflector-key-file", settings.reflector_key_file)
     if settings.edge_snmp is not None:
@@ -93,6 +95,19 @@ def _check_reflector(settings: Settings) -> None:
             f"--duration {settings.duration_s:g} with --channels {settings.channels} would need too much memory. "
             f"Use at most {most_s} s for so many channels."
         )
+
+
+def _check_far_end_link(settings: Settings) -> None:
+    """Raises UsageProblem for a second line that is not one of this machine, and for what is no STUN server."""
+    from gosip_check.probes.far_end import host_and_port
+    from gosip_check.probes.far_link.pair import line_of
+
+    for server in settings.stun:
+        with input_errors(ValueError, prefix="--stun "):
+            host_and_port(server)
+    if settings.far_end_link is not None:
+        with input_errors(ValueError, prefix="--far-end-link "):
+            line_of(settings.far_end_link)
 
 
 def links_of(texts: Sequence[str]) -> list[Link]:

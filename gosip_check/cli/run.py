@@ -15,6 +15,7 @@ from gosip_check.cli.options import (
     Option,
     channels_option,
     duration_option,
+    far_end_link_options,
     find_capacity_option,
     gentle_option,
     output_options,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gosip_check.records import Link
     from gosip_check.run import Plan
 
+_KBPS_PER_CHANNEL = 100
 _ALL_ELSE_S = 2.0
 "What is not in a run's budget: names, the way, the first answers."
 
@@ -60,19 +62,27 @@ GROUPS = {
     "nat": Group(
         "Only address translation: who sees which address.",
         ["nat.*", "link.*"],
-        [reflector_options, thorough_option],
+        [reflector_options, far_end_link_options, thorough_option],
     ),
     "quality": Group(
         "Only voice quality, on one channel: loss, jitter, delay, score.",
         ["media.loss", "media.jitter", "media.latency", "media.bursts", "media.mos", "media.dscp"],
-        [reflector_options, duration_option, gentle_option],
+        [reflector_options, far_end_link_options, duration_option, gentle_option],
         {"channels": 1, "load": False},
         without_reflector=["dns.targets-resolve"],
     ),
     "bandwidth": Group(
         "Only bandwidth: does the line carry all channels, both ways?",
         ["media.*"],
-        [channels_option, find_capacity_option, reflector_options, duration_option, thorough_option, gentle_option],
+        [
+            channels_option,
+            find_capacity_option,
+            reflector_options,
+            far_end_link_options,
+            duration_option,
+            thorough_option,
+            gentle_option,
+        ],
         without_reflector=["dns.targets-resolve"],
     ),
     "host": Group("Only this machine: processor, memory and clock.", ["host.*"]),
@@ -102,6 +112,7 @@ GROUPS = {
 @site_options
 @channels_option
 @reflector_options
+@far_end_link_options
 @duration_option
 @thorough_option
 @gentle_option
@@ -129,8 +140,8 @@ def group_command(name: str) -> click.Command:
     group = GROUPS[name]
 
     def check(**options: Any) -> int:
-        if name == "nat" and options["thorough"] and not options["reflector"]:
-            raise UsageProblem("--thorough needs a far end that answers late: name it with --reflector.")
+        if name == "nat" and options["thorough"] and not (options["reflector"] or options["far_end_link"]):
+            raise UsageProblem("--thorough needs a far end: name it with --reflector or --far-end-link.")
         ids = [*group.ids, *([] if options.get("reflector") else group.without_reflector)]
         return _check(name, ids, {**options, **group.settings})
 
@@ -150,6 +161,7 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
         if not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
             _say_what_is_not_allowed(plan.links[0])
         _say_how_long(plan)
+        _say_what_it_costs(plan)
     return carry_out(replace(plan, password=password), options)
 
 
@@ -163,6 +175,16 @@ def _say_how_long(plan: Plan) -> None:
         each = f" for each of {len(plan.links)} lines" if len(plan.links) > 1 else ""
         parts = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in takes.items())
         click.echo(f"On a line that is well this takes about {whole_s:.0f} s{each}: {parts}.", err=True)
+
+
+def _say_what_it_costs(plan: Plan) -> None:
+    """Before the start, where a second line carries media: it may be paid for by the megabyte."""
+    settings = plan.settings
+    if settings.far_end_link is None or settings.gentle or all(each.probe != "media" for each in plan.requirements):
+        return
+    megabytes = 2 * _KBPS_PER_CHANNEL * settings.channels * settings.duration_s / 8000
+    name = settings.far_end_link.partition("=")[0]
+    click.echo(f"The second line {name} carries up to {megabytes:.0f} MB for it, both ways together.", err=True)
 
 
 def _say_what_is_not_allowed(link: Link) -> None:

@@ -57,9 +57,9 @@ class FarEnd:
     tells_tlvs: bool = True
 
 
-def host_and_port(text: str) -> tuple[str, int]:
-    """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; the port is STAMP's own when there is none. Raises ValueError."""
-    host, port = text.strip(), str(stamp.PORT)
+def host_and_port(text: str, otherwise: int = stamp.PORT) -> tuple[str, int]:
+    """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`. otherwise: the port where there is none. Raises ValueError."""
+    host, port = text.strip(), str(otherwise)
     if host.startswith("["):
         host, _, rest = host[1:].partition("]")
         if rest:
@@ -69,7 +69,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
     if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535 or not text.isprintable():
-        raise ValueError(f"{text!r}: HOST or HOST:PORT would be right, such as 192.0.2.10:{stamp.PORT}.")
+        raise ValueError(f"{text!r}: HOST or HOST:PORT would be right, such as 192.0.2.10:{otherwise}.")
     return host, int(port)
 
 

@@ -143,6 +143,11 @@ def key_of(text: str) -> bytes:
     return key
 
 
+def ssid_of(data: bytes) -> int | None:
+    """The SSID of an unauthenticated packet of either end (RFC 8972 3); None of what is too short for one."""
+    return int.from_bytes(data[14:16], "big") if len(data) >= UNAUTHENTICATED_OCTETS else None
+
+
 class SenderPacket:
     """A Session-Sender's packet of a fixed size, built once. `fill` writes what changes from packet to packet.
 

@@ -62,7 +62,7 @@ WRONG_USAGE = {
         "--reflector-key-file",
         "pyproject.toml",
     ): "Error: --reflector-key-file needs --reflector.",
-    ("nat", "--thorough"): "Error: --thorough needs a far end that answers late: name it with --reflector.",
+    ("nat", "--thorough"): "Error: --thorough needs a far end: name it with --reflector or --far-end-link.",
     ("bandwidth", "--find-capacity"): "Error: --find-capacity needs a far end to send to: name it with --reflector.",
     (
         "reflector",

@@ -242,7 +242,8 @@ def line(lab: Lab, row: Row) -> Iterator[None]:
     """The line as the row has it."""
     with ExitStack() as stack:
         if row.jitter_ms:
-            stack.enter_context(_wired(lab, row))
+            uneven = Line(delay_ms=8, jitter_ms=row.jitter_ms)
+            stack.enter_context(wired(lab, uneven, uneven))
         for way, shaper in row.shapers.items():
             room, interface = _ENDS[way]
             _shape(lab, room, "wire" if row.jitter_ms else interface, shaper, fair=row.fair)
@@ -289,11 +290,10 @@ def _shape(lab: Lab, room: str, interface: str, shaper: Shaper, *, fair: bool) -
 
 
 @contextmanager
-def _wired(lab: Lab, row: Row) -> Iterator[None]:
-    """The cable between cpe and isp is replaced by a wire with jitter; the addresses stay."""
-    way = Line(delay_ms=8, jitter_ms=row.jitter_ms)
+def wired(lab: Lab, up: Line, down: Line) -> Iterator[Wire]:
+    """The cable between cpe and isp is replaced by a wire; the addresses stay."""
     namespaces = lab.rooms.namespace("cpe"), lab.rooms.namespace("isp")
-    with Wire(*namespaces, way, way):
+    with Wire(*namespaces, up, down) as wire:
         lab.nft(
             "cpe",
             "table ip wired {\n chain leaving {\n type nat hook postrouting priority 90\n"
@@ -303,7 +303,7 @@ def _wired(lab: Lab, row: Row) -> Iterator[None]:
         lab.run("cpe", ["ip", "route", "replace", "default", "via", "192.88.99.1", "dev", "wire", "onlink"])
         lab.run("isp", ["ip", "route", "replace", "192.88.99.2/32", "dev", "wire", "src", "192.88.99.1"])
         lab.flush()
-        yield
+        yield wire
     lab.nft("cpe", "delete table ip wired")
     lab.run("cpe", ["ip", "route", "replace", "default", "via", "192.88.99.1", "dev", "to-isp"])
     lab.flush()

@@ -65,6 +65,7 @@ _TOOLS = {
     "kamcmd": "kamailio",
     "chronyd": "chrony",
     "sipsak": "sipsak",
+    "turnserver": "coturn",
     "nmap": "nmap",
     "dig": "bind9-dnsutils",
     "openssl": "openssl",

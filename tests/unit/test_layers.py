@@ -88,11 +88,12 @@ MAY_USE: dict[str, set[str]] = {
     "path": {"dns"},
     "host": {"dns"},
     "sip": {"dns", "path"},
+    "far_link": {"dns", "far_end", "host", "path", "sip"},
     "firewall": {"dns", "far_end", "path"},
     "alg": {"dns", "far_end", "path", "sip"},
-    "nat": {"dns", "far_end", "path", "sip"},
+    "nat": {"dns", "far_end", "far_link", "path", "sip"},
     "account": {"sip"},
-    "media": {"dns", "far_end", "host", "path", "sip"},
+    "media": {"dns", "far_end", "far_link", "host", "path", "sip"},
     "edge": {"dns"},
     "lines": set(),
     "pbx": set(),
@@ -103,8 +104,9 @@ DOORS: dict[str, set[str]] = {
     "net": {"echo", "flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"asking", "hops", "plan", "quotes", "stand_in", "syns"},
+    "far_link": {"pair"},
     "host": {"interface"},
-    "sip": {"exchange", "signalling", "stream", "tls", "transactions"},
+    "sip": {"exchange", "mapping", "signalling", "stream", "tls", "transactions"},
 }
 
 

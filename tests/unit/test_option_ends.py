@@ -24,10 +24,10 @@ from gosip_check.probes.dns.query import DnsStatus
 from gosip_check.probes.dns.srv_facts import Answer, Asked, SrvRecord, Target, facts_of
 from gosip_check.probes.firewall import port_sample
 from gosip_check.probes.nat import binding_lifetime
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, fill_options
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.records import Checklist, FailureKind, Link, Settings, Trunk
 from gosip_check.tomlfile import TomlError
 from tests.unit.test_checklist import HEAD, TRUNK, requirement
@@ -109,6 +109,8 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "ordered_share_pct": ((0, 100), (-1, 101)),
     "seed": ((0, -1, 2**63), (0.5,)),
     "reflector": (("192.0.2.1", "[::1]:65535", "192.0.2.1:1"), ("", ":1", "a:0", "[::1]x", "a\nb")),
+    "stun": (([], ["192.0.2.1"], ["[::1]:65535", "a:1"]), ([""], ["a:0"], ["a\nb"])),
+    "far_end_link": (("a=b", "phone=192.0.2.1", "x=lo", "a=b=c"), ("", "a", "=b", "a=", "a\nb=c")),
     "reflector_key_file": (("", "/", "/no/such/file", "x\u0000y"), ()),
     "edge_snmp": (("", "/", "/no/such/file", "x\u0000y"), ()),
     "account": (TEXTS, ()),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gosip_check.probes import far_end
 from gosip_check.probes.far_end import FarEnd
-from gosip_check.probes.media import alone, capacity, sentences
+from gosip_check.probes.media import alone, capacity, second_line, second_sentences, sentences
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, own_trouble
 from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.facts import EF, Facts, facts_of_stream
@@ -33,26 +33,51 @@ _BACKWARDS = 1 << 31
 
 
 def measure(options: Options, context: Context) -> Facts:
-    """Raises ProbeFailed when the run was stopped. A far end that is not there, or not to be reached, is a fact."""
-    if options.gentle or options.reflector is None:
-        return alone.measure(options, context, sentences.NO_REFLECTOR)
-    try:
-        return _with_reflector(options, context, options.reflector)
-    except ProbeFailed as failed:
-        # Whatever keeps this machine from its own far end is no fault of the site.
-        if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
-            raise
-        return alone.measure(options, context, sentences.cannot_send_to_reflector(failed.failure.message))
+    """Raises ProbeFailed when the run was stopped. A far end that is not there, or not to be reached, is a fact.
+
+    What was named and cannot be used takes nothing away: the next best way to measure is taken.
+    """
+    reason = sentences.NO_REFLECTOR
+    if options.gentle:
+        return alone.measure(options, context, reason)
+    if options.reflector is not None:
+        try:
+            return _with_reflector(options, context, options.reflector)
+        except _NotAFarEnd as not_one:
+            reason = str(not_one)
+        except ProbeFailed as failed:
+            # Whatever keeps this machine from its own far end is no fault of the site.
+            _check_it_says_nothing_of_the_tool(failed)
+            reason = sentences.cannot_send_to_reflector(failed.failure.message)
+    if options.far_end_link is not None:
+        try:
+            return second_line.measure(options, context, options.far_end_link, reason)
+        except ProbeFailed as failed:
+            _check_it_says_nothing_of_the_tool(failed)
+            reason = second_sentences.cannot(failed.failure.message, reason)
+    return alone.measure(options, context, reason)
 
 
 def takes(options: Options) -> dict[str, float]:
     """Seconds on a line that is well, by what they are taken for."""
-    if options.reflector is None or options.gentle:
+    if options.gentle or (options.reflector is None and options.far_end_link is None):
         return alone.takes(options)
+    if options.reflector is None:
+        return second_line.takes(options)
     return {"all channels at once": options.duration_s}
 
 
+class _NotAFarEnd(Exception):
+    """What was named as a reflector cannot be used as one. The text is a sentence."""
+
+
+def _check_it_says_nothing_of_the_tool(failed: ProbeFailed) -> None:
+    if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
+        raise failed
+
+
 def _with_reflector(options: Options, context: Context, named: str) -> Facts:
+    """Raises _NotAFarEnd, and ProbeFailed where this machine cannot send or was stopped."""
     reflector = far_end.reflector_of(context, named, options.reflector_key_file)
     context.say(f"media: asking the reflector at {reflector}")
     replies = far_end.ask_closely(context, reflector)
@@ -61,8 +86,7 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
         unusable = replies.unusable
         if reflector.key is not None and far_end.ask(context, replace(reflector, key=None)) is not None:
             unusable = "not signed with the key"
-        reason = sentences.cannot_use_reflector(reflector, unusable)
-        return alone.measure(options, context, reason)
+        raise _NotAFarEnd(sentences.cannot_use_reflector(reflector, unusable))
     target = _Target(reflector, before)
     seconds = max(1.0, options.duration_s)
     stream = _stream(context, target, options.channels, seconds, GUIDE_IP_OCTETS)
@@ -170,7 +194,9 @@ PROBE = Probe(
     Options,
     Facts,
     measure,
-    subject=lambda options: f"{options.channels} channel(s), {options.reflector or 'no reflector'}",
+    subject=lambda options: (
+        f"{options.channels} channel(s), {options.reflector or options.far_end_link or 'no reflector'}"
+    ),
     after=("srv", "path"),
     uses=("signalling",),
     alone=True,

@@ -4,7 +4,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -58,14 +58,15 @@ class Child:
 
 
 @contextmanager
-def child(context: Context, module: str) -> Iterator[Child]:
-    """Runs `python -m MODULE`, and ends it with the block."""
+def child(context: Context, module: str, descriptors: Sequence[int] = ()) -> Iterator[Child]:
+    """Runs `python -m MODULE`, and ends it with the block. descriptors: open sockets that it gets as well."""
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        pass_fds=descriptors,
     )
     try:
         yield Child(context, process)

@@ -67,13 +67,16 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     """`up` is site to far end, `down` the way back. Figures are as measured, but for five of the worse direction: these
     are None where our own errors leave them open, and `between` has their bounds.
 
-    Without a reflector only `channels`, what is wrong, `echoes`, `round_trips`, and bounds made of them are there.
+    Without a reflector only `channels`, what is wrong, `echoes`, `round_trips`, and bounds made of them are there; with
+    a second line of this machine as the far end also what it showed, of both lines together.
     """
 
     channels: int
     "Calls at the same time."
     reflector: str | None = None
     "Address and port of the far end."
+    far_end_link: str | None = None
+    "The second line that was the far end: its name, and its outside address and port."
     reflector_stateful: bool | None = None
     "It counts what it sends, so that the direction of a loss is known (RFC 8762 4)."
     reflector_is_echo: bool | None = None
@@ -144,6 +147,9 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     rtt_ms: RoundTrip | None = None
     """Of every packet that came back, without the time that the far end kept it. None where it says it kept half of
     them for long: `between` has what the path may have taken. By this clock alone where that is impossible."""
+    delay_up_ms: RoundTrip | None = None
+    delay_down_ms: RoundTrip | None = None
+    "One way, over both lines. Only a second line of this machine shows it: both ends are timed by one clock."
     mos: float | None = None
     "Mean opinion score of G.711 with loss concealment in the worse direction, as far as both ends can be trusted."
     r_factor: float | None = None

@@ -15,11 +15,16 @@ class Options(probe.Options, frozen=True):
 
     domain: str
     transport: Literal["udp", "tcp"]
+    networks: list[str] = []
     channels: int = 10
     duration_s: float = 20.0
     reflector: str | None = None
     "HOST[:PORT] of a STAMP or TWAMP Light reflector."
     reflector_key_file: str | None = None
+    far_end_link: str | None = None
+    "NAME=INTERFACE|ADDRESS of another line of this machine, which is the far end where there is no reflector."
+    stun: list[str] = []
+    "HOST[:PORT] of servers that say as what a socket is seen from outside; without any, those of the trunk are asked."
     load: bool = True
     "Without a reflector: also send a load to a hop behind the edge."
     thorough: bool = False

@@ -46,7 +46,27 @@ ROUND_TRIPS = Manner(
     10,
 )
 
-TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS)
+OUTSIDE = Manner(
+    "STUN requests or SIP OPTIONS, to learn an outside address",
+    "the STUN servers that were named, else the servers of the trunk",
+    4,
+    20,
+    8,
+    64,
+)
+OPENING = Manner(
+    "small packets that open two NATs; the first die behind the edge",
+    "a line that was named as the far end",
+    10,
+    6,
+    5,
+    40,
+)
+SECOND_LINE = Manner(
+    "packets of a call's size for each channel, both ways", "a line that was named as the far end", 50, 100, 600, 600
+)
+
+TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE)
 
 LARGEST_ECHO = 1200
 RUNS_AN_HOUR = 6

@@ -45,6 +45,7 @@ _READ_EVERY = 4
 _SLEEP_FROM_S = 20e-6
 _NS = 1_000_000_000
 _NICE = -10
+_SSIDS = 65535
 _QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
 "The interface of this machine took no more: it is slower than the load, or its cable was out for a moment."
 _ARRIVAL = struct.Struct("=qBH")
@@ -55,7 +56,8 @@ _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
 class StreamPlan(Record, frozen=True):
     """What to send. packets: for each channel; ip_octets: of each packet; key: hexadecimal, for authenticated mode.
 
-    stateful, believes_tlvs: what is known of the far end (see `far_end.FarEnd`).
+    stateful, believes_tlvs: what is known of the far end (see `far_end.FarEnd`). descriptor: of an open flow that all
+    channels share, told apart by their SSID (RFC 8972 3); its far side is timed by this machine's clock.
     """
 
     address: str
@@ -69,6 +71,7 @@ class StreamPlan(Record, frozen=True):
     believes_tlvs: bool = True
     dscp: int = 46
     key: str | None = None
+    descriptor: int | None = None
 
     @property
     def octets(self) -> int:
@@ -77,13 +80,13 @@ class StreamPlan(Record, frozen=True):
 
 
 class _Channel:
-    """One flow: its socket, its packet, and the raw log of what came back."""
+    """Its socket, which it may share with others, its packet, and the raw log of what came back."""
 
-    def __init__(self, plan: StreamPlan, key: bytes | None) -> None:
-        self.sock: socket.socket = flow.open_flow(plan.link, plan.address, plan.port, plan.dscp)
+    def __init__(self, plan: StreamPlan, key: bytes | None, sock: socket.socket, ssid: int) -> None:
+        self.sock, self.ssid = sock, ssid
         cos = Tlv(CLASS_OF_SERVICE, bytes(ClassOfService(plan.dscp, 0, 0, False)))
         tlvs = [cos, Tlv(LOCATION, bytes(4))]
-        self.packet = stamp.SenderPacket(length=plan.octets, ssid=plan.ssid, tlvs=tlvs, key=key)
+        self.packet = stamp.SenderPacket(length=plan.octets, ssid=ssid, tlvs=tlvs, key=key)
         base = stamp.UNAUTHENTICATED_OCTETS if key is None else stamp.AUTHENTICATED_OCTETS
         self.kept_octets = base + TLV_OCTETS
         self.octets = plan.octets
@@ -97,13 +100,11 @@ class _Channel:
         self.sent.add(sequence, sent_ns)
         flow.send(self.sock, self.packet.fill(sequence, sent_ns))
 
-    def read(self) -> None:
-        """Keep what has arrived: the octets that matter and when."""
-        while received := flow.receive(self.sock):
-            data, arrived_ns, dscp = received
-            self.short += len(data) < self.octets
-            kept = data[: self.kept_octets].ljust(self.kept_octets, b"\0")
-            self.log += kept + _ARRIVAL.pack(arrived_ns, dscp, len(data))
+    def keep(self, data: bytes, arrived_ns: int, dscp: int) -> None:
+        """Of what has arrived: the octets that matter, and when."""
+        self.short += len(data) < self.octets
+        kept = data[: self.kept_octets].ljust(self.kept_octets, b"\0")
+        self.log += kept + _ARRIVAL.pack(arrived_ns, dscp, len(data))
 
     def arrivals(self) -> Iterator[Arrival]:
         """What was kept, in order of arrival."""
@@ -115,28 +116,64 @@ class _Channel:
             yield Arrival(entry[: min(base, octets)], entry[base : self.kept_octets], arrived_ns, dscp)
 
 
+class _Flows:
+    """The channels, and a socket for each or one for all."""
+
+    def __init__(self, plan: StreamPlan, opened: contextlib.ExitStack) -> None:
+        """Raises ProbeFailed when no flow can be opened; `opened` closes those that were."""
+        key = bytes.fromhex(plan.key) if plan.key else None
+        self.socks: list[socket.socket] = []
+        self.channels: list[_Channel] = []
+        for number in range(plan.channels):
+            if plan.descriptor is None or number == 0:
+                self.socks.append(opened.enter_context(_flow_of(plan)))
+            ssid = plan.ssid if plan.descriptor is None else (plan.ssid + number - 1) % _SSIDS + 1
+            self.channels.append(_Channel(plan, key, self.socks[-1], ssid))
+        self._of_shared: dict[int | None, _Channel] = {}
+        if plan.descriptor is not None:
+            self._of_shared = {each.ssid: each for each in self.channels}
+
+    def read(self, channel: _Channel) -> None:
+        """Keep what has arrived on the channel's socket. Where all share it, the SSID tells whose it is."""
+        while received := flow.receive(channel.sock):
+            whose = self._of_shared.get(stamp.ssid_of(received[0])) if self._of_shared else channel
+            if whose is not None:
+                whose.keep(*received)
+
+    @property
+    def kept(self) -> int:
+        """How many packets were."""
+        return sum(len(channel.log) // (channel.kept_octets + _ARRIVAL.size) for channel in self.channels)
+
+
+def _flow_of(plan: StreamPlan) -> socket.socket:
+    if plan.descriptor is None:
+        return flow.open_flow(plan.link, plan.address, plan.port, plan.dscp)
+    return flow.adopt(plan.link, plan.descriptor, plan.dscp)
+
+
 def stream(plan: StreamPlan) -> StreamFacts:
     """Send it all, wait for the last answers, work the facts out. Raises ProbeFailed when no flow can be opened."""
     key = bytes.fromhex(plan.key) if plan.key else None
-    channels: list[_Channel] = []
-    try:
-        for _ in range(plan.channels):
-            channels.append(_Channel(plan, key))
+    with contextlib.ExitStack() as opened:
+        flows = _Flows(plan, opened)
+        channels = flows.channels
         gc.disable()
-        sending = _send(plan, channels)
+        sending = _send(plan, flows)
         short = sum(channel.short for channel in channels)
-        drops = sum(flow.drops(channel.sock) for channel in channels)
-        dscp = flow.dscp(channels[0].sock)
-    finally:
-        for channel in channels:
-            channel.sock.close()
+        drops = sum(map(flow.drops, flows.socks))
+        dscp = flow.dscp(flows.socks[0])
     gc.enable()
     asked = plan.dscp if plan.believes_tlvs else None
     logs = (answer.read(channel.arrivals(), channel.sent, plan.packets + _TAIL, key, asked) for channel in channels)
-    return facts_of(logs, plan.channels, plan.packets, plan.ip_octets, plan.stateful, sending, drops, short, dscp)
+    one_clock = plan.descriptor is not None
+    return facts_of(
+        logs, plan.channels, plan.packets, plan.ip_octets, plan.stateful, sending, drops, short, dscp, one_clock
+    )
 
 
-def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
+def _send(plan: StreamPlan, flows: _Flows) -> SendingFacts:
+    channels = flows.channels
     count = len(channels)
     total = plan.packets * count
     spacing_s = _INTERVAL_S / count
@@ -159,7 +196,7 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
             queue_full += error.errno in _QUEUE_FULL
             unsent += error.errno not in _QUEUE_FULL
         if sequence % _READ_EVERY == 0:
-            channel.read()
+            flows.read(channel)
         sent += 1
         turn += 1
         if turn == count:
@@ -169,14 +206,15 @@ def _send(plan: StreamPlan, channels: list[_Channel]) -> SendingFacts:
                 _say({"at_s": round(sequence * _INTERVAL_S)})
                 next_say_s += 1.0
     lasted_s = time.monotonic() - start_s
-    _send_tail(plan, channels)
-    _read_the_rest(channels, total + _TAIL * count)
+    _send_tail(plan, flows)
+    _read_the_rest(flows, total + _TAIL * count)
     step_ms = (time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6
     ordered = sorted(late_s)
     return SendingFacts.of(ordered, unsent=unsent, queue_full=queue_full, lasted_s=lasted_s, clock_step_ms=step_ms)
 
 
-def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
+def _send_tail(plan: StreamPlan, flows: _Flows) -> None:
+    channels = flows.channels
     start_s = time.monotonic() + _TAIL_PAUSE_S
     for number in range(_TAIL * len(channels)):
         turn, channel = number // len(channels), channels[number % len(channels)]
@@ -185,21 +223,20 @@ def _send_tail(plan: StreamPlan, channels: list[_Channel]) -> None:
             time.sleep(wait_s)
         with contextlib.suppress(OSError):
             channel.send(plan.packets + turn)
-        channel.read()
+        flows.read(channel)
 
 
-def _read_the_rest(channels: list[_Channel], sent: int) -> None:
+def _read_the_rest(flows: _Flows, sent: int) -> None:
     until_s = time.monotonic() + _GRACE_S
     heard_s, before = time.monotonic(), 0
     while (now_s := time.monotonic()) < until_s and now_s - heard_s < _QUIET_S:
         time.sleep(0.02)
-        for channel in channels:
-            channel.read()
-        octets = sum(len(channel.log) for channel in channels)
-        if octets == sent * (channels[0].kept_octets + _ARRIVAL.size):
+        for channel in flows.channels:
+            flows.read(channel)
+        if flows.kept == sent:
             return
-        if octets != before:
-            heard_s, before = time.monotonic(), octets
+        if flows.kept != before:
+            heard_s, before = time.monotonic(), flows.kept
 
 
 def _say(message: object) -> None:

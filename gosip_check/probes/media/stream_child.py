@@ -24,7 +24,8 @@ def run_stream(context: Context, plan: StreamPlan) -> StreamFacts:
     """Raises ProbeFailed: whatever kept the process from measuring, or interrupted."""
     duration_s = plan.packets // PACKETS_PER_S
     within_s = duration_s + _LONGEST_EXTRA_S + _ARITHMETIC_S * plan.packets * plan.channels
-    with child(context, "gosip_check.probes.media.stream") as process:
+    descriptors = [] if plan.descriptor is None else [plan.descriptor]
+    with child(context, "gosip_check.probes.media.stream", descriptors) as process:
         process.give(plan)
         for line in process.lines(within_s):
             message = msgspec.json.decode(line, type=_Message)

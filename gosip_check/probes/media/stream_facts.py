@@ -140,6 +140,9 @@ class StreamFacts(Record, frozen=True):
     per_channel: list[ChannelFacts]
     series: list[Series] = []
     rtt_histogram: Histogram | None = None
+    delay_up_ms: RoundTrip | None = None
+    delay_down_ms: RoundTrip | None = None
+    "One way; None where the far end has a clock of its own."
 
 
 def facts_of(
@@ -152,8 +155,12 @@ def facts_of(
     own_drops: int,
     short_answers: int,
     dscp_sent: int = 46,
+    one_clock: bool = False,
 ) -> StreamFacts:
-    """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that."""
+    """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that.
+
+    one_clock: both ends are timed by this machine's, so the delay of each direction is known.
+    """
     up, down, either, whole = Pool(packets), Pool(packets), Pool(packets), Pool(packets)
     times = Times(up, down, whole, sending.clock_step_ms, sending.lasted_s)
     unmarked = lost_at_restart = strays = ports_changed = 0
@@ -223,6 +230,8 @@ def facts_of(
         round_trip_jitter_ms=Spread.of(whole.jitter),
         rtt_ms=times.trips.summary,
         away_ms=times.away.summary,
+        delay_up_ms=times.delay_up if one_clock else None,
+        delay_down_ms=times.delay_down if one_clock else None,
         clock_doubt=times.doubt,
         strays=strays,
         ports_changed=ports_changed,

@@ -68,6 +68,8 @@ class Times:
     _answers: int = 0
     _keeps_pace: bool = True
     _steps_ms: list[float] = field(default_factory=list)
+    _delays_up: "array[float]" = field(default_factory=lambda: array("f"))
+    _delays_down: "array[float]" = field(default_factory=lambda: array("f"))
 
     def __post_init__(self) -> None:
         self._trips, self.away = RoundTrips(self.whole.slots), RoundTrips(self.whole.slots)
@@ -92,6 +94,8 @@ class Times:
         self._trips.add(back, trips)
         self.whole.time(away)
         up_ms, down_ms = [a.up_ms for a in timed], [a.down_ms for a in timed]
+        self._delays_up.extend(up_ms)
+        self._delays_down.extend(down_ms)
         self._keeps_pace &= far_clock.runs_at_our_pace(up_ms, [a.far_ms for a in timed], down_ms)
         return trips, (self.up.time(up_ms), self.down.time(down_ms))
 
@@ -106,6 +110,16 @@ class Times:
     def trips(self) -> RoundTrips:
         """Without the time that the far end kept the packets, where that is believed."""
         return self._trips if self.doubt is None else self.away
+
+    @property
+    def delay_up(self) -> RoundTrip | None:
+        """One way. Right where the far end's clock is ours; None without any, or where its times are not believed."""
+        return RoundTrip.of(self._delays_up) if self.doubt is None else None
+
+    @property
+    def delay_down(self) -> RoundTrip | None:
+        """Likewise."""
+        return RoundTrip.of(self._delays_down) if self.doubt is None else None
 
     @property
     def far_late(self) -> int:

@@ -22,12 +22,15 @@ from msgspec.structs import replace
 from gosip_check.probes import far_end, probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.far_end import Reflector
-from gosip_check.probes.nat import mapping
-from gosip_check.probes.nat.mapping import SeenBy
+from gosip_check.probes.nat.lifetimes import Lifetimes
+from gosip_check.probes.nat.other_side import wait_for_the_other_side
 from gosip_check.probes.net import flow, sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.stand_in import without_stand_ins
-from gosip_check.probes.probe import Context, Probe
+from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.sip import mapping
+from gosip_check.probes.sip.mapping import SeenBy
+from gosip_check.records import FailureKind
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp import Reply
 from gosip_check.wire.stamp_tlv import ANSWER_LATER, PROOF, PROOF_OCTETS, StampError, Tlv
@@ -58,6 +61,8 @@ class Options(probe.Options, frozen=True):
     reregistration_s: int
     reflector: str | None = None
     reflector_key_file: str | None = None
+    far_end_link: str | None = None
+    stun: list[str] = []
     thorough: bool = False
     idle_s: float = 5.0
 
@@ -83,17 +88,17 @@ def measure(options: Options, context: Context) -> Facts:
     if options.reflector is None:
         if path is not None and path.is_this_machine:
             return _facts(True, f"{path.destination} is this machine itself: nothing on the way forgets a flow.")
-        return _seen_by_the_trunk(options, context)
+        return _without_reflector(options, context)
     reflector = far_end.reflector_of(context, options.reflector, options.reflector_key_file)
     if ip_address(reflector.address).is_loopback:
         return _facts(True, f"{reflector.address} is this machine itself: nothing on the way forgets a flow.")
     before = far_end.ask(context, reflector)
     if before is None:
-        return _seen_by_the_trunk(options, context, f"The reflector at {reflector} does not answer. ")
+        return _without_reflector(options, context, f"The reflector at {reflector} does not answer. ")
     lifetimes = wait_for_answers(context, reflector, WAITS_S if options.thorough else PLAIN_WAITS_S)
     if not lifetimes.understood:
         what = "cannot be asked to answer late" if lifetimes.understood is False else "stopped answering"
-        return _seen_by_the_trunk(options, context, f"The reflector at {reflector} {what}. ")
+        return _without_reflector(options, context, f"The reflector at {reflector} {what}. ")
     after = far_end.ask(context, reflector)
     same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
     same = same and lifetimes.steady
@@ -102,18 +107,27 @@ def measure(options: Options, context: Context) -> Facts:
     )
 
 
-@dataclass(frozen=True)
-class Lifetimes:
-    """alive, gone: waits after which an answer came, or none did. A wait in neither could not be tried.
-
-    understood: the far end knows how to wait; None without any answer. steady: a flow beside them that was never silent
-    for long kept its binding and its session; where not, the line or the far end was away for a while.
-    """
-
-    alive: list[float]
-    gone: list[float]
-    understood: bool | None
-    steady: bool = True
+def _without_reflector(options: Options, context: Context, why: str = "") -> Facts:
+    """By a second line, where one is named and there is time; else by the trunk. why: see `_seen_by_the_trunk`."""
+    if options.far_end_link is None or not options.thorough:
+        return _seen_by_the_trunk(options, context, why)
+    servers = servers_inside(context, options.networks) if options.transport == "udp" else []
+    try:
+        lifetimes = wait_for_the_other_side(
+            context, options.far_end_link, options.stun, options.domain, servers, WAITS_S
+        )
+    except ProbeFailed as failed:
+        if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
+            raise
+        return _seen_by_the_trunk(options, context, f"{why}{failed.failure.message} ")
+    return facts_of_waits(
+        lifetimes,
+        None,
+        options.reregistration_s,
+        thorough=True,
+        same_line=lifetimes.steady,
+        far_end=f"the second line {options.far_end_link.partition('=')[0]}",
+    )
 
 
 @dataclass
@@ -196,14 +210,23 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
 
 
 def facts_of_waits(
-    lifetimes: Lifetimes, reflector: str, reregistration_s: int, *, thorough: bool, same_line: bool
+    lifetimes: Lifetimes,
+    reflector: str | None,
+    reregistration_s: int,
+    *,
+    thorough: bool,
+    same_line: bool,
+    far_end: str = "",
 ) -> Facts:
-    """What the waits say. same_line: the far end answered all the time, and saw the same address."""
+    """What the waits say. same_line: the far end answered all the time, and saw the same address.
+
+    far_end: what it is, where it is no reflector.
+    """
     longest = max(lifetimes.alive, default=0.0)
     gone = [wait for wait in lifetimes.gone if wait > longest]
     not_waited = [] if thorough else [wait for wait in WAITS_S if wait > longest]
     outlives, expired = None, None
-    alive = f"Towards the reflector at {reflector}"
+    alive = f"Towards {far_end or f'the reflector at {reflector}'}"
     alive += f" a binding was still there after {longest:g} s of silence" if longest else ""
     if longest >= reregistration_s:
         outlives = True
@@ -211,7 +234,7 @@ def facts_of_waits(
     elif gone and not same_line:
         sentence = (
             f"{alive}, later no answer came. But a flow beside it that was never silent was cut as well. "
-            "The line or the reflector was away for a while: run it again."
+            "The line or the far end was away for a while: run it again."
         )
     elif len(gone) >= _WITNESSES:
         outlives, expired = (False if gone[0] <= reregistration_s else None), gone[0]
@@ -324,7 +347,9 @@ PROBE = Probe(
     measure,
     subject=lambda options: f"how long a UDP flow is remembered, {options.reflector or options.domain}",
     after=("srv", "path", "stand_in"),
-    takes=lambda options: {"a silent flow": WAITS_S[-1]} if options.reflector and options.thorough else {},
+    takes=lambda options: (
+        {"a silent flow": WAITS_S[-1]} if (options.reflector or options.far_end_link) and options.thorough else {}
+    ),
     rest_s=lambda options: 40.0 if options.thorough else 6.5,
     deadline_s=480.0,
 )

@@ -8,12 +8,12 @@ from typing import Literal
 
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
-from gosip_check.probes.nat import mapping
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
+from gosip_check.probes.sip import mapping
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.probes.sip.stream import ask_over_tcp
 from gosip_check.records import FailureKind
 

@@ -23,21 +23,32 @@ def open_flow(link: Link, address: str, port: int, dscp: int) -> socket.socket:
     """
     sock = sockets.udp_socket(link, sockets.family_of(address))
     try:
-        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        with contextlib.suppress(OSError):  # a system that will not mark says so by what the far end sees
-            if sock.family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
-            else:
-                sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+        _prepare(sock, dscp)
         sock.connect((address, port))
     except OSError as error:
         sock.close()
         there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         raise sockets.local_trouble(error, f"a media flow to {there}") from error
     return sock
+
+
+def adopt(link: Link, descriptor: int, dscp: int) -> socket.socket:
+    """A connected UDP socket that another process of ours has opened, made ready in the same way."""
+    sock = sockets.adopt(link, descriptor)
+    _prepare(sock, dscp)
+    return sock
+
+
+def _prepare(sock: socket.socket, dscp: int) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    with contextlib.suppress(OSError):  # a system that will not mark says so by what the far end sees
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
 
 
 def send(sock: socket.socket, data: bytes | bytearray) -> None:

@@ -99,6 +99,13 @@ def udp_socket(
     return sock
 
 
+def adopt(link: Link, descriptor: int) -> socket.socket:
+    """A socket that another process of ours has opened with this module, and left to this one."""
+    sock = _class_for(link)(fileno=descriptor)
+    sock.setblocking(False)
+    return sock
+
+
 def icmp_socket(link: Link, address: str) -> socket.socket | None:
     """A socket for ICMP echo to `address`, bound to the link, not connected; None where neither kind is allowed.
 

@@ -16,13 +16,14 @@ from gosip_check.probes.dns.query import Resolver, StubOptions
 from gosip_check.probes.dns.query import ask as ask_resolver
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.far_end import Reflector
+from gosip_check.probes.far_link import stun
 from gosip_check.probes.firewall import port_range
 from gosip_check.probes.host import ntp
-from gosip_check.probes.nat import binding_lifetime, mapping
+from gosip_check.probes.nat import binding_lifetime
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import mtu, quotes
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.probes.sip import exchange, large
+from gosip_check.probes.sip import exchange, large, mapping
 from gosip_check.records import FailureKind, Link
 
 pytestmark = pytest.mark.waits
@@ -175,7 +176,8 @@ SHORTER = {
     "alg.via_pair._PAUSE_S": 0.1,
     "alg.mirror._SEND_AT_S": (0.0, 0.2, 0.4),
     "alg.mirror._GIVE_UP_AFTER_S": 0.6,
-    "nat.mapping._TIMEOUT_S": 0.6,
+    "sip.mapping._TIMEOUT_S": 0.6,
+    "far_link.stun._PAUSES_S": (0.2, 0.4),
     "nat.binding_lifetime._PROMPT_WITHIN_S": 0.6,
     "path.mtu._HOP_TIMEOUT_S": 0.2,
     "path.quotes._WAIT_S": 0.6,
@@ -198,6 +200,11 @@ def _large(context: Context, port: int) -> object:
     return large._ask_sizes(options, context, _server(port), [500, 1200])
 
 
+def _stun(context: Context, port: int) -> object:
+    with sockets.udp_socket(context.link) as sock:
+        return stun.ask(context, sock, [f"{HERE}:{port}"])
+
+
 def _mapping(context: Context, port: int) -> object:
     with sockets.udp_socket(context.link) as sock:
         return mapping.ask(context, sock, DOMAIN, [_server(port)])
@@ -213,6 +220,7 @@ QUESTIONS: dict[str, Ask] = {
     "large": _large,
     "via pair": lambda context, port: via_pair.over_udp(context, DOMAIN, [_server(port)], ["literal", "name"]),
     "mapping": _mapping,
+    "stun": _stun,
     "mirror": lambda context, port: mirror.ask_mirror(context, HERE, DOMAIN, [port]),
     "volley": lambda context, port: quotes.volley(context, [quotes.Shot(lambda *_: b"x", HERE, port, 9)]),
     "who says smaller": lambda context, port: mtu._who_says_smaller(context, _server(port), 500),

@@ -11,7 +11,8 @@ from gosip_check.probes.far_end import FarEnd, Reflector
 from gosip_check.probes.firewall.port_range import reach
 from gosip_check.probes.media import channels
 from gosip_check.probes.media.options import Options
-from gosip_check.probes.nat.binding_lifetime import Lifetimes, wait_for_answers
+from gosip_check.probes.nat.binding_lifetime import wait_for_answers
+from gosip_check.probes.nat.lifetimes import Lifetimes
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
 from tests.unit.probes.media import lying

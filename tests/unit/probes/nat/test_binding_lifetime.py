@@ -10,15 +10,15 @@ from gosip_check.probes import far_end
 from gosip_check.probes.nat.binding_lifetime import (
     WAITS_S,
     Facts,
-    Lifetimes,
     Options,
     facts_of_mappings,
     facts_of_waits,
     measure,
     wait_for_answers,
 )
-from gosip_check.probes.nat.mapping import SeenBy
+from gosip_check.probes.nat.lifetimes import Lifetimes
 from gosip_check.probes.probe import Context
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.records import Link
 from gosip_check.servers.reflector import Reflector, ReflectorOptions
 
@@ -135,3 +135,12 @@ def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> Non
     assert told.steady is not restarts
     facts = facts_of_waits(told, "x", 3, thorough=True, same_line=told.steady)
     assert facts.outlives_reregistration is (None if restarts else True)
+
+
+def test_a_second_line_is_called_by_its_name() -> None:
+    asked = Lifetimes([30.0], [60.0, 120.0], True)
+    facts = facts_of_waits(asked, None, 295, thorough=True, same_line=True, far_end="the second line phone")
+    assert facts.reflector is None
+    assert facts.outlives_reregistration is False
+    sentence = facts.evidence["outlives_reregistration"]
+    assert sentence.startswith("Towards the second line phone a binding was still there after 30 s of silence")

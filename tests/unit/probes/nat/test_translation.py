@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from gosip_check.probes.nat import translation
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.nat.translation import Options
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.hops import Hop
+from gosip_check.probes.sip.mapping import SeenBy
 
 LOCAL = ("192.168.1.10", 5062)
 OPTIONS = Options(

@@ -1,10 +1,10 @@
 """What servers see of one socket, on loopback."""
 
 from gosip_check.probes.dns.servers import Server
-from gosip_check.probes.nat import mapping
-from gosip_check.probes.nat.mapping import SeenBy
 from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context
+from gosip_check.probes.sip import mapping
+from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.records import Link
 from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.wire import sip

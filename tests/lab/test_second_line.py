@@ -1,0 +1,109 @@
+"""A second line of the laptop as the far end, over the kernel's own NATs and coturn: what lets packets through,
+and what two rates show. Every combination, delays and whole runs: tests/bench/bench_second_line.py.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.timely import going_first, in_time
+
+from .phone import (
+    LINE,
+    LINES,
+    OUTSIDE_OF,
+    SECOND,
+    STUN,
+    UNKNOWN_TO_THE_PROVIDER,
+    be_phone,
+    forgetful,
+    phone,
+    punched,
+    rate,
+    stun_servers,
+    widen,
+)
+from .site import Lab
+from .tool import gosip_check
+
+
+@pytest.fixture(scope="module")
+def two(lab: Lab) -> Iterator[Lab]:
+    lab.enter("ready")
+    with phone(lab), stun_servers(lab):
+        yield lab
+
+
+def _enter(two: Lab, line: str = "masquerade", second: str = "masquerade") -> None:
+    two.enter("ready")
+    if LINES[line]:
+        two.nft("cpe", LINES[line])
+    two.flush()
+    be_phone(two, second)
+
+
+@pytest.mark.parametrize("second", ["masquerade", "masquerade, input dropped", "filter by address"])
+def test_nats_that_keep_the_port_let_both_through(two: Lab, second: str) -> None:
+    _enter(two, second=second)
+    said = punched(two)
+    assert said["punched"], said
+    assert [address for address, _ in said["outside"]] == [OUTSIDE_OF["line"], OUTSIDE_OF["phone"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "second", "named"),
+    [
+        ("masquerade", "masquerade random", "phone"),
+        ("masquerade random", "masquerade", "Internet-1"),
+    ],
+)
+def test_a_port_for_each_destination_is_said_at_once(two: Lab, line: str, second: str, named: str) -> None:
+    _enter(two, line, second)
+    said = punched(two)
+    assert not said["punched"]
+    assert said["why"].startswith(f"The NAT of {named} gives every destination a port of its own")
+
+
+def test_a_provider_that_does_not_know_the_second_line_takes_stun(two: Lab) -> None:
+    _enter(two)
+    assert punched(two, stun=())["punched"], "the provider answers both"
+    two.nft("go", UNKNOWN_TO_THE_PROVIDER)
+    assert "--stun" in punched(two, stun=())["why"]
+    assert punched(two, STUN)["punched"]
+
+
+@pytest.mark.parametrize(("way", "other"), [("up", "down"), ("down", "up")])
+def test_a_line_that_is_too_narrow_one_way_shows_which(two: Lab, way: str, other: str) -> None:
+    _enter(two)
+    rate(two, way, 950)
+    rate(two, other, 1050)
+    with going_first():
+        stream = in_time(lambda: _stream(two), lambda seen: not seen["sending"]["sent_late"] and not seen["far_late"])
+    widen(two)
+    # 950 of 1000 kb/s, and what a queue of 20 ms holds.
+    assert 94.5 < stream[way]["delivered_pct"] < 97
+    assert stream[other]["delivered_pct"] == 100
+
+
+def _stream(two: Lab) -> dict[str, Any]:
+    stream: dict[str, Any] = punched(two, seconds=3)["stream"]
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("room", "alive", "gone"),
+    [
+        ("cpe", [2.0], [8.0, 9.0]),
+        ("phone", [2.0, 8.0, 9.0], []),  # the phone forgets, and gives the same port again
+    ],
+)
+def test_a_nat_that_forgets_is_found_and_not_the_other_one(
+    two: Lab, room: str, alive: list[float], gone: list[float]
+) -> None:
+    _enter(two)
+    with forgetful(two, room, 5):
+        command = gosip_check(LINE, SECOND, "2,8,9", *STUN, module="tests.lab.wait_once")
+        found = json.loads(two.run("lan", command, timeout_s=90).stdout)
+    assert (found["alive"], found["gone"], found["steady"]) == (alive, gone, True)
