@@ -24,6 +24,7 @@ import msgspec
 from gosip_check import __version__
 from gosip_check.cli.app import gosip_check
 from gosip_check.probes import PROBES
+from gosip_check.records import Trunk
 from tests.timely import going_first, in_time, kept_time
 
 TOOL = [sys.executable, "-m", "gosip_check"]
@@ -44,8 +45,10 @@ def _demo(fault: str) -> dict[str, Any]:
     document = json.loads(recording(fault).read_text())
     document["tool_version"] = __version__
     document["measurements"] = [m for m in document["measurements"] if m["probe"] in PROBES]
+    trunk = {n: v for m in document["measurements"] for n, v in m["options"].items() if n in Trunk.__struct_fields__}
     for measurement in document["measurements"]:
         options = PROBES[measurement["probe"]].options
+        measurement["options"] = trunk | measurement["options"]
         known = {name: value for name, value in measurement["options"].items() if name in options.__struct_fields__}
         measurement["options"] = msgspec.to_builtins(msgspec.convert(known, options))  # with options that are new
     with tempfile.TemporaryDirectory() as folder:

@@ -165,7 +165,9 @@ def test_until_ready_goes_on_with_enter_and_ends_with_the_input(checklist: Path)
 
 
 def test_without_a_terminal_it_waits_and_a_signal_ends_it(checklist: Path) -> None:
-    command = [*TOOL, "run", "--checklist", str(checklist), "--until-ready", "--quiet"]
+    # Whoever runs the tests in the background ignores SIGINT, and so would what they start.
+    command = ["env", "--default-signal=INT", *TOOL]
+    command += ["run", "--checklist", str(checklist), "--until-ready", "--quiet"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
