@@ -67,7 +67,7 @@ SECOND_LINE = Manner(
 )
 
 TRANSFER = Manner(
-    "a download and an upload at the rate of the calls, for each channel", "the URLs that were named", 10, 110, 8, 22
+    "a download and an upload at the rate of the calls, for each channel", "the URLs that were named", 10, 110, 11, 32
 )
 
 TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE, TRANSFER)

@@ -31,6 +31,8 @@ START_S = 2.0
 "Before what is counted: TCP starts slowly."
 _FASTER = 1.1
 "So much more than is needed is read or written: a moment's pause can then be made up for."
+_LONGER = 0.5
+"So much longer it may take until that has been made up for."
 _AT_IP = 1500 / 1460
 "TCP without options in packets of 1500 octets: each octet of the payload is at least so many at IP."
 _CHUNK = 8192
@@ -85,7 +87,7 @@ def place_of(url: str) -> Place:
 
 
 def transfer(context: Context, way: Way, url: str, need_kbps: float, seconds: float) -> Transfer:
-    """Takes `seconds` and START_S. Raises ProbeFailed when the run was stopped."""
+    """Takes `seconds` and START_S, and half as long again where the rate is not reached. Raises ProbeFailed when the run was stopped."""
     counted = _Counted(context, need_kbps, seconds)
     trouble = ""
     try:
@@ -109,10 +111,10 @@ class _Refused(Exception):
 
 
 class _Counted:
-    """How much has gone through, told at any time by `progress`: from the end of the slow start to the end."""
+    """How much has gone through since the end of the slow start, and whether that is enough."""
 
     def __init__(self, context: Context, need_kbps: float, seconds: float) -> None:
-        self._context, self._seconds = context, seconds
+        self._context, self._seconds, self._need_kbps = context, seconds, need_kbps
         self._octets_per_s = need_kbps * 1000 / 8 / _AT_IP * _FASTER
         self._begun_s = time.monotonic()
         self._from: tuple[float, int] | None = None
@@ -125,7 +127,8 @@ class _Counted:
         if self._from is None and now_s - self._begun_s >= START_S:
             self._from = now_s, through
         self._to = now_s, through
-        return now_s - self._begun_s < START_S + self._seconds
+        left_s = START_S + self._seconds - (now_s - self._begun_s)
+        return left_s > 0 or (self.kbps < self._need_kbps and left_s > -_LONGER * self._seconds)
 
     def pace(self, handled: int) -> None:
         """Wait until so many octets are due."""
