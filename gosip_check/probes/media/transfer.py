@@ -87,7 +87,10 @@ def place_of(url: str) -> Place:
 
 
 def transfer(context: Context, way: Way, url: str, need_kbps: float, seconds: float) -> Transfer:
-    """Takes `seconds` and START_S, and half as long again where the rate is not reached. Raises ProbeFailed when the run was stopped."""
+    """Takes `seconds` and START_S, and half as long again where the rate is not reached.
+
+    Raises ProbeFailed when the run was stopped.
+    """
     counted = _Counted(context, need_kbps, seconds)
     trouble = ""
     try:
