@@ -12,6 +12,7 @@ from typing import Any
 from gosip_check.probes.dns.resolvers import parse_resolver
 from gosip_check.probes.far_end import host_and_port
 from gosip_check.probes.far_link.pair import name_and_place
+from gosip_check.probes.media.transfer import place_of
 
 _LONGEST_NAME = 253
 "RFC 1035 2.3.4."
@@ -129,6 +130,8 @@ _TEXTS: dict[str, Callable[[str], object]] = {
     "reflector": host_and_port,
     "stun": host_and_port,
     "far_end_link": name_and_place,
+    "download": place_of,
+    "upload": place_of,
 }
 "Field -> what raises ValueError, with a sentence, where it, or one of its items, cannot be."
 

@@ -247,6 +247,9 @@ class Settings(Record, frozen=True):
     "NAME=INTERFACE|ADDRESS of another line of this machine, as the far end."
     stun: list[str] = []
     "HOST[:PORT] of STUN servers."
+    download: str | None = None
+    upload: str | None = None
+    "URLs to read from and to write to."
     find_capacity: bool = False
     requests: int = 3
     "How many OPTIONS a server that answers gets."

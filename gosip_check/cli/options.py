@@ -114,6 +114,12 @@ far_end_link_options = shared(
 )
 
 
+transfer_options = shared(
+    click.option("--download", metavar="URL", help="Read the calls' rate from here, where echoes do not decide it."),
+    click.option("--upload", metavar="URL", help="Write the calls' rate to here, likewise."),
+)
+
+
 class _Seconds(click.FloatRange):
     """A range of seconds. `nan` lies in every range, and is no time."""
 

@@ -68,6 +68,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
             host_and_port(settings.reflector)
     _check_reflector(settings)
     _check_far_end_link(settings)
+    _check_urls(settings)
     if settings.reflector_key_file is not None:
         reflector_key("--reflector-key-file", settings.reflector_key_file)
     if settings.edge_snmp is not None:
@@ -108,6 +109,16 @@ def _check_far_end_link(settings: Settings) -> None:
     if settings.far_end_link is not None:
         with input_errors(ValueError, prefix="--far-end-link "):
             line_of(settings.far_end_link)
+
+
+def _check_urls(settings: Settings) -> None:
+    """Raises UsageProblem for what is not a URL."""
+    from gosip_check.probes.media.transfer import place_of
+
+    for option, url in (("--download", settings.download), ("--upload", settings.upload)):
+        if url is not None:
+            with input_errors(ValueError, prefix=f"{option} "):
+                place_of(url)
 
 
 def links_of(texts: Sequence[str]) -> list[Link]:

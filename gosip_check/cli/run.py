@@ -24,6 +24,7 @@ from gosip_check.cli.options import (
     shared,
     site_options,
     thorough_option,
+    transfer_options,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ GROUPS = {
             find_capacity_option,
             reflector_options,
             far_end_link_options,
+            transfer_options,
             duration_option,
             thorough_option,
             gentle_option,
@@ -113,6 +115,7 @@ GROUPS = {
 @channels_option
 @reflector_options
 @far_end_link_options
+@transfer_options
 @duration_option
 @thorough_option
 @gentle_option

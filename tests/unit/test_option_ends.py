@@ -57,6 +57,8 @@ LONGEST_DOMAIN = ".".join(["x" * 63] * 3 + ["y" * 51])
 
 # Option -> values that it can have, and values that are refused. A switch, and a number whose type has both bounds
 # (`Annotated[int, Meta(ge=1, le=50)]`), need no line here.
+URLS = ("http://192.0.2.1/", "https://speed.example:8443/100MB?x=1", "http://[2001:db8::1]/x")
+NO_URLS = ("", "speed.example/x", "ftp://speed.example/", "http://", "http://me:secret@speed.example/", "http://a b/")
 LINES = ("GO", "\u00c9", "x" * 200)
 NO_LINES = ("x" * 201, "a\nb", "\u001b[31m", "\u202e")
 ENDS: dict[str, tuple[Any, Any]] = {
@@ -109,6 +111,8 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "ordered_share_pct": ((0, 100), (-1, 101)),
     "seed": ((0, -1, 2**63), (0.5,)),
     "reflector": (("192.0.2.1", "[::1]:65535", "192.0.2.1:1"), ("", ":1", "a:0", "[::1]x", "a\nb")),
+    "download": (URLS, NO_URLS),
+    "upload": (URLS, NO_URLS),
     "stun": (([], ["192.0.2.1"], ["[::1]:65535", "a:1"]), ([""], ["a:0"], ["a\nb"])),
     "far_end_link": (("a=b", "phone=192.0.2.1", "x=lo", "a=b=c"), ("", "a", "=b", "a=", "a\nb=c")),
     "reflector_key_file": (("", "/", "/no/such/file", "x\u0000y"), ()),

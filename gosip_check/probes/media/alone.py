@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from msgspec import structs
+
 from gosip_check.probes.dns import srv
 from gosip_check.probes.dns.servers import servers_offered
 from gosip_check.probes.host.interface import default_gateway
@@ -18,8 +20,9 @@ from gosip_check.probes.media.facts import EchoFacts, EchoPhase, Facts
 from gosip_check.probes.media.options import Options
 from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.sentences import evidence_without_reflector
+from gosip_check.probes.media.transfer import START_S, Way, transfer
 from gosip_check.probes.path import hops
-from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.probes.sip import signalling
 from gosip_check.records import FailureKind
 
@@ -70,7 +73,32 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
                 raise
             echoed.trouble = texts.NOT_ALLOWED
             time_round_trips(nearest)
-    return _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
+    facts = _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
+    return with_transfers(facts, options, context)
+
+
+def with_transfers(facts: Facts, options: Options, context: Context) -> Facts:
+    """The same, and what a download and an upload carried: only where the rate is still open, and a URL was named."""
+    urls: dict[Way, str | None] = {"down": options.download, "up": options.upload}
+    low, high = facts.between.get("delivered_pct", (facts.delivered_pct, facts.delivered_pct))
+    failed = high is not None and high < options.carried_delivered_pct
+    carried = low is not None and low >= options.carried_delivered_pct
+    if not options.load or options.gentle or failed or carried or not any(urls.values()):
+        return facts
+    need_kbps = options.channels * _KBPS_PER_CHANNEL
+    seconds = echo_load.THOROUGH_LOAD_S if options.thorough else echo_load.LOAD_S
+    context.say(f"media: {need_kbps:.0f} kb/s from and to the URLs that were named, {seconds + START_S:.0f} s")
+    named = [(way, url) for way, url in urls.items() if url is not None]
+    transfers = side_by_side(lambda each: transfer(context, *each, need_kbps, seconds), named)
+    carrying = {each.way for each in transfers if each.carries(need_kbps, seconds)}
+    said = texts.transfers(transfers, carrying, need_kbps)
+    evidence = {**facts.evidence, "delivered_pct": f"{said} {facts.evidence['delivered_pct']}"}
+    if carrying != {"down", "up"}:
+        return structs.replace(facts, transfers=transfers, evidence=evidence)
+    between = {name: bounds for name, bounds in facts.between.items() if name != "delivered_pct"}
+    return structs.replace(
+        facts, transfers=transfers, delivered_pct=100.0, between=between, evidence={**evidence, "delivered_pct": said}
+    )
 
 
 def takes(options: Options) -> dict[str, float]:

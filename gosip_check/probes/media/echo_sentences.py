@@ -3,13 +3,14 @@
 They say what was seen and never whether it suffices: the same sentence stands beside a pass and beside a fail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gosip_check.probes.media import politeness
 from gosip_check.probes.media.e_model import FORMULA
 from gosip_check.probes.media.echo_facts import Losses
 from gosip_check.probes.media.echo_load import Echoed
 from gosip_check.probes.media.echo_rule import Doubt, Finding, Load, Shape
+from gosip_check.probes.media.transfer import Transfer
 from gosip_check.probes.net.echo import ALLOW_ALL
 
 NOT_ALLOWED = (
@@ -56,6 +57,27 @@ def bandwidth(echoed: Echoed, need_kbps: float, far: str) -> str:
         if echoed.witness is None:
             text += " No second router was there to confirm it."
     return f"{text} This is what others on the line left at that time. The direction cannot be seen from here."
+
+
+def transfers(seen: Sequence[Transfer], carrying: Collection[str], need_kbps: float) -> str:
+    """What a download and an upload carried. carrying: the directions that they prove."""
+    text = ""
+    if {"up", "down"} <= set(carrying):
+        text = "The line carries the calls both ways, as far as the servers of the URLs. "
+    elif carrying:
+        other, option = ("up", "--upload URL") if "down" in carrying else ("down", "--download URL")
+        text = f"The line carries the calls {next(iter(carrying))}; {other} is not known. {option} would decide it. "
+        if len(seen) > 1:
+            text = f"The line carries the calls {next(iter(carrying))}; {other} is not known. "
+    for each in sorted(seen, key=lambda one: one.way):
+        name = "Download" if each.way == "down" else "Upload"
+        if each.seconds:
+            text += f"{name} from {each.url}: " if each.way == "down" else f"{name} to {each.url}: "
+            text += f"at least {each.kbps:.0f} of {need_kbps:.0f} kb/s at IP for {each.seconds:.1f} s. "
+        text += f"{each.trouble} " if each.trouble and each.way not in carrying else ""
+        if each.seconds and each.way not in carrying:
+            text += "Less than is needed may be the server's doing, so it proves nothing. "
+    return text.rstrip()
 
 
 def loss(lost: Losses, far: str) -> str:

@@ -17,6 +17,7 @@ from gosip_check.probes.media.round_trips import Responder
 from gosip_check.probes.media.stream import PACKETS_PER_S
 from gosip_check.probes.media.stream_facts import ChannelFacts, StreamFacts
 from gosip_check.probes.media.summary import Histogram, RoundTrip, Spread
+from gosip_check.probes.media.transfer import Transfer
 from gosip_check.probes.media.voice import VoiceQuality, voice_quality
 from gosip_check.records import Record, Series
 from gosip_check.wire.stamp_tlv import FarDrops
@@ -204,6 +205,8 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     rtt_histogram: Histogram | None = None
     round_trips: list[Responder] = []
     "Without a reflector: who was asked instead."
+    transfers: list[Transfer] = []
+    "Without a reflector: what a download and an upload carried, where URLs were named and the echoes left it open."
     echoes: EchoFacts | None = None
     "Without a reflector: what the echoes of a hop behind the edge showed."
     too_narrow: bool | None = None

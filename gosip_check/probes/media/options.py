@@ -25,6 +25,9 @@ class Options(probe.Options, frozen=True):
     "NAME=INTERFACE|ADDRESS of another line of this machine, which is the far end where there is no reflector."
     stun: list[str] = []
     "HOST[:PORT] of servers that say as what a socket is seen from outside; without any, those of the trunk are asked."
+    download: str | None = None
+    upload: str | None = None
+    "URLs that the calls' rate is read from, or written to, where echoes leave open whether the line carries it."
     load: bool = True
     "Without a reflector: also send a load to a hop behind the edge."
     thorough: bool = False

@@ -66,7 +66,11 @@ SECOND_LINE = Manner(
     "packets of a call's size for each channel, both ways", "a line that was named as the far end", 50, 100, 600, 600
 )
 
-TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE)
+TRANSFER = Manner(
+    "a download and an upload at the rate of the calls, for each channel", "the URLs that were named", 10, 110, 11, 32
+)
+
+TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE, TRANSFER)
 
 LARGEST_ECHO = 1200
 RUNS_AN_HOUR = 6

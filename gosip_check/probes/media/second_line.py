@@ -103,6 +103,7 @@ def together(both: Pair, stream: StreamFacts, ranges: Mapping[str, Range], echoe
         policed=echoes.policed,
         lossy=echoes.lossy,
         round_trips=echoes.round_trips,
+        transfers=echoes.transfers,
         echoes=echoes.echoes,
         between=between,
         evidence=evidence,
