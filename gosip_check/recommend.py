@@ -10,9 +10,12 @@ from pathlib import Path
 import msgspec
 
 from gosip_check import tomlfile
+from gosip_check.records import Outcome, Report
 
 MOST_ERLANG = 10_000.0
 MOST_CHANNELS = 20_000
+ASKS_SRV = "pbx.asks-srv"
+"The requirement that tells a PBX without SRV, which needs an SBC, from one that needs nothing."
 
 
 class Tariff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +105,23 @@ class Recommendation(msgspec.Struct, frozen=True):
     sources: list[str]
     sharing: list[Sharing] = []
     "Empty for one trunk."
+
+
+def kind_of_pbx(report: Report) -> tuple[str | None, str]:
+    """The kind of PBX that a PBX's report shows, None where that is open; and a sentence for the reasons.
+
+    ValueError where the report does not look at that at all.
+    """
+    verdict = next((verdict for verdict in report.verdicts if verdict.id == ASKS_SRV), None)
+    if verdict is None:
+        raise ValueError("the report does not say whether the PBX asks for SRV records; take one of gosip-check pbx")
+    match verdict.outcome:
+        case Outcome.PASS:
+            return "sip", f"The PBX asks DNS for SRV records (report {report.id})."
+        case Outcome.FAIL:
+            return "sip-without-srv", f"The PBX does not ask DNS for SRV records (report {report.id})."
+        case _:
+            return None, f"Whether the PBX asks for SRV records is open (report {report.id}): look again, or use --pbx."
 
 
 def load_orders(path: Path) -> Orders:

@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from gosip_check.checklist import load, load_file, shipped
-from gosip_check.form.form import faults
+from gosip_check.form.form import faults as form_faults
+from gosip_check.order import NAMES, PARTS, faults, is_order, order_of
 from gosip_check.possible import impossible
 from gosip_check.records import Checklist, ChecklistIdentity, Readiness, Record, Report
 from gosip_check.rejudge import WHOLE, contradictions, unchecked
-from gosip_check.report.load import ReportError, bounded, document_of, parse, read
+from gosip_check.report.load import ReportError, bounded, document_of, read, report_of
 from gosip_check.report.reading import taken_over
 from gosip_check.servers.trunk import NETWORKS
 from gosip_check.signing import Key
@@ -35,7 +36,7 @@ class Vetted(Record, frozen=True, kw_only=True):
 
     error: why it is no report, or cannot be read here. not_filled_in: fields of its form; None: it has no form.
     signed_with: the key whose signature was verified; None: none was. taken_over: what of it an earlier run measured.
-    about: when, where and how it was made, for a person to compare with the order.
+    about: when, where and how it was made, for a person to compare with the order. outcomes: of an order, each part's.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Vetted(Record, frozen=True, kw_only=True):
     taken_over: str = ""
     about: str = ""
     is_signed: bool = False
+    outcomes: dict[str, Readiness] = {}
     error: str | None = None
 
 
@@ -60,18 +62,33 @@ def vet(path: str, content: bytes | None = None, checklist: str | None = None, k
     """
     try:
         content = read(Path(path)) if content is None else bounded(content, path)
-        report, document = parse(content, path), document_of(content, path)
+        document = document_of(content, path)
+        if is_order(document):
+            return _vet_order(document, path, checklist, key_file)
+        return _vet(report_of(document, content, path), document, path, checklist, key_file)
     except ReportError as error:
         return Vetted(path=path, trust=Trust.UNREADABLE, error=str(error))
     except MemoryError:
         return Vetted(path=path, trust=Trust.UNREADABLE, error=f"{path}: needs more memory than a report may.")
+
+
+def _vet(
+    report: Report,
+    document: dict[str, Any],
+    path: str,
+    checklist: str | None,
+    key_file: str | None,
+    *,
+    in_order: bool = False,
+) -> Vetted:
+    """One report. in_order: that it covers the PBX only is then as it should be."""
     judged_by = _named(checklist) if checklist else _shipped(report.checklist)
     if checklist and judged_by is not None and judged_by.identity != report.checklist:
         trouble = f"{checklist}: the report names another checklist, with SHA-256 {report.checklist.sha256}."
         return Vetted(path=path, id=report.id, trust=Trust.UNREADABLE, error=trouble)
     key = _key(key_file) if key_file else None
     wrong = _wrong(report, document, judged_by, key)
-    undecided = _undecided(report, judged_by, key)
+    undecided = _undecided(report, judged_by, key, in_order=in_order)
     return Vetted(
         path=path,
         id=report.id,
@@ -85,6 +102,36 @@ def vet(path: str, content: bytes | None = None, checklist: str | None = None, k
         taken_over=taken_over(report),
         about=_about(report),
         is_signed=report.signature is not None,
+    )
+
+
+def _vet_order(document: dict[str, Any], path: str, checklist: str | None, key_file: str | None) -> Vetted:
+    """Both reports, and whether they are one order; sentences say which part they are about. Raises ReportError."""
+    order = order_of(document, path)
+    parts = {
+        NAMES[part]: _vet(report, document[part], f"{path} ({NAMES[part]})", checklist, key_file, in_order=True)
+        for part, report in zip(PARTS, order.reports, strict=True)
+    }
+    for vetted in parts.values():
+        if vetted.error is not None:
+            raise ReportError(vetted.error)
+    wrong = [*faults(order), *(f"{name}: {text}" for name, each in parts.items() for text in each.contradictions)]
+    undecided = [f"{name}: {text}" for name, each in parts.items() for text in each.undecided]
+    signed_with = {each.signed_with for each in parts.values()}
+    return Vetted(
+        path=path,
+        id=order.site.id,
+        site=order.site.site or order.pbx.site,
+        outcome=order.outcome,
+        outcomes={name: each.outcome for name, each in parts.items() if each.outcome is not None},
+        trust=Trust.NOT_RIGHT if wrong else Trust.UNDECIDED if undecided else Trust.HOLDS_TOGETHER,
+        contradictions=wrong,
+        undecided=undecided,
+        not_filled_in=None if order.form is None else order.form.not_filled_in,
+        signed_with=signed_with.pop() if len(signed_with) == 1 else None,
+        taken_over=" ".join(filter(None, (each.taken_over for each in parts.values()))),
+        about="; ".join(f"{name}: {each.about}" for name, each in parts.items()),
+        is_signed=all(each.is_signed for each in parts.values()),
     )
 
 
@@ -109,11 +156,11 @@ def _wrong(report: Report, document: dict[str, Any], judged_by: Checklist | None
         wrong += contradictions(report, as_asked(report, judged_by))
         wrong += impossible(report, judged_by)
     if report.form is not None:
-        wrong += [f"The tool cannot have written its form: {fault}" for fault in faults(report.form)]
+        wrong += [f"The tool cannot have written its form: {fault}" for fault in form_faults(report.form)]
     return wrong
 
 
-def _undecided(report: Report, judged_by: Checklist | None, key: Key | None) -> list[str]:
+def _undecided(report: Report, judged_by: Checklist | None, key: Key | None, *, in_order: bool) -> list[str]:
     undecided: list[str] = []
     if judged_by is None:
         undecided.append(
@@ -123,7 +170,7 @@ def _undecided(report: Report, judged_by: Checklist | None, key: Key | None) -> 
     undecided += unchecked(report)
     if report.is_demo:
         undecided.append("It was made by the demo: an emulated trunk, not a site.")
-    elif report.command not in WHOLE:
+    elif report.command not in WHOLE and not in_order:
         undecided.append(f"It covers a part only ({report.command}); an order needs a report of `gosip-check run`.")
     if report.skip:
         undecided.append(f"Left out on request: {', '.join(report.skip)}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gosip_check.cli.exits import input_errors
 
 if TYPE_CHECKING:
+    from gosip_check.order import Order
     from gosip_check.records import Checklist, Form, Report
     from gosip_check.signing import Key
 
@@ -36,6 +37,16 @@ def load_report(name: str) -> Report:
 
     with input_errors(ReportError):
         return load(report_path(name))
+
+
+def load_report_or_order(name: str) -> Report | Order:
+    """As `load_report`, and what `report bundle` wrote."""
+    from gosip_check.order import Order, reports_in
+    from gosip_check.report.load import ReportError, read
+
+    with input_errors(ReportError):
+        reports = reports_in(read(report_path(name)), name)
+    return reports[0] if len(reports) == 1 else Order(*reports)
 
 
 def report_path(name: str) -> Path:

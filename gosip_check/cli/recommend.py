@@ -1,9 +1,17 @@
 """`recommend`: what to order, from what the customer has. Needs no network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
 from gosip_check.cli.commands import example
 from gosip_check.cli.exits import EXIT_READY, UsageProblem
+from gosip_check.cli.inputs import load_report_or_order
+
+if TYPE_CHECKING:
+    from gosip_check.records import Report
 
 
 @click.command(epilog=example("recommend --phones 40 --lines 6 --pbx bri"))
@@ -22,7 +30,8 @@ from gosip_check.cli.exits import EXIT_READY, UsageProblem
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of calls that may find all channels taken; 0.01 is 1 in 100.",
 )
-@click.option("--pbx", default="sip", show_default=True, help="sip, sip-without-srv, bri, pri or pstn.")
+@click.option("--pbx", show_default="sip", help="sip, sip-without-srv, bri, pri or pstn.")
+@click.option("--report", "name", metavar="REPORT", help="Of a PBX, or an order: does that PBX ask for SRV records?")
 @click.option(
     "--trunks", type=click.IntRange(1, 4), default=1, show_default=True, help="Trunks that share the calls, as 2."
 )
@@ -33,24 +42,30 @@ def recommend(
     calls: float | None,
     erlang_per_phone: float | None,
     blocking: float | None,
-    pbx: str,
+    pbx: str | None,
+    name: str | None,
     trunks: int,
     as_json: bool,
 ) -> int:
     """How many channels to order, and which bandwidth and gateway."""
     import msgspec
 
-    from gosip_check.recommend import Need, load_orders
+    from gosip_check.recommend import Need, kind_of_pbx, load_orders
     from gosip_check.recommend import recommend as reckon
     from gosip_check.report.text import visible
     from gosip_check.tomlfile import TomlError, data_folder
 
+    if pbx and name:
+        raise UsageProblem("--pbx and --report both say which PBX it is; leave one out.")
     try:
+        shown, told = kind_of_pbx(_of_pbx(name)) if name else (None, "")
         orders = load_orders(data_folder() / "orders.toml")
-        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx, trunks)
+        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx or shown or "sip", trunks)
         advice = reckon(need, orders)
     except (ValueError, TomlError) as error:
         raise UsageProblem(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.") from error
+    if told:
+        advice = msgspec.structs.replace(advice, reasons=[told, *advice.reasons])
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(advice), indent=2).decode())
         return EXIT_READY
@@ -74,3 +89,11 @@ def recommend(
     for source in advice.sources:
         click.echo(visible(f"Source: {source}"))
     return EXIT_READY
+
+
+def _of_pbx(name: str) -> Report:
+    """The report that was named, or that of the PBX in an order."""
+    from gosip_check.records import Report
+
+    loaded = load_report_or_order(name)
+    return loaded if isinstance(loaded, Report) else loaded.pbx

@@ -22,13 +22,16 @@ from gosip_check.cli.inputs import (
     load_checklist,
     load_form,
     load_report,
+    load_report_or_order,
     report_path,
     signing_key,
 )
 from gosip_check.cli.options import everything_option, format_options
 from gosip_check.cli.outputs import console
+from gosip_check.cli.report_bundle import bundle, print_order
 from gosip_check.cli.report_check import check
 from gosip_check.cli.report_table import table
+from gosip_check.cli.report_text import text
 from gosip_check.report import FORMATS, Format, NotInstalled
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Commands, epilog=example("report show report.json"))
 def report() -> None:
-    """Saved reports: list, show, compare, check, make a page.
+    """Saved reports: show, compare, check, make a page, mail or order.
 
     A FILE of - is standard input; what is made of it is then printed, unless it is given a name. Of the runs that are
     kept, the newest is called `last`; the others have the numbers of `report list`.
@@ -49,14 +52,18 @@ def report() -> None:
 @everything_option
 @click.option("--details", is_flag=True, help="As --all, with every fact that was measured.")
 def show(file: str, everything: bool, details: bool) -> int:
-    """Show a saved report as the run did.
+    """Show a saved report as the run did, or both reports of an order.
 
-    The exit code is that of its outcome.
+    The exit code is that of its outcome; of an order the worse one counts.
     """
+    from gosip_check.records import Report
     from gosip_check.report.to_terminal import print_summary
 
-    loaded = load_report(file)
-    print_summary(console(), loaded, everything=everything, details=details)
+    loaded = load_report_or_order(file)
+    if not isinstance(loaded, Report):
+        print_order(loaded, console(), everything=everything, details=details)
+    else:
+        print_summary(console(), loaded, everything=everything, details=details)
     return exit_code(loaded.outcome)
 
 
@@ -202,6 +209,8 @@ def _the_one_before(new: Report) -> Report:
     raise UsageProblem(f"No earlier run with the checklist {new.checklist.id} is kept; name two reports.")
 
 
+report.add_command(text)
+report.add_command(bundle)
 report.add_command(check)
 report.add_command(table)
 

@@ -34,6 +34,8 @@ _LEADS_TO = {
 def check(files: tuple[str, ...], checklist: str | None, verify_key_file: str | None, jsonl: bool) -> int:
     """Does every verdict of a report follow from what was measured?
 
+    An order of `report bundle` is checked in both its parts, and whether they belong together.
+
     A folder stands for all its *.json, - for standard input: one report, or one a line. Many are checked on all cores.
 
     Exit code 0: it holds together. 1: it does not, or the signature is wrong. 2: it is no report. 3: nothing in it is
@@ -100,4 +102,5 @@ def _print(vetted: Vetted) -> None:
     click.echo(visible(f"It is about: {vetted.about}."))
     if not vetted.is_signed:
         click.echo("It is unsigned: who wrote it is not proven.")
-    click.echo(f"{file}: {result}{signed}. It says: {vetted.outcome}.")
+    each = ", ".join(f"{part} {outcome}" for part, outcome in vetted.outcomes.items())
+    click.echo(f"{file}: {result}{signed}. It says: {vetted.outcome}{f' ({each})' if each else ''}.")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def table(files: tuple[str, ...], verdicts: bool) -> int:
     """Print saved reports as a table (CSV).
 
-    One row for each report. A folder stands for all its *.json, - for standard input. Nothing is checked: that is
-    `report check`. A file that is no report is named, and the exit code is then 2.
+    One row for each report, two for an order. A folder stands for all its *.json, - for standard input. Nothing is
+    checked: that is `report check`. A file that is no report is named, and the exit code is then 2.
     """
     import csv
 
@@ -42,20 +42,23 @@ def table(files: tuple[str, ...], verdicts: bool) -> int:
 
 
 def _rows(source: Source, verdicts: bool) -> tuple[list[Row], str]:
-    """The rows of one report, or why there are none."""
+    """The rows of one report, of both in an order, or why there are none."""
     from pathlib import Path
 
-    from gosip_check.report.load import ReportError, bounded, parse, read
+    from gosip_check.order import reports_in
+    from gosip_check.report.load import ReportError, bounded, read
     from gosip_check.report.table import report_row, verdict_rows
 
     path, content = source
     try:
-        report = parse(read(Path(path)) if content is None else bounded(content, path), path)
+        reports = reports_in(read(Path(path)) if content is None else bounded(content, path), path)
     except ReportError as error:
         return [], str(error)
     except MemoryError:
         return [], f"{path}: needs more memory than a report may."
-    return (list(verdict_rows(path, report)) if verdicts else [report_row(path, report)]), ""
+    if verdicts:
+        return [row for report in reports for row in verdict_rows(path, report)], ""
+    return [report_row(path, report) for report in reports], ""
 
 
 def _lost(source: Source) -> tuple[list[Row], str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from gosip_check.records import Readiness
-from gosip_check.report.sentences import once
+from gosip_check.report.sentences import listed, once
 from gosip_check.report.styles import OF_READINESS
 from gosip_check.report.summary import EXPLAIN, Gap, Problem, Summary
 from gosip_check.report.text import visible
@@ -219,9 +219,7 @@ def _ending(summary: Summary, saved: Sequence[str], width: int) -> Iterator[Text
 
 
 def _listed(titles: Sequence[str]) -> str:
-    """In one sentence: only the first begins with a capital, but for names such as `SIP`."""
-    first, *others = (visible(title, 120) for title in titles)
-    return ", ".join([first, *(f"{t[:1].lower()}{t[1:]}" if t[1:2].islower() else t for t in others)])
+    return listed(visible(title, 120) for title in titles)
 
 
 def _fitting(text: str, width: int) -> str:

@@ -22,6 +22,8 @@ from gosip_check.textfile import encoding_trouble
 LARGEST_FILE = 16 * 1024 * 1024
 STANDARD_INPUT = "-"
 SCHEMA: str = get_args(Report.__annotations__["schema"])[0]
+ORDER_SCHEMA = "gosip-check/order/1"
+"Of a document that holds two reports."
 
 
 _YEARS = (1970, 2999)
@@ -70,8 +72,16 @@ def bounded(content: bytes, where: str) -> bytes:
 
 def parse(content: bytes, where: str) -> Report:
     """`where` names the file in sentences. Raises ReportError."""
-    document = document_of(content, where)
+    return report_of(document_of(content, where), content, where)
+
+
+def report_of(document: dict[str, Any], content: bytes, where: str) -> Report:
+    """Where the document of these bytes is there already. Raises ReportError."""
     schema = document.get("schema")
+    if schema == ORDER_SCHEMA:
+        raise ReportError(
+            f"{where}: is an order of two reports; `report show`, `text` and `check` take it, nothing else."
+        )
     if schema != SCHEMA:
         newer = isinstance(schema, str) and re.fullmatch(r"gosip-check/report/[0-9]{1,9}", schema)
         if newer:

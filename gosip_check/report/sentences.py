@@ -19,3 +19,9 @@ def first_sentence(text: str) -> str:
 def once(texts: Iterable[str]) -> list[str]:
     """Each text once, in their order."""
     return list(dict.fromkeys(filter(None, texts)))
+
+
+def listed(titles: Iterable[str]) -> str:
+    """In one sentence: only the first begins with a capital, but for names such as `SIP`."""
+    first, *others = titles
+    return ", ".join([first, *(f"{t[:1].lower()}{t[1:]}" if t[1:2].islower() else t for t in others)])

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gosip_check.recommend import Need, channels_for, erlang_b, load_orders, recommend
+from gosip_check.report.to_json import to_json
 from gosip_check.tomlfile import TomlError, data_folder
 from tests.saved import here
+from tests.unit.records import report, verdict
 
 ORDERS = load_orders(data_folder() / "orders.toml")
 
@@ -153,3 +155,32 @@ def test_trunks_that_share_the_load_need_more_channels_than_one_divided() -> Non
 
 def test_one_trunk_is_not_shared() -> None:
     assert recommend(Need(lines=8), ORDERS).sharing == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "needs", "says"),
+    [
+        ("pass", "the native trunk", "The PBX asks DNS for SRV records"),
+        ("fail", "SIP to SIP SBC", "The PBX does not ask DNS for SRV records"),
+        ("unknown", "the native trunk", "Whether the PBX asks for SRV records is open"),
+    ],
+)
+def test_a_report_of_the_pbx_says_whether_it_needs_the_sbc(outcome: str, needs: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "pbx.json"
+    shown = verdict(outcome, id="pbx.asks-srv", group="pbx", link="PBX")
+    path.write_text(to_json(report(shown, command="pbx trace")))
+    code, printed = here("recommend", "--lines", "6", "--report", path)
+    assert code == 0
+    assert printed.startswith(says)
+    assert needs in printed
+    as_json = json.loads(here("recommend", "--lines", "6", "--report", path, "--json")[1])
+    assert as_json["reasons"][0].startswith(says)
+    assert here("recommend", "--lines", "6", "--report", path, "--pbx", "bri")[0] == 2
+
+
+def test_a_report_of_a_site_does_not_say_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    path.write_text(to_json(report(verdict(), command="run")))
+    code, printed = here("recommend", "--lines", "6", "--report", path)
+    assert code == 2
+    assert "does not say whether the PBX asks for SRV records" in printed
