@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.own_network"]
+pytest_plugins = ["tests.own_network", "tests.dealt"]
 
 
 def pytest_configure() -> None:

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from gosip_check.checklist import load
 from gosip_check.order import Order, faults
 from gosip_check.probes import PROBES
+from gosip_check.probes.probe import fill_options
 from gosip_check.records import Equipment, Form, Readiness, Report
 from gosip_check.report.to_json import to_json
 from gosip_check.signing import Key
@@ -24,8 +26,9 @@ Document = dict[str, Any]
 def site(name: str = "ready") -> Report:
     """A report of the lab, with the options that are newer than it."""
     report = kept(name)
+    trunk = msgspec.structs.asdict(load(report.checklist.id).trunk)
     measurements = [
-        replace(m, options=msgspec.to_builtins(msgspec.convert(m.options, PROBES[m.probe].options)))
+        replace(m, options=msgspec.to_builtins(fill_options(PROBES[m.probe], m.options or {}, trunk)))
         for m in report.measurements
     ]
     return replace(report, measurements=measurements)
@@ -133,7 +136,8 @@ def test_what_is_left_out_of_a_part_keeps_the_order_undecided(tmp_path: Path) ->
 
 def test_a_signature_still_fits_inside_an_order(tmp_path: Path) -> None:
     secret = tmp_path / "key"
-    secret.write_text("correct horse battery staple\n")
+    secret.write_text("0123456789abcdef" * 4)
+    secret.chmod(0o600)
     key = Key(secret, signs=True)
     document = bundled(tmp_path, key.sign(SITE), key.sign(PBX))
     path = tmp_path / "order.json"
