@@ -18,5 +18,6 @@ def to_svg(report: Report) -> str:
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, markup=False, emoji=False, highlight=False
     )
     print_summary(console, report)
+    console.print()  # else the frame cuts the last line
     picture = console.export_svg(title=f"gosip-check {visible(report.command)}", unique_id="gosip-check")
     return re.sub(r"@font-face \{[^}]*\}\s*", "", picture)

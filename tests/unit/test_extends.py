@@ -227,9 +227,9 @@ def test_nothing_of_another_providers_child_names_the_parents_provider(parent: s
     assert "The SRV records lead to the three sites of Example" in shown
 
 
-def test_the_example_of_the_readme_is_right() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    [example] = re.findall(r"```toml\n(\[checklist\]\n.*?)```", readme, re.DOTALL)
+def test_the_example_of_the_page_is_right() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checklists.md").read_text()
+    [example] = re.findall(r"```toml\n(\[checklist\]\n.*?)```", page, re.DOTALL)
     checklist = parse(example.encode(), "example.toml")
     assert (checklist.extends, checklist.trunk.provider) == ("go-native", "Example Telecom")
     assert "217.22" not in str(checklist)
