@@ -73,13 +73,15 @@ def _technician(report: Report, summary: Summary) -> list[str]:
     steps, more = [*_gaps(summary), *_warnings(summary)], IN_THE_REPORT
     if first is None:
         is_ready = summary.readiness is Readiness.READY
-        head += _entry("To change", "nothing" if is_ready else "nothing that is known yet; what is open:")
+        head += _entry(
+            "To change", "nothing that this check found" if is_ready else "nothing that is known yet; what is open:"
+        )
     else:
         where = _device(report) if on_router else f"by {_who(first)}"
         head += [*_entry(f"To change {where}", _where(first)), *_entry("Why", first.means)]
         steps, more = list(first.do), f"{EXPLAIN} {first.id}" if first.id else IN_THE_REPORT
     tail = [
-        *(_entry("With it goes away", listed(first.effects)) if first and first.effects else []),
+        *(_entry("It also explains", listed(first.effects)) if first and first.effects else []),
         *(_entry("Also to fix", "; ".join(map(_where, others)), 3) if others else []),
         "",
         *(_paragraph(summary.next_steps[0], 2) if summary.problems and summary.next_steps else []),
@@ -92,7 +94,7 @@ def _technician(report: Report, summary: Summary) -> list[str]:
 
 def _customer(report: Report, summary: Summary) -> list[str]:
     """Whether it will work, what is wrong, who has to act. No commands."""
-    what = "the PBX" if report.part.startswith("pbx") else "your site"
+    what = _what(report)
     said = {
         Readiness.READY: f"{what} is ready for the SIP trunk",
         Readiness.NOT_READY: f"{what} is not ready yet for the SIP trunk",
@@ -121,6 +123,15 @@ READERS: dict[str, Callable[[Report, Summary], list[str]]] = {
     "customer": _customer,
 }
 "Who reads it -> the lines."
+
+
+def _what(report: Report) -> str:
+    """What the outcome is of: a part that is well makes no site ready."""
+    if report.is_demo:
+        return "the emulated site"
+    if report.part.startswith("pbx "):
+        return "the PBX"
+    return "the part that was checked" if report.part else "your site"
 
 
 def _gaps(summary: Summary) -> list[str]:
@@ -204,7 +215,7 @@ def _public(link: LinkReport) -> str | None:
         address = ip_address(link.public_address or "")
     except ValueError:
         return None
-    is_inside = address.is_loopback or any(address in network for network in _INSIDE)
+    is_inside = address.is_loopback or address.is_link_local or any(address in network for network in _INSIDE)
     return None if is_inside else str(address)
 
 

@@ -109,7 +109,7 @@ def test_the_one_change_is_the_routers() -> None:
     assert "To change on the router (MikroTik RB4011): SIP ALG is on" in said
     assert "  - Switch it off." in said
     assert "Also to fix: Packets are lost" in said
-    assert "To change: nothing" in text_for("technician", verdict())
+    assert "To change: nothing that this check found" in text_for("technician", verdict())
 
 
 def test_a_command_stays_in_one_line() -> None:
@@ -123,7 +123,7 @@ def test_a_command_stays_in_one_line() -> None:
 
 OURS = re.compile(
     r"(READY|NOT READY|NOT DECIDED|SIP trunk|Customer|Product|Please whitelist|Public address|Checked|Result|Measured|"
-    r"Report|To change|Why|With it goes away|To fix|Also to fix|After the fix|Line|Call quality|Who can do it|And)\b"
+    r"Report|To change|Why|It also explains|To fix|Also to fix|After the fix|Line|Call quality|Who can do it|And)\b"
 )
 HOSTILE = st.text(
     st.sampled_from("a \n\r\t\x1b\x85\u2028\u2029\u202e\u200b\ud800`<&{}:.-\u00a0\u3000") | st.characters(),
@@ -157,6 +157,20 @@ def test_nothing_hostile_breaks_a_line_or_passes_for_one(text: str, reader: str,
         assert len(each) <= WIDTH
         assert visible(each) == each
         assert each == "" or each.startswith("  ") or OURS.match(each), each
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("run", "READY: your site is ready"),
+        ("srv", "READY (srv only): the part that was checked is ready"),
+        ("health", "READY (health only): the part that was checked is ready"),
+        ("pbx trace", "READY (pbx trace only): the PBX is ready"),
+        ("demo", "READY (a demo, no site): the emulated site is ready"),
+    ],
+)
+def test_a_part_that_is_well_makes_no_site_ready(command: str, says: str) -> None:
+    assert text_for("customer", verdict(), command=command).startswith(says)
 
 
 @pytest.mark.parametrize("reader", READERS)
