@@ -73,7 +73,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_command_is_run_and_ends_as_it_must(tmp_path: Path) -> None:
     """In a network of its own that has loopback alone."""
-    own = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    own = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"])]
     if subprocess.run([*own, "true"], capture_output=True, check=False, timeout=30).returncode != 0:
         pytest.skip("needs a network namespace")
     run = 'ip link set lo up && exec "$0" -m tests.readme "$1"'
