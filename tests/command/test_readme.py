@@ -26,6 +26,7 @@ ENDS_IN = {
     "gosip-check report text last --for provider": (0, "Please whitelist: not known yet"),
     "gosip-check explain alg.absent": (0, "How to prove it by hand"),
     "gosip-check register --user 35621000000": (2, "There is no terminal to ask for the password"),
+    "gosip-check run --far-end-link phone=wlan0": (2, "wlan0"),
     "gosip-check reflector --allow 203.0.113.0/24": (0, "STAMP on UDP 862"),
     "gosip-check run --again --reflector rx.example.net": (2, "Internet-1 has no network now"),
     "gosip-check pbx trace trunk.pcap --json pbx.json": (3, "Saved: pbx.json"),
