@@ -59,16 +59,16 @@ OUTSIDE = Manner(
     "the STUN servers that were named, else the servers of the trunk",
     4,
     20,
-    8,
-    64,
+    16,
+    72,
 )
 OPENING = Manner(
     "small packets that open two NATs; the first die behind the edge",
     "a line that was named as the far end",
     10,
     6,
-    5,
-    40,
+    10,
+    45,
 )
 SECOND_LINE = Manner(
     "packets of a call's size for each channel, both ways", "a line that was named as the far end", 50, 100, 600, 600
