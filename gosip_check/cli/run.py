@@ -59,7 +59,11 @@ GROUPS = {
         ["firewall.*"],
         [reflector_options],
     ),
-    "alg": Group("Only the SIP ALG: does something change SIP, where, and how.", ["alg.*"], [reflector_option]),
+    "alg": Group(
+        "Only the SIP ALG: does something change SIP, where, and how.",
+        ["alg.*"],
+        [reflector_option, far_end_link_options],
+    ),
     "nat": Group(
         "Only address translation: who sees which address.",
         ["nat.*", "link.*"],

@@ -10,6 +10,7 @@ import pytest
 
 from tests.timely import going_first, in_time
 
+from .edges import kernel_alg
 from .phone import (
     LINE,
     LINES,
@@ -26,7 +27,7 @@ from .phone import (
     widen,
 )
 from .site import Lab
-from .tool import gosip_check
+from .tool import gosip_check, run_tool, verdict_of
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +108,18 @@ def test_a_nat_that_forgets_is_found_and_not_the_other_one(
         command = gosip_check(LINE, SECOND, "2,8,9", *STUN, module="tests.lab.wait_once")
         found = json.loads(two.run("lan", command, timeout_s=90).stdout)
     assert (found["alive"], found["gone"], found["steady"]) == (alive, gone, True)
+
+
+@pytest.mark.parametrize(("rules", "found"), [("", False), (kernel_alg(), None)], ids=["no ALG", "the kernel's ALG"])
+def test_the_second_line_mirrors_sip_and_blames_no_line(two: Lab, rules: str, found: bool | None) -> None:
+    _enter(two)
+    if rules:
+        two.nft("cpe", rules)
+        two.flush()
+    report = run_tool(two, "alg", "--link", LINE, "--far-end-link", SECOND, "--stun", STUN[0], "--stun", STUN[1])
+    verdict = verdict_of(report, "alg.absent")
+    facts = next(each["facts"] for each in report["measurements"] if each["id"] == verdict["measurement"])
+    looks = {look["method"]: look for look in facts["looks"]}
+    assert looks["mirror"]["found"] is found, looks
+    assert ("unchanged" if found is False else "On which of the two lines is not known") in looks["mirror"]["words"]
+    assert verdict["outcome"] == ("pass" if found is False else "fail")

@@ -92,7 +92,7 @@ MAY_USE: dict[str, set[str]] = {
     "sip": {"dns", "path"},
     "far_link": {"dns", "far_end", "host", "path", "sip"},
     "firewall": {"dns", "far_end", "path"},
-    "alg": {"dns", "far_end", "path", "sip"},
+    "alg": {"dns", "far_end", "far_link", "path", "sip"},
     "nat": {"dns", "far_end", "far_link", "path", "sip"},
     "account": {"sip"},
     "media": {"dns", "far_end", "far_link", "host", "path", "sip"},

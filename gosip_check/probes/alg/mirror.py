@@ -70,14 +70,14 @@ def _ask_over_udp(context: Context, address: str, domain: str, wanted: Sequence[
             sock = opened.enter_context(sockets.udp_socket(context.link, sockets.family_of(address)))
             local = (source, sockets.local_address(sock)[1])
             results[sock] = Mirrored("UDP", port, message, local, False)
-            silent[sock] = _request(domain, message, local)
+            silent[sock] = mirror_request(domain, message, local)
         start_s = time.monotonic()
         for until_s in (*_SEND_AT_S[1:], _GIVE_UP_AFTER_S):
             for sock, request in silent.items():
                 sockets.send_to(sock, request, address, results[sock].port)
             for sock, datagrams, _ in sockets.arrivals(context, silent, start_s + until_s):
                 for datagram in datagrams:
-                    answered = _read(results[sock], silent[sock], datagram.data) if sock in silent else None
+                    answered = read_mirrored(results[sock], silent[sock], datagram.data) if sock in silent else None
                     if answered is not None:
                         results[sock] = answered
                         del silent[sock]
@@ -90,13 +90,13 @@ def _ask_over_tcp(context: Context, address: str, domain: str, port: int) -> Mir
     try:
         with sockets.tcp_connect(context, address, port, _GIVE_UP_AFTER_S) as sock:
             asked = replace(asked, local=(asked.local[0], sockets.local_address(sock)[1]))
-            request = _request(domain, bait.INVITE, asked.local).replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
+            request = mirror_request(domain, bait.INVITE, asked.local).replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
             sock.sendall(request)
             stream = MessageStream()
             while chunk := sockets.receive(context, sock, until_s):
                 stream.feed(chunk)
                 while message := stream.take():
-                    answered = _read(asked, request, message.raw)
+                    answered = read_mirrored(asked, request, message.raw)
                     if answered is not None:
                         return answered
     except (ProbeFailed, WireError, OSError):
@@ -104,13 +104,14 @@ def _ask_over_tcp(context: Context, address: str, domain: str, port: int) -> Mir
     return asked
 
 
-def _request(domain: str, message: str, local: tuple[str, int]) -> bytes:
+def mirror_request(domain: str, message: str, local: tuple[str, int]) -> bytes:
+    """A request that is long enough for its answer. local: what it says of where it comes from."""
     ids = bait.Ids(f"z9hG4bK{secrets.token_hex(6)}", secrets.token_hex(4), secrets.token_hex(3))
     plain = bait.bait(message, domain, *local, ids)
     return plain.replace(b"\r\nMax-Forwards", b"\r\nX-Padding: " + b"x" * _PADDING + b"\r\nMax-Forwards", 1)
 
 
-def _read(asked: Mirrored, request: bytes, answer: bytes) -> Mirrored | None:
+def read_mirrored(asked: Mirrored, request: bytes, answer: bytes) -> Mirrored | None:
     """None for what the mirror did not write."""
     try:
         seen = sip_mirror.read(answer)

@@ -23,12 +23,13 @@ from gosip_check.probes.alg.findings import (
     is_translated,
 )
 from gosip_check.probes.alg.mirror import UNRELATED_PORT, ask_mirror
+from gosip_check.probes.alg.other_line import ask_other_line
 from gosip_check.probes.alg.quoted import Walk, walk
 from gosip_check.probes.alg.signature import FAMILY_NAMES, AlgKind
 from gosip_check.probes.alg.via_pair import ViaForm, ViaTest
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.stand_in import stand_in_of
+from gosip_check.probes.path.stand_in import stand_in_of, without_stand_ins
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.probes.sip import signalling
 from gosip_check.probes.sip.stream import ask_over_tcp
@@ -49,6 +50,8 @@ class Options(probe.Options, frozen=True):
     port: int
     networks: list[str]
     reflector: str | None = None
+    far_end_link: str | None = None
+    stun: list[str] = []
     answers_only: bool = False
 
 
@@ -112,11 +115,14 @@ def measure(options: Options, context: Context) -> Facts:
 
 
 def _mirrored(options: Options, context: Context) -> list[Finding]:
-    """Nothing where no reflector was named. One that cannot be used is no fault of the site."""
-    if options.reflector is None:
+    """Nothing where no far end was named. One that cannot be used is no fault of the site."""
+    if options.reflector is None and (options.far_end_link is None or options.transport != "udp"):
         return []
     ports = dict.fromkeys((options.port, 5060, 5061, UNRELATED_PORT))
     try:
+        if options.reflector is None:
+            servers = without_stand_ins(context, servers_inside(context, options.networks))
+            return [ask_other_line(context, str(options.far_end_link), options.stun, options.domain, servers)]
         mirrored = ask_mirror(context, options.reflector, options.domain, list(ports))
     except ProbeFailed as failed:
         context.check()

@@ -45,9 +45,16 @@ def line_of(text: str) -> Link:
 
 @contextmanager
 def pair(
-    context: Context, named: str, stun_servers: Sequence[str], domain: str, servers: Sequence[Server]
+    context: Context,
+    named: str,
+    stun_servers: Sequence[str],
+    domain: str,
+    servers: Sequence[Server],
+    far_port: int = 0,
 ) -> Iterator[Pair]:
     """A flow that was proven to work both ways. named: the other line. domain, servers: see `outside.ask`.
+
+    far_port: what the far socket is bound to; 0 for any.
 
     Raises ProbeFailed: unsupported, with a sentence, where the lines cannot be brought together; or interrupted.
     """
@@ -61,7 +68,7 @@ def pair(
         return End(*each, outside.ask(*each, stun_servers, domain, servers))
 
     for _ in range(_PAIRS):
-        with sockets.udp_socket(context.link) as near_sock, sockets.udp_socket(line) as far_sock:
+        with sockets.udp_socket(context.link) as near_sock, sockets.udp_socket(line, port=far_port) as far_sock:
             context.say(f"second line {line.name}: as what are both seen from outside?")
             near, far = side_by_side(end_of, list(zip(contexts, (near_sock, far_sock), strict=True)))
             if near.outside[0] == far.outside[0]:

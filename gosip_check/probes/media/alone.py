@@ -54,6 +54,7 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
         hops=behind,
         gateway=None if context.link.is_loopback else default_gateway(context.link.interface),
         servers=[server.address for server in servers if server.is_ipv4],
+        towards=(way.destination, way.control_port) if way and way.control_port else None,
     )
     echoed = Echoed()
     if options.gentle:
@@ -172,6 +173,7 @@ def _echo_facts(echoed: Echoed, ends_at: int | None) -> EchoFacts | None:
         load_s=load.seconds if load else None,
         shape=finding.shape.value if finding else None,
         doubt=finding.doubt.value if finding and finding.doubt else None,
+        uplink_suffers=echoed.uplink_suffers,
         short_of_pct=[100 * share for share in finding.short_of] if finding else [],
         phases=[_echo_phase(sent) for sent in echoed.sent],
     )

@@ -8,7 +8,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from gosip_check.probes.media import politeness
+from gosip_check.probes.media.dying import DyingStream
 from gosip_check.probes.media.echo_child import Echoes, echoes_of
 from gosip_check.probes.media.echo_hops import BESIDE_PPS, LOOK_S, REHEARSAL_S, Answering, look, rehearse
 from gosip_check.probes.media.echo_rule import (
@@ -20,8 +23,10 @@ from gosip_check.probes.media.echo_rule import (
     Finding,
     Load,
     Phase,
+    Shape,
     Undecided,
     judge_load,
+    uplink_suffers,
 )
 from gosip_check.probes.media.echoes import EchoPlan, EchoStream
 from gosip_check.probes.media.politeness import Impolite
@@ -52,6 +57,8 @@ class Wanted:
     hops: Sequence[Hop]
     gateway: str | None
     servers: Sequence[str]
+    towards: tuple[str, int] | None = None
+    "An address of the provider and a port: what dies on the way there shows a hop. None where that is not known."
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Sent:
 class Echoed:
     """What came of it. hop: None where there is none to measure by. witness: who was asked beside it.
 
+    uplink_suffers: True where a load that only went up met the same; None proves nothing.
     trouble: why there is nothing, or no load; a sentence. beside: what the witness answered during the same ask.
     """
 
@@ -74,6 +82,7 @@ class Echoed:
     witness: str | None = None
     load: Load | None = None
     finding: Finding | None = None
+    uplink_suffers: bool | None = None
     trouble: str = ""
     sent: list[Sent] = field(default_factory=list)
     beside: list[Sent] = field(default_factory=list)
@@ -200,6 +209,8 @@ class _Measuring:
         if strikes < self.strikes < _MOST_STRIKES:
             self.echoed.load = load = replace(load, kbps=load.kbps / 2)
             self.echoed.finding = self._judged(load)
+        if self.echoed.finding.shape in (Shape.NARROW, Shape.POLICED) and self.wanted.towards is not None:
+            self.echoed.uplink_suffers = uplink_suffers(replace(load, seconds=LOAD_S), self._send_load)
         if self.strikes >= _MOST_STRIKES and self.echoed.hop is not None:
             politeness.leave_alone(self.echoed.hop.hop.address)
 
@@ -231,14 +242,23 @@ class _Measuring:
             ask.seconds,
             most_lost=None if ask.is_load else politeness.MOST_LOST + hop.calm.loss,
             silence_s=politeness.SILENCE_S,
+            dying=self._dying(ask, hop),
         )
         phases = self.echoes.send(plan, _label(ask, hop))
+        if plan.dying is not None and not phases.pop().on_time:
+            phases[0] = structs.replace(phases[0], spoilt=True)
         self.echoed.sent.append(Sent(ask, to, phases[0]))
         if self.gateway is not None and phases[-1].loss > politeness.MOST_LOST and not ask.is_load:
             self.gateway = None  # it rations its answers, so that it is silent would mean nothing
         if witness is not None and not ask.to_witness:
             self.echoed.beside.append(Sent(ask, witness, phases[1]))
         return phases[0]
+
+    def _dying(self, ask: Ask, hop: Answering) -> DyingStream | None:
+        if ask.dying_octets is None or self.wanted.towards is None or self.echoed.load is None:
+            return None
+        pps = min(self.echoed.load.pps, politeness.LOAD.pps - ask.pps)
+        return DyingStream(*self.wanted.towards, hop.hop.ttl, hop.hop.address, pps, ask.dying_octets)
 
 
 def _label(ask: Ask, hop: Answering) -> str:

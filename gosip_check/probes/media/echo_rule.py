@@ -20,6 +20,7 @@ from gosip_check.records import Record
 SMALL_OCTETS = 84
 "What ping sends: of an echo with its IP header."
 SLOW_PPS = 20.0
+UPLINK_PPS = 40.0
 CONTROL_S, SLOW_S = 3.0, 3.0
 SHORT_LOADS, SHORT_LOAD_S, SHORT_CONTROL_S = 6, 2.0, 1.5
 
@@ -49,16 +50,19 @@ class Ask:
     is_load: bool = False
     to_witness: bool = False
     "To the second hop, not to the one that is judged by."
+    dying_octets: int | None = None
+    "Beside it goes the load's number of packets a second of so many octets, which die at the hop."
 
 
-Stopped = Literal["", "silent", "loses"]
+Stopped = Literal["", "silent", "loses", "elsewhere"]
 
 
 class Phase(Record, frozen=True):
     """What came of one ask. rtts_ms: of every echo that was sent, in order; None for one that was not answered.
 
     slots: how many were due. late: those that left late. spoilt: this machine lost answers, or its clock was moved.
-    stopped: before the end, because a host that had answered fell silent, or because too many were lost.
+    stopped: before the end, because a host that had answered fell silent, too many were lost, or what should have died
+    on the way did not.
     """
 
     slots: int
@@ -209,6 +213,24 @@ def judge_load(load: Load, send: Send, *, has_witness: bool = False) -> Finding:
         return _judged(load, send, has_witness)
     except Undecided as undecided:
         return Finding(Shape.UNKNOWN, undecided.doubt)
+
+
+def uplink_suffers(load: Load, send: Send) -> bool | None:
+    """Do echoes suffer beside a load that only goes up? True names the direction.
+
+    None proves nothing: in a router with a queue for each flow small echoes ride past the load. Everything but the bits
+    is the same in the control, so a router that is busy with dying packets is busy in both.
+    """
+    try:
+        control = send(Ask("uplink control", CONTROL_S, UPLINK_PPS, SMALL_OCTETS, dying_octets=SMALL_OCTETS))
+        loaded = send(
+            Ask("uplink load", load.seconds, UPLINK_PPS, SMALL_OCTETS, is_load=True, dying_octets=load.octets)
+        )
+    except Undecided:
+        return None
+    if control.stopped or loaded.stopped or not control.on_time or not loaded.on_time or not control.timed_ms:
+        return None
+    return True if contrast(control, loaded, load).is_bad else None
 
 
 def contrast(control: Phase, loaded: Phase, load: Load) -> Contrast:

@@ -56,7 +56,10 @@ def bandwidth(echoed: Echoed, need_kbps: float, far: str) -> str:
         )
         if echoed.witness is None:
             text += " No second router was there to confirm it."
-    return f"{text} This is what others on the line left at that time. The direction cannot be seen from here."
+    text += " This is what others on the line left at that time."
+    if echoed.uplink_suffers:
+        return f"{text} A load that only went up met the same, so the way up is short."
+    return f"{text} The direction cannot be seen from here."
 
 
 def transfers(seen: Sequence[Transfer], carrying: Collection[str], need_kbps: float) -> str:

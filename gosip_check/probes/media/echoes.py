@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gosip_check.probes.media.dying import MARK, DyingSocket, DyingStream, open_dying
 from gosip_check.probes.media.echo_rule import LATE_MS, Phase, Stopped
 from gosip_check.probes.net.echo import EchoSocket, open_echo
 from gosip_check.probes.probe import ProbeFailed
@@ -37,7 +38,6 @@ _SLEEP_FROM_S = 20e-6
 _NICE = -10
 _SEQUENCES = 1 << 16
 _NS = 1_000_000_000
-_MARK = b" gosip-check measures this line for its user; at most 300 packets a second for a minute. "
 
 
 class EchoStream(Record, frozen=True):
@@ -59,6 +59,8 @@ class EchoPlan(Record, frozen=True):
     seconds: float
     most_lost: float | None = None
     silence_s: float | None = None
+    dying: DyingStream | None = None
+    "Sent as well, once one of its packets is seen to die at its hop. Its phase comes last, without an answer."
 
 
 class EchoMessage(Record, frozen=True):
@@ -75,7 +77,7 @@ class EchoMessage(Record, frozen=True):
 class _Sending:
     """One stream while it is sent. heard_s: when it was last answered, None where it never was."""
 
-    stream: EchoStream
+    stream: EchoStream | DyingStream
     sent_ns: list[int] = field(default_factory=list)
     sent_s: list[float] = field(default_factory=list)
     rtts_ms: list[float | None] = field(default_factory=list)
@@ -93,15 +95,24 @@ class _Sending:
 class _Echoes:
     """The socket, and which of its numbers are still waited for."""
 
-    def __init__(self, sock: EchoSocket) -> None:
-        self.sock = sock
+    def __init__(self, sock: EchoSocket, link: Link) -> None:
+        self.sock, self._link = sock, link
+        self._dying: DyingSocket | None = None
         self.token = secrets.token_bytes(8)
         self._next = secrets.randbelow(_SEQUENCES)
         self._waiting: dict[int, tuple[_Sending, int]] = {}
 
     def carry_out(self, plan: EchoPlan) -> list[Phase]:
-        """Send it all, wait for the answers."""
-        sendings = [_Sending(stream) for stream in plan.streams]
+        """Send it all, wait for the answers. Raises ProbeFailed where this machine refuses a socket."""
+        if plan.dying is None:
+            return self._carried_out(plan, [_Sending(stream) for stream in plan.streams])
+        with open_dying(self._link, plan.dying) as self._dying:
+            sendings = [*map(_Sending, plan.streams), _Sending(plan.dying)]
+            if not self._dying.dies_there():
+                return [Phase(0, 0, 0.0, [], stopped="elsewhere") for _ in sendings]
+            return self._carried_out(plan, sendings)
+
+    def _carried_out(self, plan: EchoPlan, sendings: list[_Sending]) -> list[Phase]:
         self._waiting.clear()
         drops, clock_ns = self.sock.drops, time.time_ns() - time.monotonic_ns()
         start_s = time.monotonic()
@@ -146,16 +157,25 @@ class _Echoes:
             self._send_one(sending, now_s)
             self._read()
             if now_s >= next_s:
-                stop = _reason_to_stop(plan, sendings, next_s)
+                stop = self._goes_elsewhere() or _reason_to_stop(plan, sendings, next_s)
                 if stop:
                     return stop
                 _tell(round(next_s - start_s), sendings[0])
                 next_s += 1
         return ""
 
+    def _goes_elsewhere(self) -> Stopped:
+        return "elsewhere" if self._dying is not None and self._dying.goes_elsewhere() else ""
+
     def _send_one(self, sending: _Sending, now_s: float) -> None:
+        if isinstance(sending.stream, DyingStream):
+            assert self._dying is not None
+            sending.rtts_ms.append(None)
+            sending.sent_s.append(now_s)
+            sending.unsent += not self._dying.send()
+            return
         sequence, self._next = self._next, (self._next + 1) % _SEQUENCES
-        payload = (self.token + _MARK * 17)[: sending.stream.octets - HEADERS_OCTETS]
+        payload = (self.token + MARK * 17)[: sending.stream.octets - HEADERS_OCTETS]
         self._waiting[sequence] = (sending, len(sending.rtts_ms))
         sending.rtts_ms.append(None)
         sending.sent_s.append(now_s)
@@ -220,13 +240,15 @@ def main() -> None:
     except ProbeFailed as failed:
         _say(EchoMessage(failure=failed.failure))
         return
-    echoes = _Echoes(sock)
+    echoes = _Echoes(sock, link)
     for line in sys.stdin.buffer:
         plan = msgspec.json.decode(line, type=EchoPlan)
         gc.disable()
-        phases = echoes.carry_out(plan)
+        try:
+            _say(EchoMessage(phases=echoes.carry_out(plan)))
+        except ProbeFailed as failed:
+            _say(EchoMessage(failure=failed.failure))
         gc.enable()
-        _say(EchoMessage(phases=phases))
 
 
 if __name__ == "__main__":

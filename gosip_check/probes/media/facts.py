@@ -49,7 +49,8 @@ class EchoFacts(Record, frozen=True):
     """Measured by the echoes of a hop behind the edge. way_ends_at: the hop at which the provider answers, if it does.
 
     witness: who was asked beside it. shape: what the load met; doubt: why that is unknown. short_of_pct: of the load,
-    by each try. phases: in the order in which they were sent.
+    by each try. phases: in the order in which they were sent. uplink_suffers: True where a load that only went up met
+    the same; None proves nothing.
     """
 
     hop: str
@@ -62,6 +63,7 @@ class EchoFacts(Record, frozen=True):
     doubt: str | None
     short_of_pct: list[float]
     phases: list[EchoPhase]
+    uplink_suffers: bool | None = None
 
 
 class Facts(probe.Facts, frozen=True, kw_only=True):

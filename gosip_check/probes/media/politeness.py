@@ -34,6 +34,14 @@ VOICE = Manner("echoes of a voice packet's size", "one hop behind the edge", 50,
 LOAD = Manner(
     "large echoes at the rate that is needed, and as many small ones", "one or two of these hops", 300, 3000, 60, 120
 )
+UPLINK = Manner(
+    "large packets that only go up, and as many small ones, where a load was not carried",
+    "the same hop, where they die on their way to the provider",
+    300,
+    3000,
+    9,
+    9,
+)
 WITNESS = Manner(
     "small echoes beside voice and load", "the edge, a second hop or one server of the trunk", 5, 4, 160, 220
 )
@@ -51,16 +59,16 @@ OUTSIDE = Manner(
     "the STUN servers that were named, else the servers of the trunk",
     4,
     20,
-    8,
-    64,
+    16,
+    72,
 )
 OPENING = Manner(
     "small packets that open two NATs; the first die behind the edge",
     "a line that was named as the far end",
     10,
     6,
-    5,
-    40,
+    10,
+    45,
 )
 SECOND_LINE = Manner(
     "packets of a call's size for each channel, both ways", "a line that was named as the far end", 50, 100, 600, 600
@@ -70,7 +78,7 @@ TRANSFER = Manner(
     "a download and an upload at the rate of the calls, for each channel", "the URLs that were named", 10, 110, 11, 32
 )
 
-TABLE = (LOOK, REHEARSAL, VOICE, LOAD, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE, TRANSFER)
+TABLE = (LOOK, REHEARSAL, VOICE, LOAD, UPLINK, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE, TRANSFER)
 
 LARGEST_ECHO = 1200
 RUNS_AN_HOUR = 6

@@ -102,5 +102,5 @@ def test_junk_and_silence_decide_nothing() -> None:
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_requests_to_the_mirror_are_padded_so_that_it_may_answer(message: str) -> None:
-    request = mirror._request("trunk.gotel.com.mt", message, ("192.168.100.100", 50600))
+    request = mirror.mirror_request("trunk.gotel.com.mt", message, ("192.168.100.100", 50600))
     assert len(sip_mirror.answer(request, ("203.0.113.255", 65535))) <= len(request)

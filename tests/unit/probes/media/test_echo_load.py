@@ -22,7 +22,10 @@ NEAR, FAR, SERVER, GATEWAY = "192.0.2.1", "192.0.2.2", "198.51.100.1", "192.168.
 
 @dataclass
 class Net:
-    """Stands in for the process: address -> line. most: octets that a host answers. Who is not here is silent."""
+    """Stands in for the process: address -> line. most: octets that a host answers. Who is not here is silent.
+
+    What dies on the way leaves all else as it is: see test_uplink.py.
+    """
 
     lines: dict[str, Line]
     most: dict[str, int] = field(default_factory=dict)
@@ -31,7 +34,11 @@ class Net:
     def send(self, plan: EchoPlan, label: str) -> list[Phase]:
         assert label
         self.plans.append(plan)
-        return [self._phase(plan, stream.address, stream.pps, stream.octets) for stream in plan.streams]
+        phases = [self._phase(plan, stream.address, stream.pps, stream.octets) for stream in plan.streams]
+        if plan.dying is not None:
+            slots = round(plan.seconds * plan.dying.pps)
+            phases.append(Phase(slots, 0, plan.seconds, [None] * slots))
+        return phases
 
     def _phase(self, plan: EchoPlan, address: str, pps: float, octets: int) -> Phase:
         line = self.lines.get(address)
