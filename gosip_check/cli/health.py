@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from gosip_check.health.history import History
     from gosip_check.health.push import Receiver
+    from gosip_check.plan import Plan
     from gosip_check.records import Report
-    from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
 
@@ -228,8 +228,8 @@ def light_plan(stack: ExitStack, options: Mapping[str, Any], demo: str | None) -
     from dataclasses import replace
 
     from gosip_check.health.watch import light
+    from gosip_check.plan import select_health
     from gosip_check.records import DEMO
-    from gosip_check.run import select_health
 
     plan = plan_of("health", options, select_health)
     if not plan.requirements:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gosip_check.health.history import History
+    from gosip_check.plan import Plan
     from gosip_check.records import Report
-    from gosip_check.run import Plan
 
     Latest = tuple[Report, datetime | None]
 
