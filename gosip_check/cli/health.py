@@ -94,7 +94,8 @@ def _health(
     **options: Any,
 ) -> int:
     from gosip_check.cli.progress import progress
-    from gosip_check.health.history import HistoryError, site_of
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import site_of
     from gosip_check.health.watch import check_once, keep
     from gosip_check.report.text import visible
     from gosip_check.report.to_json import to_json
@@ -202,7 +203,8 @@ def check_options(
     **given: Any,
 ) -> None:
     """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
-    from gosip_check.health.history import History, HistoryError
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import History
 
     receiver_of(push, push_headers_file, demo)
     with ExitStack() as stack:

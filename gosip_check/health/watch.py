@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from gosip_check.health.history import History, HistoryError, sentences
+from gosip_check.health.database import HistoryError
+from gosip_check.health.history import History, sentences
 from gosip_check.health.notify import notify, watchdog_s
 from gosip_check.plan import Plan
 from gosip_check.probes.probe import Turns
