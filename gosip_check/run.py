@@ -1,11 +1,9 @@
-"""Order, concurrency, deadlines: measures what a checklist asks and has it judged. Whatever happens becomes a record.
+"""Concurrency and deadlines: measures what a checklist asks and has it judged. Whatever happens becomes a record.
 
-Requirements that ask the same thing share one measurement. Independent probes run side by side; probes that load or
-time the path run alone, after the others. This is the only place that catches every exception: a bug in a probe is
+What to ask, and in which order, says plan.py. This is the only place that catches every exception: a bug in a probe is
 recorded as one, says nothing about the site, and stops nothing.
 """
 
-import fnmatch
 import itertools
 import platform
 import queue
@@ -13,7 +11,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +19,7 @@ from typing import Any
 import msgspec
 
 from gosip_check import __version__
-from gosip_check.again import Again, Key, Known, known, refuse, refuse_other_places, still_true
-from gosip_check.heard import Heard
+from gosip_check.again import Key, Known, known, refuse, refuse_other_places, still_true
 from gosip_check.judge import counts, readiness, stopped
 from gosip_check.links import (
     as_on_form,
@@ -36,25 +33,22 @@ from gosip_check.links import (
     route_of,
     unmeasured,
 )
+from gosip_check.plan import Ask, Plan, about_s, add_what_they_come_after, ask_of, batch
 from gosip_check.probes import PROBES
 from gosip_check.probes.net import interfaces
-from gosip_check.probes.probe import Context, Facts, LinkResult, Options, Probe, ProbeFailed, Turns, fill_options
-from gosip_check.probes.secret import Secret
+from gosip_check.probes.probe import Context, Facts, LinkResult, Probe, ProbeFailed
 from gosip_check.records import (
     ALL_LINKS,
     STOPPED,
     Asked,
-    Checklist,
     Failure,
     FailureKind,
-    Form,
     HostIdentity,
     Link,
     LinkReport,
     Measurement,
     Report,
     Requirement,
-    Settings,
     Verdict,
 )
 from gosip_check.scarce import TOO_FEW_DESCRIPTORS, has_descriptors, scarcity
@@ -76,47 +70,6 @@ class Observer:
     say: Callable[[str], None] = lambda _: None
     judged: Callable[[Verdict], None] = lambda _: None
     begun: Callable[[str, Sequence[str], float], None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run. `requirements`: in checklist order, with whatever they need; `skip`: globs on ids.
-
-    turns: paces what is sent to the provider's servers, over several runs where they share it.
-    """
-
-    checklist: Checklist
-    requirements: Sequence[Requirement]
-    links: Sequence[Link]
-    settings: Settings
-    skip: Sequence[str] = ()
-    form: Form | None = None
-    command: str = "run"
-    company: str = ""
-    site: str = ""
-    password: Secret | None = None
-    "Of `settings.account`; without one nothing that logs in is asked, whatever the checklist holds."
-    turns: Turns = field(default_factory=Turns)
-    again: Again | None = None
-    "An earlier report, to measure again only what did not pass there."
-    heard: Heard | None = None
-    "What a PBX said, from a rehearsal or a trace: then that alone is judged, and no network is needed."
-    remains: list[str] = field(default_factory=list)
-    "What may remain at the provider after the run, in sentences: filled by probes, to be said last."
-
-
-def select(checklist: Checklist, patterns: Iterable[str]) -> list[Requirement]:
-    """The requirements whose id matches a glob, and whatever they need, in checklist order."""
-    wanted = {r.id for r in checklist.requirements for pattern in patterns if fnmatch.fnmatchcase(r.id, pattern)}
-    for requirement in reversed(checklist.requirements):
-        if requirement.id in wanted:
-            wanted.update(requirement.needs)
-    return [requirement for requirement in checklist.requirements if requirement.id in wanted]
-
-
-def select_health(checklist: Checklist) -> list[Requirement]:
-    """The light subset for scheduled runs, and whatever it needs, in checklist order."""
-    return select(checklist, [requirement.id for requirement in checklist.requirements if requirement.health])
 
 
 def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
@@ -177,23 +130,6 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     )
 
 
-def budget(plan: Plan) -> dict[str, float]:
-    """What takes long of each line, if it is well: seconds, by what a person calls it."""
-    return {what: seconds for ask in _not_skipped(plan) for what, seconds in ask.probe.takes(ask.options).items()}
-
-
-def about_s(plan: Plan) -> float:
-    """About how long a line takes that is well: round after round, as they will be measured."""
-    asks = {ask.key: ask for ask in _not_skipped(plan)}
-    _add_what_they_come_after(plan, asks, {})
-    seconds = 0.0
-    while batch := _batch(asks.values(), {ask.probe.name for ask in asks.values()}, ()):
-        seconds += max(sum(ask.probe.takes(ask.options).values()) + ask.probe.rest_s(ask.options) for ask in batch)
-        for ask in batch:
-            del asks[ask.key]
-    return seconds
-
-
 def report_id(now: datetime) -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32, so that ids sort by time."""
     number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
@@ -224,7 +160,7 @@ def _known_or_measured(
     """
     if plan.again is None:
         return _on_link(plan, link, trouble, going, Known())
-    asked = [_ask(plan, requirement).key for requirement in plan.requirements]
+    asked = [ask_of(plan, requirement).key for requirement in plan.requirements]
     judged, measured = _on_link(
         plan, link, trouble, going, known(plan.again, link.name, PROBES, asked, datetime.now(UTC))
     )
@@ -242,16 +178,16 @@ def _on_link(
     verdicts: dict[str, Verdict] = {}
     measurements: dict[Key, Measurement] = {}
     facts: dict[Key, Facts | None] = {}
-    asks: dict[Key, _Ask] = {}
+    asks: dict[Key, Ask] = {}
     around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form)
 
     def measurement_of(requirement: Requirement) -> Measurement | None:
-        return measurements.get(_ask(plan, requirement).key)
+        return measurements.get(ask_of(plan, requirement).key)
 
     def unmeasured(requirement: Requirement) -> Verdict | None:
         if going.stop.is_set():
             return stopped(requirement, link.name)
-        ask = _ask(plan, requirement)
+        ask = ask_of(plan, requirement)
         asks[ask.key] = ask
         return None
 
@@ -272,7 +208,7 @@ def _on_link(
         asks.clear()
         for verdict in settle(pending, verdicts, around, measurement_of, unmeasured):
             going.observer.judged(verdict)
-        _add_what_they_come_after(plan, asks, measurements)
+        add_what_they_come_after(plan, asks, measurements)
         still_to_come: set[str | None] = {one.probe for one in pending if one.id not in verdicts}
         to_come = {str(name) for name in still_to_come} | {key[0] for key in asks}
         ready = known.ready([(ask.key, ask.probe) for ask in asks.values()], to_come, measurements.values())
@@ -284,82 +220,27 @@ def _on_link(
         # In the order of the checklist, so that a probe that is asked twice has one answer for those that come later.
         facts.update(dict.fromkeys(key for key in asks if key not in facts))
         seen = {key[0]: brought for key, brought in reversed(facts.items()) if brought is not None}
-        batch = _batch(asks.values(), still_to_come, known.taken)
-        if asks and not batch:  # each waits for what another would have brought
+        side_by_side = batch(asks.values(), still_to_come, known.taken)
+        if asks and not side_by_side:  # each waits for what another would have brought
             known.taken.clear()
-        for ask, measurement, brought in _measure(batch, base, seen, going):
+        for ask, measurement, brought in _measure(side_by_side, base, seen, going):
             measurements[ask.key] = measurement
             facts[ask.key] = brought
         pending = [requirement for requirement in pending if requirement.id not in verdicts]
     return [verdicts[requirement.id] for requirement in plan.requirements], list(measurements.values())
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """One measurement to make. Asks with the same key are the same exchange."""
-
-    probe: Probe
-    options: Options
-
-    @property
-    def key(self) -> Key:
-        return self.probe.name, msgspec.json.encode(self.options)
-
-
-def _ask(plan: Plan, requirement: Requirement) -> _Ask:
-    return _filled(plan, PROBES[requirement.probe], requirement.options)
-
-
-def _not_skipped(plan: Plan) -> list[_Ask]:
-    left = [r for r in plan.requirements if not any(fnmatch.fnmatchcase(r.id, glob) for glob in plan.skip)]
-    return [_ask(plan, requirement) for requirement in left]
-
-
-def _filled(plan: Plan, probe: Probe, chosen: Mapping[str, Any]) -> _Ask:
-    settings, trunk = msgspec.structs.asdict(plan.settings), msgspec.structs.asdict(plan.checklist.trunk)
-    return _Ask(probe, fill_options(probe, chosen, settings, trunk))
-
-
-def _add_what_they_come_after(plan: Plan, asks: dict[Key, _Ask], measurements: Mapping[Key, Measurement]) -> None:
-    """A probe whose facts another one needs is measured even where no requirement asks for it."""
-    waiting = list(asks.values())
-    while waiting:
-        for name in waiting.pop().probe.after:
-            if not any(key[0] == name for key in [*asks, *measurements]):
-                ask = _filled(plan, PROBES[name], {})
-                if ask.probe.wanted(ask.options):
-                    asks[ask.key] = ask
-                    waiting.append(ask)
-
-
-def _batch(asks: Iterable[_Ask], still_to_come: Container[str | None], waiting: Container[Key]) -> list[_Ask]:
-    """What to measure next: everything that may run side by side, else one of those that run alone.
-
-    A probe waits as long as one whose facts it takes is still to be measured, and for the one that it accompanies.
-    waiting: what may yet be taken over instead.
-    """
-    left = list(asks)
-    names = {ask.probe.name for ask in left}
-    ready = [ask for ask in left if not names.intersection(ask.probe.after + ask.probe.uses)]
-    ready = [ask for ask in ready if ask.key not in waiting]
-    together = [ask for ask in ready if not ask.probe.alone and ask.probe.beside not in still_to_come]
-    if together:
-        return together
-    lead = [ask for ask in ready if ask.probe.alone][:1]
-    return lead + [ask for ask in ready if lead and ask.probe.beside == lead[0].probe.name]
-
-
 def _measure(
-    asks: list[_Ask], base: Context, facts: Mapping[str, Facts], going: _Going
-) -> Iterator[tuple[_Ask, Measurement, Facts | None]]:
+    asks: list[Ask], base: Context, facts: Mapping[str, Facts], going: _Going
+) -> Iterator[tuple[Ask, Measurement, Facts | None]]:
     """Measure side by side, one thread each; yields as they end. A probe that does not heed `stop` is left behind."""
-    ended: queue.SimpleQueue[tuple[_Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[Ask, Facts | Failure, datetime, float]] = queue.SimpleQueue()
     subjects: dict[Key, str] = {}
     over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
     carrier = interfaces.Carrier(going.interface)
 
-    def work(ask: _Ask) -> None:
+    def work(ask: Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
         password = base.password if ask.probe.account else None
@@ -367,7 +248,7 @@ def _measure(
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
         over[ask.probe.name].set()
 
-    def record(ask: _Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
+    def record(ask: Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
         return Measurement(
             id=next(going.ids),
             probe=ask.probe.name,
@@ -429,7 +310,7 @@ _NOT_ALONE = Failure(
 )
 
 
-def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[Key, str]) -> Facts | Failure:
+def _facts_or_failure(ask: Ask, context: Context, subjects: dict[Key, str]) -> Facts | Failure:
     """Notes what it is about before it looks, so that it can be told of one that is left behind, too."""
     try:
         subjects[ask.key] = ask.probe.subject(ask.options)
@@ -442,7 +323,7 @@ def _facts_or_failure(ask: _Ask, context: Context, subjects: dict[Key, str]) -> 
         return _bug(ask, error)
 
 
-def _bug(ask: _Ask, error: Exception) -> Failure:
+def _bug(ask: Ask, error: Exception) -> Failure:
     """Where this machine has too little of something it is no bug, and says nothing about the site either."""
     sentence = scarcity(error)
     if sentence is not None:

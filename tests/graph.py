@@ -27,10 +27,16 @@ def module_of(path: Path, package: Path = PACKAGE) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
+@functools.cache
+def _statements(source: str) -> list[ast.Import | ast.ImportFrom]:
+    """Every import, anywhere in a file."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(source: str, modules: Iterable[str]) -> Iterator[str]:
     """The modules of ours that a file imports, anywhere in it, without the leading `gosip_check.`."""
     known = set(modules)
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(source):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gosip_check":
             base = node.module.removeprefix("gosip_check").lstrip(".")
             for alias in node.names:

@@ -1,5 +1,6 @@
 """Reports of one state of a site each, as the lab brought them (tests/lab/screens.py), and their screens in figures."""
 
+import functools
 import gzip
 import re
 from collections import Counter
@@ -22,6 +23,7 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(".json.gz") for path in SCREENS.glob("*.json.gz"))
 
 
+@functools.cache
 def kept(name: str) -> Report:
     """The report of a state, judged under the checklist of today."""
     report = parse(gzip.decompress((SCREENS / f"{name}.json.gz").read_bytes()), name)

@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gosip_check.checklist import load
+from gosip_check.plan import Plan
 from gosip_check.records import Link, Report, Settings
-from gosip_check.run import Observer, Plan, run
+from gosip_check.run import Observer, run
 from gosip_check.trace.reading import read
 from gosip_check.trace.sides import Account, Trunk, heard_in
 from tests.unit.probes.pbx.test_guide_examples import GUIDE

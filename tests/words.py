@@ -79,10 +79,10 @@ def _of_remedies() -> Iterator[Said]:
 
 def _of_code() -> Iterator[Said]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+        for node in nodes:
             if id(node) in docstrings or (id(node) in inside and not isinstance(node, ast.JoinedStr)):
                 continue
             text = _literal(node)

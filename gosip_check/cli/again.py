@@ -14,9 +14,9 @@ from gosip_check.cli.exits import EXIT_READY, UsageProblem
 
 if TYPE_CHECKING:
     from gosip_check.again import Again
+    from gosip_check.plan import Plan
     from gosip_check.probes.secret import Secret
     from gosip_check.records import Checklist, Link, Report, Settings
-    from gosip_check.run import Plan
 
 _EVERY_S = 60.0
 "How long `--until-ready` waits between two tries where there is nobody to press Enter."

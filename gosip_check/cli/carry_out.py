@@ -20,9 +20,9 @@ from gosip_check.form_fields import names_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gosip_check.plan import Plan
     from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
-    from gosip_check.run import Plan
     from gosip_check.signing import Key
 
 

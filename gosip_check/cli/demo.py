@@ -13,7 +13,7 @@ from gosip_check.cli.exits import EXIT_READY, UsageProblem
 from gosip_check.cli.options import checklist_option, output_options
 
 if TYPE_CHECKING:
-    from gosip_check.run import Plan
+    from gosip_check.plan import Plan
 
 _CHANNELS = 10
 _DURATION_S = 1.0

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from gosip_check.health.history import History
     from gosip_check.health.push import Receiver
+    from gosip_check.plan import Plan
     from gosip_check.records import Report
-    from gosip_check.run import Plan
 
 NAGIOS_UNKNOWN = 3
 
@@ -94,7 +94,8 @@ def _health(
     **options: Any,
 ) -> int:
     from gosip_check.cli.progress import progress
-    from gosip_check.health.history import HistoryError, site_of
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import site_of
     from gosip_check.health.watch import check_once, keep
     from gosip_check.report.text import visible
     from gosip_check.report.to_json import to_json
@@ -202,7 +203,8 @@ def check_options(
     **given: Any,
 ) -> None:
     """Raises UsageProblem for options of `health` with which it can only fail. Runs nothing."""
-    from gosip_check.health.history import History, HistoryError
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import History
 
     receiver_of(push, push_headers_file, demo)
     with ExitStack() as stack:
@@ -228,8 +230,8 @@ def light_plan(stack: ExitStack, options: Mapping[str, Any], demo: str | None) -
     from dataclasses import replace
 
     from gosip_check.health.watch import light
+    from gosip_check.plan import select_health
     from gosip_check.records import DEMO
-    from gosip_check.run import select_health
 
     plan = plan_of("health", options, select_health)
     if not plan.requirements:

@@ -28,7 +28,7 @@ def history() -> None:
 @_file
 def path(history: str | None) -> int:
     """Where the history lies."""
-    from gosip_check.health.history import HistoryError
+    from gosip_check.health.database import HistoryError
 
     with input_errors(HistoryError):
         click.echo(history_path(history))
@@ -40,7 +40,8 @@ def path(history: str | None) -> int:
 @click.option("--last", metavar="N", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Runs.")
 def show(history: str | None, last: int) -> int:
     """The last runs, and what changed when."""
-    from gosip_check.health.history import History, HistoryError, sentence, sentences
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import History, sentence, sentences
     from gosip_check.report.reading import counted
     from gosip_check.report.text import visible
 
@@ -70,7 +71,8 @@ def trend(history: str | None, last: int) -> int:
 
     Each block is the worst of its stretch; the oldest stands on the left.
     """
-    from gosip_check.health.history import History, HistoryError
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import History
     from gosip_check.report.text import visible
 
     with input_errors(HistoryError), History(history_path(history), create=False) as kept:
@@ -114,7 +116,8 @@ def export(history: str | None, figures: bool) -> int:
 
     import msgspec
 
-    from gosip_check.health.history import History, HistoryError
+    from gosip_check.health.database import HistoryError
+    from gosip_check.health.history import History
     from gosip_check.records import Report
     from gosip_check.report.figures import figures as figures_of
     from gosip_check.report.to_json import safe

@@ -14,7 +14,7 @@ from gosip_check.cli.options import Option, output_options, shared
 
 if TYPE_CHECKING:
     from gosip_check.heard import Heard
-    from gosip_check.run import Plan
+    from gosip_check.plan import Plan
 
 _NUMBER = re.compile(r"\+?[0-9]{3,17}")
 

@@ -10,8 +10,8 @@ from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.cli.inputs import load_checklist, load_form, reflector_key
 
 if TYPE_CHECKING:
+    from gosip_check.plan import Plan
     from gosip_check.records import Checklist, Link, Requirement, Settings
-    from gosip_check.run import Plan
 
 _LONGEST_COMPANY = 100
 
@@ -22,7 +22,7 @@ this much takes one gigabyte and some minutes of arithmetic."""
 
 def plan_of(command: str, options: Mapping[str, Any], choose: Callable[[Checklist], list[Requirement]]) -> Plan:
     """What to run on which lines. choose: the requirements of the checklist that are meant. Raises UsageProblem."""
-    from gosip_check.run import Plan
+    from gosip_check.plan import Plan
 
     checklist = load_checklist(options["checklist"])
     form = options.get("form")

@@ -35,9 +35,9 @@ def register(password_file: str | None, **options: Any) -> int:
 
     from gosip_check.cli.carry_out import carry_out
     from gosip_check.cli.plan import plan_of
+    from gosip_check.plan import select
     from gosip_check.probes.account.attempts import refusal
     from gosip_check.report import FORMATS
-    from gosip_check.run import select
 
     user, auth_user = options["account"], options["auth_user"]
     check_user(user)

@@ -28,9 +28,9 @@ from gosip_check.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from gosip_check.plan import Plan
     from gosip_check.probes.secret import Secret
     from gosip_check.records import Link
-    from gosip_check.run import Plan
 
 _KBPS_PER_CHANNEL = 100
 _ALL_ELSE_S = 2.0
@@ -161,7 +161,7 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
 
     from gosip_check.cli.carry_out import carry_out
     from gosip_check.cli.plan import plan_of
-    from gosip_check.run import select
+    from gosip_check.plan import select
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
     if not options["quiet"]:
@@ -174,7 +174,7 @@ def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], passwor
 
 def _say_how_long(plan: Plan) -> None:
     """Before the start, where it takes long."""
-    from gosip_check.run import budget
+    from gosip_check.plan import budget
 
     takes = budget(plan)
     if takes:

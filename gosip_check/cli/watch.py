@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gosip_check.health.history import History
+    from gosip_check.plan import Plan
     from gosip_check.records import Report
-    from gosip_check.run import Plan
 
     Latest = tuple[Report, datetime | None]
 
@@ -54,7 +54,7 @@ def watch(
     import shlex
     from tempfile import TemporaryDirectory
 
-    from gosip_check.health.history import HistoryError
+    from gosip_check.health.database import HistoryError
     from gosip_check.health.watch import repeat
     from gosip_check.records import Readiness
 
@@ -101,7 +101,8 @@ class _Watching:
 
     def check(self) -> None:
         """One light check: keep it, say what has changed, serve and write its metrics."""
-        from gosip_check.health.history import HistoryError, site_of
+        from gosip_check.health.database import HistoryError
+        from gosip_check.health.history import site_of
         from gosip_check.health.notify import notify
         from gosip_check.health.watch import check_once, keep_watched, tell
         from gosip_check.report.changes import as_looked_at

@@ -1,14 +1,10 @@
 """Kept runs in an SQLite file: every report whole, its figures, and what changed from the run before. Judges nothing.
 
-Write-ahead logging, and a run is one transaction: killed at any moment, the file opens again and holds every run whose
-`keep` had returned. Two writers wait for each other. A file of a newer version is refused, never guessed at.
+A run is one transaction: killed at any moment, the file holds every run whose `keep` had returned.
 """
 
-import contextlib
 import os
-import sqlite3
 import sys
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gosip_check.folders import NoHomeFolder, state_folder
+from gosip_check.health.database import Database, HistoryError, as_sentence
 from gosip_check.records import Outcome, Readiness, Report
 from gosip_check.report.changes import (
     FIGURES,
@@ -32,39 +29,9 @@ from gosip_check.report.changes import (
 from gosip_check.report.figures import figures
 from gosip_check.report.load import as_of_today
 
-VERSION = 1
-"PRAGMA user_version of the files that this version writes."
-
 KEEP_DAYS = 365
-_BUSY_S = 15.0
-
 _MOST_FORGOTTEN = 10
 "Runs that one `keep` may let go: a clock that is wrong for a while costs little."
-
-_TABLES = """
-CREATE TABLE run (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, site TEXT NOT NULL, started_s REAL NOT NULL,
-  elapsed_s REAL NOT NULL, outcome TEXT NOT NULL, counts TEXT NOT NULL, report BLOB NOT NULL
-);
-CREATE INDEX run_site ON run (site, number);
-CREATE INDEX run_started ON run (started_s);
-CREATE INDEX run_outcome ON run (site, outcome, number);
-CREATE TABLE name (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE figure (
-  run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE, name INTEGER NOT NULL REFERENCES name (number),
-  value REAL NOT NULL, PRIMARY KEY (name, run)
-) WITHOUT ROWID;
-CREATE INDEX figure_run ON figure (run);
-CREATE TABLE change (
-  run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE, requirement TEXT NOT NULL, link TEXT NOT NULL,
-  change TEXT NOT NULL, PRIMARY KEY (run, requirement, link)
-) WITHOUT ROWID;
-CREATE INDEX change_requirement ON change (requirement, link, run);
-"""
-
-
-class HistoryError(Exception):
-    """The history cannot be used. The text is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -111,102 +78,16 @@ def site_of(report: Report) -> str:
     return " ".join([*place, "(demo)"] if report.is_demo else place)
 
 
-class History:
-    """`with History(path) as history`; create=False only reads, and what another user has written, too.
-
-    Raises HistoryError wherever the file cannot be used.
-    """
-
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        self.path = path
-        try:
-            if create:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            elif not path.exists():
-                raise HistoryError(f"{path}: there is no history yet; `gosip-check health` begins one.")
-            with _told(path):
-                if create:
-                    self._db = sqlite3.connect(path.absolute(), timeout=_BUSY_S, isolation_level=None)
-                    self._open()
-                else:
-                    self._db = _read_only(path)
-                    self._check(self._version())
-        except OSError as error:
-            raise HistoryError(f"{path}: cannot be used: {error.strerror}.") from error
-
-    def __enter__(self) -> "History":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
-
-    def _open(self) -> None:
-        version = self._version()
-        if version == 0:
-            with self._transaction():  # another process may have made the tables meanwhile
-                version = self._version()
-                if version == 0:
-                    if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                        raise HistoryError(f"{self.path}: is a database of something else; name another file.")
-                    for statement in filter(str.strip, _TABLES.split(";")):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {VERSION}")
-                    version = VERSION
-        self._check(version)
-        self._log_ahead()
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-
-    def _log_ahead(self) -> None:
-        """SQLite waits for nobody here, so that a second writer that opens the file in this moment has to be.
-
-        Where the file system cannot do it, SQLite says nothing and stays as it was.
-        """
-        until_s = time.monotonic() + _BUSY_S
-        while self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            try:
-                if self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                    raise HistoryError(f"{self.path}: cannot be kept on this file system; name a file on a local disk.")
-            except sqlite3.OperationalError:
-                if time.monotonic() > until_s:
-                    raise
-                time.sleep(0.02)
-
-    def _check(self, version: int) -> None:
-        if version == 0:
-            raise HistoryError(f"{self.path}: is no history.")
-        if version > VERSION:
-            raise HistoryError(
-                f"{self.path}: was written by a newer gosip-check. It has version {version}, and this one knows "
-                f"{VERSION}. Use that one, or name another file."
-            )
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """The database in one transaction, for what keeps a table of its own here."""
-        with _told(self.path), self._transaction():
-            yield self._db
+class History(Database):
+    """Kept runs. Raises HistoryError wherever the file cannot be used."""
 
     def keep(self, report: Report, keep_days: int | None = KEEP_DAYS) -> list[Change]:
         """Keep a run, and say what changed from the one before it. Runs that are more than `keep_days` older go."""
         document = zlib.compress(msgspec.json.encode(report), 6)
-        with _told(self.path), self._transaction():
+        with as_sentence(self.path), self.transaction():
             last = self._last(site_of(report))
             before = self._as_looked_at(last) if last else None
-            cursor = self._db.execute(
+            cursor = self.db.execute(
                 "INSERT INTO run (id, site, started_s, elapsed_s, outcome, counts, report) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -221,15 +102,15 @@ class History:
             )
             number = int(cursor.lastrowid or 0)
             for (link, name), value in figures(report).items():
-                self._db.execute("INSERT OR IGNORE INTO name (name) VALUES (?)", (f"{link} {name}",))
-                self._db.execute(
+                self.db.execute("INSERT OR IGNORE INTO name (name) VALUES (?)", (f"{link} {name}",))
+                self.db.execute(
                     "INSERT INTO figure SELECT ?, number, ? FROM name WHERE name = ?", (number, value, f"{link} {name}")
                 )
             found = news(before, report) if before else []
             cut = stopped_as_skipped(report)
             left_out = [c for c in changes(last, cut).verdicts if c.after is Outcome.SKIPPED] if last else []
             for change in [*found, *left_out]:
-                self._db.execute(
+                self.db.execute(
                     "INSERT INTO change VALUES (?, ?, ?, ?)",
                     (number, change.id, change.link, msgspec.json.encode(change).decode()),
                 )
@@ -239,7 +120,7 @@ class History:
 
     def _forget(self, keep_days: int) -> None:
         """Counted from the earlier of the last two runs: a clock that was years ahead once costs nothing."""
-        self._db.execute(
+        self.db.execute(
             "DELETE FROM run WHERE number IN (SELECT number FROM run WHERE started_s < (SELECT min(started_s) FROM "
             "(SELECT started_s FROM run ORDER BY number DESC LIMIT 2)) - ? ORDER BY started_s LIMIT ?)",
             (keep_days * 86400, _MOST_FORGOTTEN),
@@ -267,8 +148,8 @@ class History:
 
     def since(self, report: Report, found: Sequence[VerdictChange]) -> list[Change]:
         """Changes that were found elsewhere, and how long all had been as before a kept run."""
-        with _told(self.path):
-            row = self._db.execute("SELECT number FROM run WHERE id = ?", (report.id,)).fetchone()
+        with as_sentence(self.path):
+            row = self.db.execute("SELECT number FROM run WHERE id = ?", (report.id,)).fetchone()
             return self._since(row[0], found) if row else []
 
     def _last(self, site: str) -> Report | None:
@@ -277,7 +158,7 @@ class History:
 
     def _readable(self, site: str) -> Iterator[Report]:
         """The last nine runs, those that can still be read, the latest first."""
-        rows = self._db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
+        rows = self.db.execute("SELECT report FROM run WHERE site = ? ORDER BY number DESC LIMIT 9", (site,))
         return (report for (document,) in rows if (report := report_of(document)) is not None)
 
     def _since(self, number: int, found: Sequence[VerdictChange]) -> list[Change]:
@@ -293,7 +174,7 @@ class History:
                 break
             if earlier.before is change.before:  # another process may have seen the end before
                 end = number
-        started_s, count = self._db.execute(
+        started_s, count = self.db.execute(
             "SELECT min(started_s), count(*) FROM run WHERE site = ? AND number >= ? AND number < ?",
             (run.site, first, end),
         ).fetchone()
@@ -304,7 +185,7 @@ class History:
         self, requirement: str, link: str, site: str, until: int = sys.maxsize
     ) -> Iterator[tuple[int, VerdictChange]]:
         """What became of one requirement, latest first."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT run, change FROM change JOIN run ON run.number = change.run "
             "WHERE requirement = ? AND link = ? AND site = ? AND run <= ? ORDER BY run DESC",
             (requirement, link, site, until),
@@ -314,11 +195,11 @@ class History:
 
     def runs(self, last: int) -> list[Run]:
         """The last runs, latest first."""
-        with _told(self.path):
+        with as_sentence(self.path):
             return self._runs("ORDER BY number DESC LIMIT ?", (last,))
 
     def _runs(self, where: str, values: Sequence[object]) -> list[Run]:
-        rows = self._db.execute(
+        rows = self.db.execute(
             f"SELECT number, id, site, started_s, elapsed_s, outcome, counts FROM run {where}", values
         ).fetchall()
         return [
@@ -336,8 +217,8 @@ class History:
 
     def changes(self, last: int) -> list[Change]:
         """All that changed in the last runs in which something did, latest first."""
-        with _told(self.path):
-            rows = self._db.execute(
+        with as_sentence(self.path):
+            rows = self.db.execute(
                 "SELECT run, change FROM change WHERE run IN "
                 "(SELECT DISTINCT run FROM change ORDER BY run DESC LIMIT ?) ORDER BY run DESC, requirement, link",
                 (last,),
@@ -351,17 +232,17 @@ class History:
 
     def sites(self) -> list[str]:
         """Whose runs are kept here."""
-        with _told(self.path):
-            return [site for (site,) in self._db.execute("SELECT DISTINCT site FROM run ORDER BY site")]
+        with as_sentence(self.path):
+            return [site for (site,) in self.db.execute("SELECT DISTINCT site FROM run ORDER BY site")]
 
     def trend(self, last: int, site: str | None = None) -> dict[str, list[float]]:
         """Figure -> its values over the last runs, oldest first; a run that did not bring it has none."""
         of_site, asked = ("", []) if site is None else ("WHERE site = ? ", [site])
-        with _told(self.path):
-            first = self._db.execute(
+        with as_sentence(self.path):
+            first = self.db.execute(
                 f"SELECT number FROM run {of_site}ORDER BY number DESC LIMIT 1 OFFSET ?", (*asked, last - 1)
             ).fetchone()
-            rows = self._db.execute(
+            rows = self.db.execute(
                 "SELECT name.name, value FROM figure JOIN name ON name.number = figure.name WHERE run >= ? "
                 f"{'AND run IN (SELECT number FROM run WHERE site = ?) ' if site else ''}ORDER BY name.name, run",
                 (first[0] if first else 0, *asked),
@@ -373,8 +254,8 @@ class History:
 
     def last_ready(self, site: str) -> datetime | None:
         """When the last run began whose outcome was ready."""
-        with _told(self.path):
-            row = self._db.execute(
+        with as_sentence(self.path):
+            row = self.db.execute(
                 "SELECT started_s FROM run WHERE site = ? AND outcome = ? ORDER BY number DESC LIMIT 1",
                 (site, Readiness.READY.value),
             ).fetchone()
@@ -382,14 +263,14 @@ class History:
 
     def reports(self) -> Iterator[bytes]:
         """Every kept report as JSON, oldest first."""
-        with _told(self.path):
-            for (document,) in self._db.execute("SELECT report FROM run ORDER BY number"):
+        with as_sentence(self.path):
+            for (document,) in self.db.execute("SELECT report FROM run ORDER BY number"):
                 yield zlib.decompress(document)
 
     def count(self) -> int:
         """How many runs are kept."""
-        with _told(self.path):
-            return int(self._db.execute("SELECT count(*) FROM run").fetchone()[0])
+        with as_sentence(self.path):
+            return int(self.db.execute("SELECT count(*) FROM run").fetchone()[0])
 
 
 def sentences(changes: Sequence[Change]) -> list[str]:
@@ -403,32 +284,9 @@ def sentence(change: Change) -> str:
     return sentence_of(change.verdict, change.before_since, change.before_runs)
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    """Where the files of a write-ahead log are missing and may not be made, nobody has it open: read as it stands."""
-    address = path.absolute().as_uri()
-    database = sqlite3.connect(f"{address}?mode=ro", timeout=_BUSY_S, isolation_level=None, uri=True)
-    try:
-        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
-        database.close()
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        return sqlite3.connect(f"{address}?immutable=1", isolation_level=None, uri=True)
-    return database
-
-
 def report_of(document: bytes) -> Report | None:
     """None for one that this version cannot read: nothing can be compared with it then."""
     try:
         return as_of_today(msgspec.json.decode(zlib.decompress(document), type=Report))
     except (msgspec.DecodeError, zlib.error):
         return None
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """SQLite's own errors as a sentence, and rows that hold what no run of ours has written."""
-    try:
-        yield
-    except (sqlite3.Error, zlib.error, msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
-        raise HistoryError(f"{path}: the history cannot be used: {error}.") from error

@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from gosip_check.health.history import History, HistoryError, sentences
+from gosip_check.health.database import HistoryError
+from gosip_check.health.history import History, sentences
 from gosip_check.health.notify import notify, watchdog_s
+from gosip_check.plan import Plan
 from gosip_check.probes.probe import Turns
 from gosip_check.records import Report
 from gosip_check.report.changes import news, sentence_of
-from gosip_check.run import Observer, Plan, run
+from gosip_check.run import Observer, run
 
 LONGEST_S = 10.0
 "What a light check may take. Its probes are stopped a little earlier, and need a moment to notice."

@@ -3,11 +3,12 @@
 Decides nothing. The template escapes everything, and everything passes through `visible` first.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from gosip_check.form_fields import names_of
@@ -23,13 +24,19 @@ _MOST_FACTS, _MOST_ITEMS = 400, 100
 _DIGITS = 6
 
 
-def to_html(report: Report) -> str:
-    """The whole page."""
+@functools.cache
+def _page() -> Template:
+    """Kept, because compiling it takes longer than filling it in."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
     )  # fmt: skip
-    return environment.get_template("page.html").render(
+    return environment.get_template("page.html")
+
+
+def to_html(report: Report) -> str:
+    """The whole page."""
+    return _page().render(
         report=report,
         summary=summary_of(report),
         title_of=title_of,

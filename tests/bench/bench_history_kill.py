@@ -52,8 +52,8 @@ def main(times: int) -> None:
             finished.update(line for line in told if len(line) == 26)
             with History(path) as history:
                 opened += 1
-                damaged += history._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok"
-                kept = {row[0] for row in history._db.execute("SELECT id FROM run")}
+                damaged += history.db.execute("PRAGMA integrity_check").fetchone()[0] != "ok"
+                kept = {row[0] for row in history.db.execute("SELECT id FROM run")}
             named = len(finished)
             lost += len(finished - kept)
     print(f"killed                 {times} times")

@@ -31,7 +31,7 @@ def main(runs: int) -> None:
         begun_s = time.monotonic()
         when = datetime.now(UTC) - timedelta(minutes=5 * runs)
         with History(path) as history:
-            history._db.execute("PRAGMA synchronous = OFF")  # the filling is not what is measured
+            history.db.execute("PRAGMA synchronous = OFF")  # the filling is not what is measured
             is_bad = False
             for _ in range(runs):
                 when += timedelta(minutes=5)

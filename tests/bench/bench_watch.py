@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from gosip_check.checklist import load
 from gosip_check.health.history import History
 from gosip_check.health.watch import check_once, keep, light, repeat
+from gosip_check.plan import Plan, select_health
 from gosip_check.records import Link, Settings
-from gosip_check.run import Plan, select_health
 from gosip_check.servers.trunk import NETWORKS, Trunk
 
 EVERY_S, JITTER_S = 1.0, 0.1

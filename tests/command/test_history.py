@@ -31,5 +31,5 @@ def test_killed_while_writing_no_finished_run_is_lost(tmp_path: Path) -> None:
             told += len(child.stdout.read().splitlines())
         with History(path) as history:
             assert history.count() >= told
-            assert history._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert history.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     assert told >= 36

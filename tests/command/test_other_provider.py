@@ -10,11 +10,11 @@ import pytest
 
 from gosip_check.checklist import load_file
 from gosip_check.cli.demo import emulated
+from gosip_check.plan import Plan, select
 from gosip_check.probes.secret import Secret
 from gosip_check.records import Link, Settings
 from gosip_check.report import FORMATS
 from gosip_check.report.load import load
-from gosip_check.run import Plan, select
 from tests.saved import DATA, tool
 from tests.unit.own_probes import go
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gosip_check.plan import Plan
 from gosip_check.probes import probe
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.records import (
@@ -16,7 +17,7 @@ from gosip_check.records import (
     Settings,
     Trunk,
 )
-from gosip_check.run import Observer, Plan, run
+from gosip_check.run import Observer, run
 from tests.unit.records import requirement
 
 LINK = Link("Internet-1")

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from gosip_check import plan as planned
 from gosip_check import run as running
 from gosip_check.again import Again, Refused, key_of, says_the_same, still_true
 from gosip_check.probes.host import interface
@@ -24,7 +25,8 @@ class Site:
         self.broken: set[str] = set()
         self.numbers: dict[str, float | None] = {}
         self._probes: dict[str, Probe] = {}
-        monkeypatch.setattr(running, "PROBES", self._probes)
+        for module in (planned, running):
+            monkeypatch.setattr(module, "PROBES", self._probes)
 
     def has(self, name: str, **changes: Any) -> None:
         def measure(options: Options, context: Context) -> Facts:

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from gosip_check.cli.progress import LiveList, progress
+from gosip_check.plan import about_s
 from gosip_check.records import Settings
-from gosip_check.run import Observer, about_s
+from gosip_check.run import Observer
 from tests.unit.own_probes import LINK, go, plan
 from tests.unit.records import requirement, verdict
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from gosip_check import plan as planned
 from gosip_check import run as running
 from gosip_check.checklist import load
+from gosip_check.plan import Plan, budget, select
 from gosip_check.probes import probe
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import (
@@ -24,7 +26,7 @@ from gosip_check.records import (
     Settings,
     Verdict,
 )
-from gosip_check.run import Observer, Plan, budget, select
+from gosip_check.run import Observer
 from gosip_check.scarce import has_descriptors
 from tests.unit.own_probes import Facts, Measure, Options, Put, asks, bad, go, good, make, outcomes, plan
 from tests.unit.records import expectation
@@ -35,7 +37,8 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts probes of the test's own in the place of the real ones."""
 
     def put(*own: Probe) -> None:
-        monkeypatch.setattr(running, "PROBES", {each.name: each for each in own})
+        for module in (planned, running):
+            monkeypatch.setattr(module, "PROBES", {each.name: each for each in own})
 
     return put
 

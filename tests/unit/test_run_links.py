@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gosip_check import plan as planned
 from gosip_check import run as running
 from gosip_check.judge import judge
 from gosip_check.probes.net import interfaces, sockets
@@ -28,7 +29,8 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts probes of the test's own in the place of the real ones."""
 
     def put(*own: Probe) -> None:
-        monkeypatch.setattr(running, "PROBES", {each.name: each for each in own})
+        for module in (planned, running):
+            monkeypatch.setattr(module, "PROBES", {each.name: each for each in own})
 
     return put
 

@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from gosip_check.checklist import load, shipped
 from gosip_check.health.history import site_of
 from gosip_check.health.watch import LONGEST_S, check_once, light
+from gosip_check.plan import Plan, select_health
 from gosip_check.probes.probe import Context, Turns
 from gosip_check.records import Level, Link, Outcome, Readiness, Report, Settings
 from gosip_check.report.changes import news
 from gosip_check.report.summary import summary_of
 from gosip_check.report.to_nagios import state, to_nagios
 from gosip_check.report.to_prometheus import to_prometheus
-from gosip_check.run import Plan, select_health
 from gosip_check.servers.endpoint import Answers, Peer
 from gosip_check.servers.trunk import NETWORKS, Trunk
 from tests.saved import here

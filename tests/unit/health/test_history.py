@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from gosip_check.cli.history import sparkline
-from gosip_check.health.history import VERSION, History, HistoryError, default_path, sentence
+from gosip_check.health.database import VERSION, HistoryError
+from gosip_check.health.history import History, default_path, sentence
 from gosip_check.health.watch import keep_watched
 from gosip_check.records import STOPPED, Outcome, Readiness, Report
 from gosip_check.report.changes import VerdictChange, as_looked_at, news, sentence_of
@@ -177,8 +178,8 @@ def test_a_watch_names_a_change_that_another_process_saw_first(tmp_path: Path) -
 def test_a_watch_names_a_change_though_the_disk_is_full(tmp_path: Path) -> None:
     with History(tmp_path / "h.sqlite") as history:
         keep_watched(history, None, one(0), None)
-        size = history._db.execute("PRAGMA page_count").fetchone()[0]
-        history._db.execute(f"PRAGMA max_page_count = {size}")
+        size = history.db.execute("PRAGMA page_count").fetchone()[0]
+        history.db.execute(f"PRAGMA max_page_count = {size}")
         large = one(1, "fail")
         large = msgspec.structs.replace(large, command="".join(report_id(large.started) for _ in range(1000)))
         (said,), trouble = keep_watched(history, one(0), large, None)
@@ -205,7 +206,7 @@ def test_rows_that_nobody_wrote_are_a_sentence(damage: str, command: str, tmp_pa
     with History(path) as history:
         history.keep(one(0))
         history.keep(one(1, "fail"))
-        history._db.execute(damage)
+        history.db.execute(damage)
     code, printed = here("history", command, "--history", path)
     assert code in (0, 2)
     assert code == 0 or "the history cannot be used" in printed
@@ -215,7 +216,7 @@ def test_a_run_that_cannot_be_read_hides_no_change(tmp_path: Path) -> None:
     with History(tmp_path / "h.sqlite") as history:
         history.keep(one(0))
         history.keep(one(1))
-        history._db.execute("UPDATE run SET report = x'00' WHERE number = 2")
+        history.db.execute("UPDATE run SET report = x'00' WHERE number = 2")
         assert [change.verdict.after for change in history.keep(one(2, "fail"))] == ["fail"]
 
 

@@ -8,8 +8,8 @@ import pytest
 from gosip_check.checklist import load, parse
 from gosip_check.cli.account import account_of, check_auth_user, password_of
 from gosip_check.cli.exits import UsageProblem
+from gosip_check.plan import select
 from gosip_check.probes.secret import Secret
-from gosip_check.run import select
 
 PASSWORD = "pl4nted-Pa55word"
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from gosip_check.checklist import parse
+from gosip_check.plan import Plan
 from gosip_check.probes import PROBES
 from gosip_check.probes.edge import device
 from gosip_check.probes.edge.access import read_access
 from gosip_check.probes.edge.tables import busy_pct, memory_used_pct
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.records import Link, Outcome, Settings
-from gosip_check.run import Observer, Plan, run
+from gosip_check.run import Observer, run
 
 COMMUNITY, AUTH, PRIVACY = "pl4nted-community", "pl4nted-authentication", "pl4nted-privacy"
 SECRETS = (COMMUNITY, AUTH, PRIVACY)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gosip_check.checklist import load
+from gosip_check.plan import Plan
 from gosip_check.records import Link, Outcome, Settings
 from gosip_check.rejudge import contradictions
-from gosip_check.run import Observer, Plan, run
+from gosip_check.run import Observer, run
 from gosip_check.trace.reading import read
 from gosip_check.trace.sides import Account, Trunk, heard_in
 
