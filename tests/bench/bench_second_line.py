@@ -1,5 +1,5 @@
 """The second line as the far end, over the kernel's NATs: which of them let packets through, what a wire's delays and a
-line's rates are seen as, and whole runs. Root. `python -m tests.bench.bench_second_line [TIMES]`
+line's rates are seen as, and whole runs. Root. `python -m tests.bench.bench_second_line [TIMES [nats|delays|rates]...]`
 
 Delays are held against the record that the wire keeps of every packet. A row in which the tool itself was late is made
 again and counted.
@@ -38,24 +38,38 @@ RATES = (("up", 0.95), ("down", 0.95), ("up", 1.05), ("down", 1.05), ("both", 0.
 _MOST_LATE = 4
 
 
-def main(times: int) -> None:
-    """Prints the table."""
+def main(times: int, *parts: str) -> None:
+    """Prints the tables, or some of them."""
     with site() as lab:
         lab.enter("ready")
         with phone(lab), stun_servers(lab), going_first():
-            print("| NAT of the line | NAT of the second line | STUN | through | said instead |")
-            print("| --- | --- | --- | --- | --- |")
-            for line, second in itertools.product(LINES, PHONES):
-                _punches(lab, line, second, times)
-            _strangers(lab, times)
-            print("\n| wire up, down, jitter ms | error up ms | error down ms | late |")
-            print("| --- | --- | --- | --- |")
-            for up_ms, down_ms, jitter_ms in DELAYS:
-                _delays(lab, up_ms, down_ms, jitter_ms, times)
-            print("\n| rate of the need | delivered up % | down % | media.bandwidth | late |")
-            print("| --- | --- | --- | --- | --- |")
-            for way, share in RATES:
-                _rates(lab, way, share, times)
+            for part in parts or PARTS:
+                PARTS[part](lab, times)
+
+
+def _all_nats(lab: Lab, times: int) -> None:
+    print("| NAT of the line | NAT of the second line | STUN | through | said instead |")
+    print("| --- | --- | --- | --- | --- |")
+    for line, second in itertools.product(LINES, PHONES):
+        _punches(lab, line, second, times)
+    _strangers(lab, times)
+
+
+def _all_delays(lab: Lab, times: int) -> None:
+    print("\n| wire up, down, jitter ms | error up ms | error down ms | late |")
+    print("| --- | --- | --- | --- |")
+    for up_ms, down_ms, jitter_ms in DELAYS:
+        _delays(lab, up_ms, down_ms, jitter_ms, times)
+
+
+def _all_rates(lab: Lab, times: int) -> None:
+    print("\n| rate of the need | delivered up % | down % | media.bandwidth | late |")
+    print("| --- | --- | --- | --- | --- |")
+    for way, share in RATES:
+        _rates(lab, way, share, times)
+
+
+PARTS: dict[str, Callable[[Lab, int], None]] = {"nats": _all_nats, "delays": _all_delays, "rates": _all_rates}
 
 
 def _enter(lab: Lab, line: str = "masquerade", second: str = "masquerade") -> None:
@@ -128,7 +142,8 @@ def _rates(lab: Lab, way: str, share: float, times: int) -> None:
     for _ in range(times):
         (facts, outcome), again = _in_time(lambda: _run(lab, way, share), _was_late)
         late += again
-        outcomes.append(outcome)
+        doubt = (facts["echoes"] or {}).get("doubt")
+        outcomes.append(f"{outcome} ({doubt})" if outcome == "unknown" and doubt else outcome)
         for each, seen in delivered.items():
             seen.append(facts[f"delivered_{each}_pct"])
     shown = [f"{min(seen):.1f} to {max(seen):.1f}" for seen in delivered.values()]
@@ -159,4 +174,4 @@ def _run(lab: Lab, way: str, share: float) -> tuple[dict[str, Any], str]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, *sys.argv[2:])

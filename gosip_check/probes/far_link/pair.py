@@ -13,8 +13,11 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Link
 
-_PAIRS = 2
-"A port that was spoilt stays so for half a minute: another try takes other ports."
+_PAIRS, _LEAST_TTL = 2, 2
+"""A port that was spoilt stays so for half a minute: another try takes other ports. Where the hops are silent it goes
+further: there may be a second NAT."""
+_SOMEWHERE = "192.0.2.1"
+"RFC 5737: an address for a look at the routing table. Nothing is sent to it."
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def pair(
     def end_of(each: tuple[Context, socket.socket]) -> End:
         return End(*each, outside.ask(*each, stun_servers, domain, servers))
 
-    for _ in range(_PAIRS):
+    for link in (context.link, line):
+        sockets.source_address(link, _SOMEWHERE)  # a line without a way out says so
+    for number in range(_PAIRS):
         with sockets.udp_socket(context.link) as near_sock, sockets.udp_socket(line, port=far_port) as far_sock:
             context.say(f"second line {line.name}: as what are both seen from outside?")
             near, far = side_by_side(end_of, list(zip(contexts, (near_sock, far_sock), strict=True)))
@@ -75,9 +80,9 @@ def pair(
                 sentence = f"Both lines come out at {near.outside[0]}, so {line.name} is not another line."
                 raise ProbeFailed(FailureKind.UNSUPPORTED, sentence)
             context.say(f"second line {line.name}: opening both NATs")
-            if punch(near, far):
-                near_sock.connect(far.outside)
-                far_sock.connect(near.outside)
+            if punch(near, far, _LEAST_TTL + number):
+                _connect(near_sock, far.outside)
+                _connect(far_sock, near.outside)
                 yield Pair(near_sock, far_sock, line, near.outside, far.outside, far.opened_ttl)
                 return
     raise ProbeFailed(
@@ -85,3 +90,10 @@ def pair(
         f"Nothing that one line sends arrives on the other. A NAT or firewall of {context.link.name} or of "
         f"{line.name} lets no such packets in.",
     )
+
+
+def _connect(sock: socket.socket, to: tuple[str, int]) -> None:
+    try:
+        sock.connect(to)
+    except OSError as error:
+        raise sockets.local_trouble(error, f"a flow to {to[0]}:{to[1]}/UDP") from error

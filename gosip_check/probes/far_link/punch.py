@@ -37,10 +37,13 @@ class End:
     "How far the packet went that opened its NAT, and died behind it."
 
 
-def punch(near: End, far: End) -> bool:
-    """True where each has received the other's token. Raises ProbeFailed when this machine cannot send."""
+def punch(near: End, far: End, least_ttl: int = _FIRST_TTL) -> bool:
+    """True where each has received the other's token. least_ttl: how far the first packets go at least.
+
+    Raises ProbeFailed when this machine cannot send.
+    """
     for end, other in ((near, far), (far, near)):
-        _open(end, other.outside)
+        _open(end, other.outside, least_ttl)
     ends = {near.sock: (near, far), far.sock: (far, near)}
     heard: set[socket.socket] = set()
     for _ in range(_TRIES):
@@ -56,14 +59,15 @@ def punch(near: End, far: End) -> bool:
     return False
 
 
-def _open(end: End, towards: tuple[str, int]) -> None:
-    """Each packet goes one hop further, until one is seen to die at a public address: behind the last NAT there."""
+def _open(end: End, towards: tuple[str, int], least_ttl: int) -> None:
+    """Further by one hop, as long as a packet is seen to die at an address that is not public: before the last NAT."""
     for ttl in range(_FIRST_TTL, _LAST_TTL + 1):
         end.opened_ttl = ttl
         sockets.send_to(end.sock, _MARK, *towards, ttl=ttl)
         until_s = time.monotonic() + _QUOTED_WITHIN_S
         quotes = [error for _, _, errors in sockets.arrivals(end.context, [end.sock], until_s) for error in errors]
-        if any(error.is_time_exceeded and hops.kind_of(error.sender) == "public" for error in quotes):
+        died_at = [hops.kind_of(error.sender) for error in quotes if error.is_time_exceeded]
+        if "public" in died_at or (ttl >= least_ttl and not died_at):
             break
     sockets.limit_ttl(end.sock, _TTL)
 

@@ -111,11 +111,14 @@ def together(both: Pair, stream: StreamFacts, ranges: Mapping[str, Range], echoe
 
 
 def both_bounds(second: Range, by_echoes: Range) -> Range:
-    """What both leave. Where they contradict each other the second line counts: it carried real media all the way."""
+    """What both leave. Where they contradict each other, it is what real media proved all the way, and no better."""
     lows = [low for low, _ in (second, by_echoes) if low is not None]
     highs = [high for _, high in (second, by_echoes) if high is not None]
     low, high = max(lows, default=None), min(highs, default=None)
-    return second if low is not None and high is not None and low > high else (low, high)
+    if low is not None and high is not None and low > high:
+        proven = low if low == second[0] else high
+        return proven, proven
+    return low, high
 
 
 def _lost(stream: StreamFacts) -> list[tuple[int, int]]:

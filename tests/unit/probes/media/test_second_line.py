@@ -66,7 +66,9 @@ def test_a_bad_path_proves_nothing_against_the_line() -> None:
             (100.0, 100.0),
         ),  # a hop behind the own edge carried it
         ((90.0, 100.0), (88.0, 91.0), (90.0, 91.0)),  # both saw it: the line is narrow
-        ((99.9, 100.0), (88.0, 91.0), (99.9, 100.0)),  # real media went through: that hop was busy
+        ((99.9, 100.0), (88.0, 91.0), (99.9, 99.9)),  # real media went through: that hop was busy
+        ((95.4, 100.0), (93.6, 95.3), (95.4, 95.4)),  # both saw a line that is too narrow, almost to the same figure
+        ((0.0, 0.3), (1.2, 2.4), (0.3, 0.3)),
         ((3.0, None), (3.5, 4.4), (3.5, 4.4)),
         ((None, None), (None, None), (None, None)),
     ],
