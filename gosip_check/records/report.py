@@ -1,9 +1,4 @@
-"""Every record that crosses a layer. Frozen data: no I/O, no clock, no behaviour beyond properties.
-
-A probe fills a `Measurement`, the judge turns it into a `Verdict`, a report carries both. Units stand in the names
-(`rtt_ms`, `loss_pct`); wall-clock times say when, `elapsed_s` (monotonic) says how long. The JSON of a `Report` is the
-public, versioned format: `gosip-check schema` prints its JSON Schema.
-"""
+"""What was asked, measured and judged: a report and all that is in it but its form."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gosip_check.records.base import Record
+from gosip_check.records.demand import ChecklistIdentity, Expectation, Level
+from gosip_check.records.form import Form
+
 STOPPED = "The run was stopped before this was measured."
 "What a stopped run says of what it did not get to. `Verdict.stopped` is the state; nothing compares the sentence."
-
-
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every record: immutable, and strict when decoded."""
 
 
 class FailureKind(StrEnum):
@@ -58,164 +53,6 @@ class Readiness(StrEnum):
     READY = "ready"
     NOT_READY = "not-ready"
     INCONCLUSIVE = "inconclusive"
-
-
-class Level(StrEnum):
-    """How much a requirement weighs: only a `must` decides whether a site is ready."""
-
-    MUST = "must"
-    SHOULD = "should"
-    INFO = "info"
-
-
-class Operator(StrEnum):
-    """How an expectation compares a fact with its value."""
-
-    IS = "is"
-    ONE_OF = "one_of"
-    MIN = "min"
-    MAX = "max"
-    INCLUDES = "includes"
-
-
-class Expectation(Record, frozen=True):
-    """One comparison: `fact` (a dotted name into the facts) `operator` `value`."""
-
-    fact: str
-    operator: Operator
-    value: Any
-
-
-class Titles(Record, frozen=True):
-    """What a verdict is called where it did not pass: the fact for `fail` and `warn`, the gap for `unknown`.
-
-    A {field} is a value of the trunk or a fact. Of several the first is taken whose facts are known; the last one names
-    no fact. Empty: there is none, as in a checklist of an older version.
-    """
-
-    fail: str | list[str] = ""
-    warn: str | list[str] = ""
-    unknown: str | list[str] = ""
-
-
-class Requirement(Record, frozen=True):
-    """One demand on a site: what to measure, and what of it is demanded."""
-
-    id: str
-    title: str
-    "A sentence that is true of a ready site."
-    level: Level
-    probe: str
-    expect: list[Expectation]
-    hint: str
-    "What to do when it is not so."
-    source: str
-    "Where the demand comes from."
-    options: dict[str, Any] = {}
-    "The probe's options that this requirement sets; the run and the trunk fill in the others."
-    needs: list[str] = []
-    "Earlier requirements that must pass before this one is looked at."
-    prefer: list[Expectation] = []
-    "What a good site does better still; missing it warns where everything in `expect` holds."
-    hint_if: dict[str, str] = {}
-    "A fact that is true or false -> what to do instead of `hint` where it is true."
-    titles: Titles = Titles()
-    "What it is called where it is not so; `title` is what a pass is called."
-    means: str | list[str] = ""
-    "One sentence: what it does to calls when it is not so. Fields as in `titles`."
-    figure: str | list[str] = ""
-    "The key figure of a pass, such as `{site_count} sites`. Fields as in `titles`."
-    explains: list[str] = []
-    "Requirements that miss because this one does: they are told under it, without advice of their own."
-    explained_if: dict[str, list[str]] = {}
-    "A fact that is true or false -> requirements whose failure explains this one where it is true."
-    decided_by: dict[str, str] = {}
-    "An option of the command that would decide what is unknown -> what that gives, such as `a far end`."
-    health: bool = False
-    "Part of the light subset that `gosip-check health` runs on a schedule."
-    why: str = ""
-    "For `gosip-check explain`, as the three after it: why the provider wants it."
-    how: str = ""
-    "How it is measured."
-    unseen: str = ""
-    "What that cannot see."
-    by_hand: str = ""
-    "How a person proves it without this tool."
-    ways: list[Literal["rehearsal", "trace"]] = []
-    "Of a demand on the PBX: what can show it. Where the other way was taken it is left out, and not counted."
-
-    @property
-    def group(self) -> str:
-        """The part of the id before its dot: `dns` of `dns.ttl`."""
-        return self.id.partition(".")[0]
-
-
-THE_PROVIDER = "the provider"
-"What texts call a provider whose checklist gives no name."
-
-
-class Trunk(Record, frozen=True):
-    """A trunk product as data. Probe options of the same name are filled from here."""
-
-    domain: str
-    service: str
-    transport: Literal["udp", "tcp"]
-    port: int
-    networks: list[str]
-    rtp_ports: tuple[int, int]
-    "First and last UDP port of the media."
-    codec: str
-    dtmf: str
-    reregistration_s: int
-    kbps_per_channel: int
-    session_timer_s: int | None = None
-    "None where the provider names none."
-    management_addresses: list[str] = []
-    management_ports: list[int] = []
-    "From these addresses, to these ports, a gateway that the provider delivers is managed."
-    ntp_servers: list[str] = []
-    ntp_port: int = 123
-    "Where such a gateway gets its time."
-    own_networks: list[str] = []
-    own_networks_date: str = ""
-    "As of when own_networks are those of the provider's internet customers."
-    country_code: str = ""
-    national_digits: int = 0
-    "Of a number within the country; 0, and an empty country code, where nobody says how numbers look."
-    provider: str = THE_PROVIDER
-    "The name that people know."
-    guide: str = ""
-    data_sheet: str = ""
-    "The provider's papers, as a source cites them; empty where not named."
-    device: str = "PBX"
-    "What registers at the trunk, as texts call it."
-
-
-class ChecklistIdentity(Record, frozen=True):
-    """Which checklist judged: enough to find the very same file again.
-
-    sha256: of the file; of one that extends another: of the parent's sha256 in hexadecimal, a newline, and the file. Of
-    one that includes others: of the sha256 so far, a newline, and the included file, one after the other.
-    """
-
-    id: str
-    title: str
-    version: str
-    sha256: str
-
-
-class Checklist(Record, frozen=True):
-    """What a provider demands of a site. `source` and `date` say which document it was taken from, and when.
-
-    extends: the id of the checklist that it was made from.
-    """
-
-    identity: ChecklistIdentity
-    source: str
-    date: str
-    trunk: Trunk
-    requirements: list[Requirement]
-    extends: str | None = None
 
 
 class Settings(Record, frozen=True):
@@ -369,71 +206,6 @@ class LinkReport(Record, frozen=True):
     outcome: Readiness
     edge_mac: str | None = None
     "The MAC address of its default gateway, by which the router is known again. None where none was seen."
-
-
-class Equipment(Record, frozen=True):
-    """One device on the Customer Compliance Form."""
-
-    vendor: str = ""
-    model: str = ""
-    release: str = ""
-
-
-class InternetLine(Record, frozen=True):
-    """One internet service on the Customer Compliance Form.
-
-    interface, address, public_address, measured_speed: as found at the site.
-    """
-
-    service_identifier: str = ""
-    speed: str = ""
-    "Free text, as on the paper form."
-    comments: str = ""
-    fixed_address: str = ""
-    "A public address that never changes, for the provider to whitelist. Empty: it may change."
-    interface: str = ""
-    address: str = ""
-    public_address: str = ""
-    measured_speed: str = ""
-
-
-class SecondTrunk(Record, frozen=True):
-    """A second trunk of the same customer. `use`: overflow or load-sharing; empty where one trunk is ordered."""
-
-    use: str = ""
-    channels: str = ""
-    link: str = ""
-    comments: str = ""
-
-
-class Form(Record, frozen=True):
-    """The provider's Customer Compliance Form. Empty text means: not filled in.
-
-    discovered: names of fields, such as `router.vendor`, that the tool found at the site and nobody has confirmed.
-    """
-
-    company_name: str = ""
-    contact: str = ""
-    contact_number: str = ""
-    comments: str = ""
-    pbx: Equipment = Equipment()
-    router: Equipment = Equipment()
-    firewall: Equipment = Equipment()
-    internet_1: InternetLine = InternetLine()
-    internet_2: InternetLine = InternetLine()
-    second_trunk: SecondTrunk = SecondTrunk()
-    discovered: list[str] = []
-
-    @property
-    def not_filled_in(self) -> list[str]:
-        """The fields that the provider needs and that are empty."""
-        missing = [name for name in ("company_name", "contact", "contact_number") if not getattr(self, name).strip()]
-        missing += [f"pbx.{name}" for name in ("vendor", "model", "release") if not getattr(self.pbx, name).strip()]
-        if not self.router.vendor.strip() and not self.firewall.vendor.strip():
-            missing.append("router.vendor or firewall.vendor")
-        if not self.internet_1.service_identifier.strip():
-            missing.append("internet_1.service_identifier")
-        return missing
 
 
 class HostIdentity(Record, frozen=True):
