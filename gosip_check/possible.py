@@ -1,6 +1,6 @@
 """What stands in a report and no run at a site can have brought: a demo sold as a run, times that cannot be. Pure.
 
-Every sentence is about something in the file itself. It says nothing of an odd date: a clock may be wrong.
+Every sentence is about something in the file itself. It says nothing of an odd date that a wrong clock may show.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 
 from gosip_check.records import Checklist, Measurement, Report
 
+_YEARS = (1970, 2262)
+"Linux counts nanoseconds from the first in 63 bits, and takes no time before it (clock_settime(2))."
 _ROUNDED_S = 0.01
 _DNS_PORT = 53
 _ANSWERED = "answered"
@@ -28,6 +30,9 @@ def impossible(report: Report, checklist: Checklist) -> Iterator[str]:
 
 
 def _times(report: Report) -> Iterator[str]:
+    for year in sorted({report.started.year, *(measurement.started.year for measurement in report.measurements)}):
+        if not _YEARS[0] <= year <= _YEARS[1]:
+            yield f"It was made in the year {year}, which no clock of Linux shows."
     took_s = report.elapsed_s
     if took_s == 0 and any(
         measurement.elapsed_s > _ROUNDED_S and measurement.taken_from is None for measurement in report.measurements

@@ -26,8 +26,8 @@ ORDER_SCHEMA = "gosip-check/order/1"
 "Of a document that holds two reports."
 
 
-_YEARS = (1970, 2999)
-"A computer without a battery for its clock begins in the first. Times beyond cannot be written in every time zone."
+_YEARS = (2, 9998)
+"Times beyond cannot be written in every time zone. Whether any clock shows such a year is not asked here."
 
 DEEPEST = 32
 "Objects and lists inside each other. A report has about ten; what writes one takes its own stack for each."

@@ -263,6 +263,14 @@ def twice(document: Document, probe: str) -> Document:
     return document
 
 
+def of_another_year(document: Document, year: int) -> None:
+    """All its times are moved alike, and its id with them where an id can say such a time."""
+    started = datetime.fromisoformat(document["started"]).replace(year=year)
+    document.update(started=started.isoformat(), id=report_id(started) if year >= 1970 else document["id"])
+    for measurement in document["measurements"]:
+        measurement["started"] = started.isoformat()
+
+
 IMPOSSIBLE: dict[str, tuple[Callable[[Document], object], str]] = {
     "a demo as it stands": (lambda d: d.update(demo(), command="run"), "which is this machine itself"),
     "its second site": (lambda d: d.update(demo(), command="run"), "answer from 127.22.185.27, which"),
@@ -291,6 +299,11 @@ IMPOSSIBLE: dict[str, tuple[Callable[[Document], object], str]] = {
     "a measurement of a day": (
         lambda d: measurement_of(d, "signalling").update(elapsed_s=86400.0), "longer than the whole check"),
     "a check shorter than its parts": (lambda d: d.update(elapsed_s=0.001), "longer than the whole check (0.001 s)"),
+    "a year that no clock shows": (lambda d: of_another_year(d, 3500), "in the year 3500, which no clock of Linux"),
+    "a year before clocks": (lambda d: of_another_year(d, 1969), "made in the year 1969, which no clock of Linux"),
+    "one measurement of another year": (
+        lambda d: measurement_of(d, "srv").update(started="9998-01-01T00:00:00Z"), "was made at 9998-01-01"),
+    "years off": (lambda d: d.update(started="2031-01-01T00:00:00Z"), "2031-01-01T00:00:00+00:00, and its id says"),
     "srv measured twice": (lambda d: twice(d, "srv"), "srv was measured 2 times on"),
     "signalling measured twice": (lambda d: twice(d, "signalling"), "signalling was measured 2 times on"),
     "nat measured thrice": (lambda d: [twice(d, "nat"), twice(d, "nat")], "nat was measured 3 times on"),
