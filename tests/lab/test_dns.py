@@ -132,7 +132,7 @@ def test_a_failure_that_lasts_fails_the_site_in_words_of_its_own(lab: Lab) -> No
         report = run_tool(lab, "srv")
     verdict = verdict_of(report, "dns.srv-answers")
     assert verdict["outcome"] == "fail"
-    assert "127.0.0.2: servfail" in verdict["reason"]
+    assert "127.0.0.2: SERVFAIL" in verdict["reason"]
     assert "could not find out" in verdict["reason"]
 
 
@@ -143,7 +143,7 @@ def test_of_one_that_fails_for_good_the_other_decides(lab: Lab) -> None:
         report = run_tool(lab, "srv")
     expected = dict.fromkeys(outcomes(report, "dns"), "pass") | {"dns.resolvers-agree": "warn"}
     assert outcomes(report, "dns") == expected
-    assert "127.0.0.2: servfail" in verdict_of(report, "dns.resolvers-agree")["reason"]
+    assert "127.0.0.2: SERVFAIL" in verdict_of(report, "dns.resolvers-agree")["reason"]
 
 
 def test_no_resolver_at_all_says_nothing_of_the_site(lab: Lab) -> None:

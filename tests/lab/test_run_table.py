@@ -152,7 +152,7 @@ DEAD_RESOLVERS = Product(
     {"dns.srv-answers": "192.168.1.1"},
 )
 # A refusal says nothing about the records; yet no PBX will find the trunk this way.
-REFUSING_RESOLVERS = Product(DEAD_RESOLVERS.verdicts, NOT_READY, {"dns.srv-answers": "192.168.1.1: refused"})
+REFUSING_RESOLVERS = Product(DEAD_RESOLVERS.verdicts, NOT_READY, {"dns.srv-answers": "192.168.1.1: REFUSED"})
 NO_NETWORK = Product(
     dict.fromkeys(BY_PRODUCT["go-native"], SKIPPED), INCONCLUSIVE, {"firewall.signalling": "no network"}
 )

@@ -54,7 +54,7 @@ def _find(context: Context, host: str) -> tuple[str | None, str]:
             reply = ask(replace(context, link=line), resolver, host, kind, stub.options)
             if reply.rrset:
                 return str(reply.rrset[0].address), who
-        said.append(f"{who} says {reply.status}")
+        said.append(f"{who} says {reply.status.in_words}")
     return None, "; ".join(said) or "no resolver is reached over it; name one with --dns-server"
 
 

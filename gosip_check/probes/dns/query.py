@@ -68,9 +68,25 @@ class DnsStatus(StrEnum):
         return self in (DnsStatus.FORBIDDEN, DnsStatus.NOT_ASKED)
 
     @property
+    def in_words(self) -> str:
+        """Its name in DNS and what it means, for a person."""
+        return _IN_WORDS.get(self, str(self))
+
+    @property
     def is_final(self) -> bool:
         """To ask again would be of no use."""
         return self is DnsStatus.ANSWERED or self.is_denial or self.is_of_this_machine
+
+
+_IN_WORDS = {
+    DnsStatus.NO_RECORDS: "no such record",
+    DnsStatus.NXDOMAIN: "NXDOMAIN (there is no such name)",
+    DnsStatus.SERVFAIL: "SERVFAIL (it could not find out)",
+    DnsStatus.REFUSED: "REFUSED (it answers nothing to this machine, or nothing about this name)",
+    DnsStatus.LAME: "neither records nor a will to look for them",
+    DnsStatus.OTHER_ERROR: "error",
+}
+"RFC 1035 4.1.1. A time-out and the like say enough by themselves."
 
 
 class Resolver(Record, frozen=True):

@@ -199,7 +199,7 @@ def _without_srv(asked: Asked) -> str:
     if asked.fallback is None or (not asked.fallback.addresses and asked.fallback.status.is_denial):
         return f"{asked.domain} has no address of its own either, so no PBX could find the trunk."
     if not asked.fallback.addresses:
-        return f"A PBX would ask for the address of {asked.domain} next (RFC 3263): {asked.fallback.status}."
+        return f"A PBX would ask for the address of {asked.domain} next (RFC 3263): {asked.fallback.status.in_words}."
     return (
         f"A PBX would fall back on the address of {asked.domain} ({', '.join(asked.fallback.addresses)}), port 5060 "
         "(RFC 3263). It loses the move to the other site when one fails."
@@ -307,7 +307,7 @@ def _invention(invented: dict[str, bool | None], answers: list[Answer]) -> tuple
 def _led(targets: list[Target]) -> str:
     """`zt.example -> 192.0.2.1 (DNS64: 64:ff9b::c000:201); st.example -> nxdomain`."""
     return "; ".join(
-        f"{t.target} -> {', '.join(t.addresses) or t.status}"
+        f"{t.target} -> {', '.join(t.addresses) or t.status.in_words}"
         + (f" (DNS64: {', '.join(t.synthesised)})" if t.synthesised else "")
         for t in targets
     )
@@ -318,9 +318,9 @@ def _listed(records: list[SrvRecord]) -> str:
 
 
 def _said(answers: list[Answer]) -> str:
-    """`192.168.1.1: nxdomain; 192.168.1.2: timeout (no answer within 1 s)`."""
+    """`192.168.1.1: no such record; 192.168.1.2: timeout (no answer within 1 s)`."""
     return "; ".join(
-        f"{a.resolver}: {_listed(a.records) if a.records else a.status}{f' ({a.detail})' if a.detail else ''}"
+        f"{a.resolver}: {_listed(a.records) if a.records else a.status.in_words}{f' ({a.detail})' if a.detail else ''}"
         for a in answers
     )
 

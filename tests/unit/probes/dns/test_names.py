@@ -104,7 +104,7 @@ def test_every_probe_of_a_link_gets_the_same_address(play: Play) -> None:
 @pytest.mark.parametrize(
     ("stub", "words"),
     [
-        (Stub(own=[Resolver(SECOND)]), f"{SECOND} says nxdomain."),
+        (Stub(own=[Resolver(SECOND)]), f"{SECOND} says NXDOMAIN (there is no such name)."),
         (Stub(own=[Resolver(FIRST)]), "no resolver is reached over it; name one with --dns-server."),
     ],
 )

@@ -82,7 +82,8 @@ def test_no_srv_and_no_address() -> None:
     assert (facts.srv_found, facts.fallback_addresses) == (False, [])
     assert [answer.status for answer in facts.answers] == [DnsStatus.NXDOMAIN]
     assert facts.evidence["srv_found"].endswith(
-        "nxdomain. trunk.example has no address of its own either, so no PBX could find the trunk."
+        "NXDOMAIN (there is no such name). "
+        "trunk.example has no address of its own either, so no PBX could find the trunk."
     )
 
 
@@ -104,9 +105,14 @@ def test_no_srv_and_no_answer_for_the_address_does_not_say_that_there_is_none() 
 @pytest.mark.parametrize(
     ("rcode", "flags", "status", "words"),
     [
-        ("REFUSED", "RD", DnsStatus.REFUSED, ""),
-        ("NOTIMP", "RD", DnsStatus.OTHER_ERROR, " (NOTIMP: it does not answer such questions)"),
-        ("NOERROR", "RD", DnsStatus.LAME, ""),
+        (
+            "REFUSED",
+            "RD",
+            DnsStatus.REFUSED,
+            "REFUSED (it answers nothing to this machine, or nothing about this name)",
+        ),
+        ("NOTIMP", "RD", DnsStatus.OTHER_ERROR, "error (NOTIMP: it does not answer such questions)"),
+        ("NOERROR", "RD", DnsStatus.LAME, "neither records nor a will to look for them"),
     ],
 )
 def test_a_resolver_that_gives_no_answer_is_of_no_use_to_a_pbx(
@@ -118,7 +124,7 @@ def test_a_resolver_that_gives_no_answer_is_of_no_use_to_a_pbx(
     assert (facts.srv_found, facts.names_invented, facts.resolvers_agree) == (False, None, False)
     assert facts.evidence["srv_found"] == (
         f"No resolver of this machine could answer for {NAME}, asked again where it failed: "
-        f"127.0.0.1:{server.port}: {status}{words}."
+        f"127.0.0.1:{server.port}: {words}."
     )
     assert "gave no clear answer for a name that does not exist" in facts.evidence["names_invented"]
 
@@ -181,8 +187,8 @@ def test_a_service_that_is_not_offered() -> None:
 def test_a_target_without_an_address() -> None:
     facts = one_target({(f"site-a.{DOMAIN}", "TXT"): ["nothing here"]})
     assert (facts.srv_found, facts.targets_resolve, facts.targets_in_networks) == (True, False, None)
-    assert facts.evidence["targets_resolve"] == "site-a.trunk.example -> no-records"
-    assert one_target({}).evidence["targets_resolve"] == "site-a.trunk.example -> nxdomain"
+    assert facts.evidence["targets_resolve"] == "site-a.trunk.example -> no such record"
+    assert one_target({}).evidence["targets_resolve"] == "site-a.trunk.example -> NXDOMAIN (there is no such name)"
 
 
 @pytest.mark.parametrize("failing", ["A", "AAAA"])

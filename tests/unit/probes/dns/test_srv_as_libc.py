@@ -86,7 +86,9 @@ def test_of_one_that_fails_the_others_decide(answers: tuple[object, ...]) -> Non
     assert (facts.srv_found, facts.targets_in_networks, facts.site_count) == (True, True, 2)
     assert (facts.resolvers_agree, facts.names_invented) == (False, False)
     bad = servers[[answer.status for answer in facts.answers].index(DnsStatus.SERVFAIL)]
-    assert facts.evidence["resolvers_agree"] == f"Not every resolver answers: 127.0.0.1:{bad.port}: servfail."
+    assert facts.evidence["resolvers_agree"] == (
+        f"Not every resolver answers: 127.0.0.1:{bad.port}: SERVFAIL (it could not find out)."
+    )
 
 
 def test_one_that_is_right_the_second_time_comes_too_late_after_a_denial() -> None:
