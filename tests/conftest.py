@@ -6,13 +6,15 @@ either: own_network.py. The lab's network namespaces have no link to the outside
 
 import functools
 import gc
+import itertools
 import os
 import pickle
 import socket
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,10 +97,19 @@ class _GuardedSocket(socket.socket):
         return super().send(*args)
 
 
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders, each new. Not each by `mktemp`, which looks through all that there are by then."""
+    base = tmp_path_factory.mktemp("states")
+    return (base / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def nothing_kept_from_before(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def nothing_kept_from_before(monkeypatch: pytest.MonkeyPatch, states: Iterator[Path]) -> None:
     """What runs keep for each other, such as how often they filled the line, is empty, and stays out of this home."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    state = next(states)
+    state.mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
 
 
 @pytest.fixture(autouse=True)
