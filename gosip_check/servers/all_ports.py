@@ -11,6 +11,7 @@ The table belongs to an `nft` that waits for more to do (`flags owner`, Linux 5.
 ends, and it ends when this process does, however that may be.
 """
 
+import contextlib
 import subprocess
 import tempfile
 import time
@@ -79,8 +80,9 @@ class Redirect:
 
     def _install(self, text: str) -> None:
         assert self._holder.stdin is not None
-        self._holder.stdin.write(_one_line(text).encode())
-        self._holder.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read anything: see below why
+            self._holder.stdin.write(_one_line(text).encode())
+            self._holder.stdin.flush()
         until_s = time.monotonic() + _TIMEOUT_S
         while not _nft("list", "table", "inet", TABLE):
             self._errors.seek(0)
@@ -104,7 +106,8 @@ class Redirect:
     def close(self) -> None:
         """Let the table go. Needs no root; nft goes by itself when nobody can give it more to do."""
         assert self._holder.stdin is not None
-        self._holder.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._holder.stdin.close()
         self._errors.close()
         try:
             self._holder.wait(_TIMEOUT_S)

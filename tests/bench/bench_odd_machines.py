@@ -45,7 +45,8 @@ COMMANDS: dict[str, str] = {
     "watch": "watch --demo nxdomain --every 2s --listen 19799",
     "reflector": "reflector --bind 127.0.0.1 --port 18620",
 }
-STOPPED_AFTER_S = {"watch": 4, "reflector": 2}
+STOPPED_AFTER_S = {"watch": 15, "reflector": 6}
+"What does not end by itself where all is well. Long enough for a busy machine to have begun."
 
 
 @dataclass(frozen=True)
