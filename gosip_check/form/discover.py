@@ -10,11 +10,11 @@ from ipaddress import IPv4Network, ip_address
 
 import psutil
 
-from gosip_check.form import upnp
 from gosip_check.form.form import Finding
 from gosip_check.form.mac_vendors import maker_of
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.host import interface
+from gosip_check.probes.nat import upnp
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip.exchange import ask_over_udp
 from gosip_check.records import Link

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from gosip_check.records import ALL_LINKS, Level, Outcome, Readiness, Report, Verdict
 from gosip_check.report.reading import heading, outcome_words, taken_over
 from gosip_check.report.sentences import first_sentence, once, sentences
+from gosip_check.report.waiting import waiting_for
 
 EXPLAIN = "gosip-check explain"
 _UNDECIDED = (Outcome.UNKNOWN, Outcome.SKIPPED)
@@ -269,7 +270,8 @@ def _closing(
         return f"all {len(required)} required checks passed" if required else "nothing that is required was asked"
     could_not = f"{len(undecided)} of {len(required)} required checks could not be measured"
     if not problems:
-        return could_not
+        waits = waiting_for(report)
+        return f"waiting for the provider to {waits}; {could_not}" if waits else could_not
     several = f"{len(problems)} problem{'s' * (len(problems) > 1)} to fix"
     return f"{several}; {could_not}" if undecided else several
 
@@ -292,6 +294,9 @@ def next_steps(report: Report) -> list[str]:
         case Readiness.NOT_READY, _:
             return [f"After the fix: {_again(report)}"]
         case _, "":
-            return [f"Then: {AGAIN}", "Or send the report as it is: it says what is missing."]
+            return [
+                f"{'Once it is on the list' if waiting_for(report) else 'Then'}: {AGAIN}",
+                "Or send the report as it is: it says what is missing.",
+            ]
         case _:
             return []

@@ -75,15 +75,18 @@ def test_no_nat() -> None:
     assert (outcomes["nat.single"], outcomes["nat.consistent"]) == ("pass", "pass")
 
 
-@pytest.mark.parametrize(("kind", "hop"), [("two NATs", "10.0.0.1"), ("CGNAT", "100.64.0.1")])
-def test_a_second_layer_is_named(kind: str, hop: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "hop", "outcome"), [("two NATs", "10.0.0.1", "unknown"), ("CGNAT", "100.64.0.1", "warn")]
+)
+def test_a_second_layer_is_named(kind: str, hop: str, outcome: str) -> None:
+    """A private hop may be the carrier's own: many number their routers so. Only the first router can tell."""
     with site(SITES[kind]) as lab:
         lab.enter("ready")
         lab.nft("cpe", translate("to-modem"))
         lab.nft("modem", translate("to-isp"))
         report = run_tool(lab, "nat")
     verdict = verdict_of(report, "nat.single")
-    assert verdict["outcome"] == "warn"
+    assert verdict["outcome"] == outcome
     assert hop in verdict["reason"]
     assert ("CGNAT" in verdict["reason"]) == (kind == "CGNAT")
     assert facts_of(report, "nat")["public_address"] == PUBLIC

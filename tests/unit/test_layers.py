@@ -95,7 +95,7 @@ MAY_USE: dict[str, set[str]] = {
     "far_link": {"dns", "far_end", "host", "path", "sip"},
     "firewall": {"dns", "far_end", "path"},
     "alg": {"dns", "far_end", "far_link", "path", "sip"},
-    "nat": {"dns", "far_end", "far_link", "path", "sip"},
+    "nat": {"dns", "far_end", "far_link", "host", "path", "sip"},
     "account": {"sip"},
     "media": {"dns", "far_end", "far_link", "host", "path", "sip"},
     "edge": {"dns"},

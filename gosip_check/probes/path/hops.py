@@ -19,6 +19,8 @@ from gosip_check.records import FailureKind, Record
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
 _TRIES = 4
+DS_LITE = "192.0.0.0/29"
+"The two ends of the tunnel to a carrier's NAT."
 
 
 class Options(probe.Options, frozen=True):
@@ -94,9 +96,9 @@ def measure(options: Options, context: Context) -> Facts:
 
 
 def kind_of(address: str) -> Literal["private", "shared", "public"]:
-    """Private (RFC 1918, link-local, loopback), shared with other customers of a carrier (RFC 6598), or public."""
+    """Private (RFC 1918, link-local, loopback), of a carrier's own NAT (RFC 6598, DS-Lite: RFC 6333 5.7), or public."""
     ip = ip_address(address)
-    if ip.version == 4 and ip in ip_network("100.64.0.0/10"):
+    if ip.version == 4 and any(ip in ip_network(network) for network in ("100.64.0.0/10", DS_LITE)):
         return "shared"
     networks = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") if ip.version == 4 else ("fc00::/7",)
     inside = any(ip in ip_network(network) for network in networks)

@@ -77,6 +77,8 @@ class Facts(probe.Facts, frozen=True):
     Of the servers that did not answer, the one place where it is the same for all of them: blocked_at keeps requests
     from getting there, left_at saw them pass, answered_by answered instead.
 
+    waits_for_provider: every server is silent, and every request was seen leaving the site: usual before the order.
+
     slowest_server_rtt_ms: of the fastest answer of each server that answers, the slowest.
     """
 
@@ -91,6 +93,7 @@ class Facts(probe.Facts, frozen=True):
     blocked_at: str | None = None
     left_at: str | None = None
     answered_by: str | None = None
+    waits_for_provider: bool = False
     slowest_server_rtt_ms: float | None = None
     between: dict[str, tuple[float | None, float | None]] = {}
 
@@ -130,6 +133,7 @@ def measure(options: Options, context: Context) -> Facts:
         blocked_at=_one_place([s.first.culprit if s.first.result in _BLOCKED else None for s in missing]),
         left_at=_one_place([s.first.left_at for s in missing]),
         answered_by=_one_place([s.first.culprit if _answered_otherwise(s.first) else None for s in missing]),
+        waits_for_provider=all(s.first.result == "silent" and s.first.left_at is not None for s in servers),
         slowest_server_rtt_ms=slowest_ms,
         between={} if at_least_ms is None else {"slowest_server_rtt_ms": (at_least_ms, None)},
         evidence={

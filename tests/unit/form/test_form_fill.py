@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from gosip_check.cli.form import fill_in, write_form
-from gosip_check.form import mac_vendors, upnp
+from gosip_check.form import mac_vendors
 from gosip_check.form.discover import product_of
 from gosip_check.form.form import Finding, findings_of, load, to_toml, with_findings
 from gosip_check.probes.host.interface import mac_of
+from gosip_check.probes.nat import upnp
 from gosip_check.probes.probe import Context
 from gosip_check.records import Equipment, Form, Link, Report
 from gosip_check.servers.endpoint import Endpoint, Peer
@@ -96,6 +97,53 @@ def test_a_description_that_cannot_be_trusted_tells_nothing(answer: bytes) -> No
 def test_a_device_sends_us_nowhere_else(location: str) -> None:
     """The guard of these tests would refuse another address too, and loudly."""
     assert found(http(DESCRIPTION.encode()), location) == []
+
+
+WAN = """<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0"><device><deviceList><device><serviceList>
+<service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:2</serviceType><controlURL>{control}</controlURL>
+</service></serviceList></device></deviceList></device></root>"""
+SOAP = """<s:Envelope xmlns:s="x"><s:Body><u:R xmlns:u="y"><NewExternalIPAddress>{}</NewExternalIPAddress></u:R>
+</s:Body></s:Envelope>"""
+
+
+def outside(answer: bytes, control: str = "/control") -> str | None:
+    """The address outside that a router on loopback names, whose answer to GetExternalIPAddress is `answer`."""
+
+    def split(buffer: bytes) -> tuple[bytes | None, bytes]:
+        head, end, rest = buffer.partition(b"\r\n\r\n")
+        return (head + end, rest) if end else (None, buffer)
+
+    def handle(data: bytes, peer: Peer, transport: str) -> bytes | None:
+        del peer
+        if transport != "TCP":
+            return f"HTTP/1.1 200 OK\r\nST: x\r\nLOCATION: http://127.0.0.1:{device.port}/desc.xml\r\n\r\n".encode()
+        if data.startswith(b"GET "):
+            return http(WAN.format(control=control).encode())
+        return answer if data.startswith(b"POST /control ") and b"#GetExternalIPAddress" in data else None
+
+    with Endpoint("127.0.0.1", handle, split) as device:
+        place = (device.address, device.port)
+        return upnp.external_address(Context(Link(name="x")), LOOPBACK, "127.0.0.1", search=place)
+
+
+def test_a_router_tells_its_address_outside() -> None:
+    assert outside(http(SOAP.format(" 192.0.2.9 ").encode())) == "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    ("answer", "control"),
+    [
+        (http(SOAP.format("").encode()), "/control"),
+        (http(SOAP.format("fd00::1").encode()), "/control"),
+        (http(b"<a>"), "/control"),
+        (http(SOAP.format("192.0.2.9").encode(), "500 Internal Server Error"), "/control"),
+        (http(SOAP.format("192.0.2.9").encode()), "http://192.0.2.1/control"),
+        (http(SOAP.format("192.0.2.9").encode()), "http://[::1/control"),
+    ],
+    ids=["empty", "IPv6", "broken", "500", "elsewhere", "no URL"],
+)
+def test_an_address_outside_that_is_none_is_not_believed(answer: bytes, control: str) -> None:
+    assert outside(answer, control) is None
 
 
 PRODUCTS = {
