@@ -14,6 +14,7 @@ from gosip_check.report.reading import heading
 from gosip_check.report.sentences import listed
 from gosip_check.report.summary import EXPLAIN, Problem, Summary, summary_of
 from gosip_check.report.text import visible
+from gosip_check.report.waiting import outside_address
 
 MOST_LINES, WIDTH = 25, 76
 _MOST_LINKS, _MOST_PROBLEMS = 2, 3
@@ -199,6 +200,8 @@ def _address(report: Report, link: LinkReport, line: InternetLine) -> tuple[str,
     if seen is None:
         if fixed:
             return "Please whitelist", f"{fixed} ({name}: as on the form; this check could not see it)"
+        if known := visible(outside_address(report, link.name), 100):
+            return "Please whitelist", f"{known}, {name}"
         return "Please whitelist", f"not known yet: this check could not see the public address of {name}"
     facts = [v.facts for v in report.verdicts if v.link == link.name]
     if any(each.get("public_address_is_the_providers") is True for each in facts):

@@ -17,17 +17,17 @@ def waiting_for(report: Report) -> str:
     waits = [link.name for link in report.links if _facts(report, link.name, "signalling").get("waits_for_provider")]
     if report.outcome is not Readiness.INCONCLUSIVE or not waits:
         return ""
-    named = [_address(_facts(report, name, "nat")) for name in waits]
+    named = [outside_address(report, name) or _NOT_KNOWN for name in waits]
     if len(report.links) > 1:
         named = [f"{address} on {name}" for name, address in zip(waits, named, strict=True)]
     return f"whitelist {' and '.join(named)}"
 
 
-def _address(nat: Mapping[str, Any]) -> str:
+def outside_address(report: Report, link: str) -> str:
+    """The public address by whoever knows it, and who that is where nobody confirms it; empty where nobody does."""
+    nat = _facts(report, link, "nat")
     address = nat.get("outside_address")
-    if not address:
-        return _NOT_KNOWN
-    return f"{address}{_BY_ROUTER if nat.get('outside_address_from') == 'router' else ''}"
+    return f"{address}{_BY_ROUTER * (nat.get('outside_address_from') == 'router')}" if address else ""
 
 
 def _facts(report: Report, link: str, probe: str) -> Mapping[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gosip_check.records import Readiness, Report
+from gosip_check.records import LinkReport, Readiness, Report
+from gosip_check.report.letters import letter
 from gosip_check.report.summary import summary_of
 from tests.unit.records import measurement, report, verdict
 
@@ -39,3 +40,10 @@ def test_what_to_whitelist_is_named(nat: dict[str, Any] | None, asked: str) -> N
 @pytest.mark.parametrize(("outcome", "waits"), [("not-ready", True), ("ready", True), ("inconclusive", False)])
 def test_nothing_else_waits(outcome: str, waits: bool) -> None:
     assert "whitelist" not in summary_of(_report(outcome, {"outside_address": "192.0.2.9"}, waits=waits)).sentence
+
+
+def test_the_letter_to_the_provider_names_the_same_address() -> None:
+    link = LinkReport("Internet-1", "192.168.1.10", None, None, None, Readiness.INCONCLUSIVE)
+    waits = _report("inconclusive", {"outside_address": "192.0.2.7", "outside_address_from": "router"})
+    said = " ".join(letter(replace(waits, links=[link]), "provider").split())
+    assert "Please whitelist: 192.0.2.7 (your router says so, nobody confirms it), Internet-1" in said
