@@ -73,11 +73,12 @@ def _format_command(made: Format) -> click.Command:
     @click.command(made.name, help=made.command, epilog=example(f"report {made.name} report.json"))
     @click.argument("file")
     @click.argument("out", metavar=f"[OUT.{made.name}|-]", required=False)
-    def write_in(file: str, out: str | None) -> int:
-        _write(out or _beside(file, f".{made.name}"), _document(made, load_report(file)), file)
+    def write_in(file: str, out: str | None, everything: bool = False) -> int:
+        _write(out or _beside(file, f".{made.name}"), _document(made, load_report(file), everything), file)
         return EXIT_READY
 
-    return write_in
+    reasons = click.option("--all", "everything", is_flag=True, help="With every check's reason and the raw facts.")
+    return reasons(write_in) if made.has_more else write_in
 
 
 for _format in FORMATS.values():
@@ -215,9 +216,9 @@ report.add_command(check)
 report.add_command(table)
 
 
-def _document(made: Format, loaded: Report) -> str | bytes:
+def _document(made: Format, loaded: Report, everything: bool = False) -> str | bytes:
     with input_errors(NotInstalled):
-        return made(loaded)
+        return made(loaded, everything=everything)
 
 
 def _beside(file: str, suffix: str) -> str:

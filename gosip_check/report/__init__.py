@@ -24,19 +24,21 @@ class Format:
     """How a report is written. option: the help of `--<name>`.
 
     command: the help of `report <name>`; empty where it would only make of a saved report what it is.
-    instead: what to do where its library, the extra of the same name, is not installed.
+    instead: what to do where its library, the extra of the same name, is not installed. has_more: with `everything` it
+    also holds each verdict's reason and the raw facts.
     """
 
     name: str
     option: str
     command: str = ""
     instead: str = ""
+    has_more: bool = False
 
-    def load(self) -> Callable[[Report], str | bytes]:
+    def load(self) -> Callable[..., str | bytes]:
         """The function that writes it. Raises NotInstalled."""
         module = f"{__name__}.to_{self.name}"
         try:
-            writer: Callable[[Report], str | bytes] = getattr(importlib.import_module(module), f"to_{self.name}")
+            writer: Callable[..., str | bytes] = getattr(importlib.import_module(module), f"to_{self.name}")
         except ModuleNotFoundError as error:
             if not self.instead:
                 raise
@@ -44,9 +46,9 @@ class Format:
             raise NotInstalled(f"{extra} {self.instead}") from error
         return writer
 
-    def __call__(self, report: Report) -> str | bytes:
+    def __call__(self, report: Report, *, everything: bool = False) -> str | bytes:
         """The whole document."""
-        return self.load()(report)
+        return self.load()(report, everything=True) if everything and self.has_more else self.load()(report)
 
 
 FORMATS = {
@@ -56,7 +58,8 @@ FORMATS = {
         Format(
             "html",
             "Write the report as a page, to be read, printed or mailed.",
-            "Write a saved report as a page.\n\nSelf-contained, readable on a phone, printed on A4.",
+            "Write a saved report as a page.\n\nSelf-contained, readable on a phone, printed on A4, to be signed.",
+            has_more=True,
         ),
         Format("svg", "Write the summary as a picture.", "Write the summary of a saved report as a picture."),
         Format(
@@ -64,6 +67,7 @@ FORMATS = {
             "Write the report as PDF; needs the extra `pdf`.",
             "Write a saved report as PDF; needs the extra `pdf`.\n\nWithout it, print the page of `report html`.",
             instead="Or print the page of `gosip-check report html`: it is made for A4.",
+            has_more=True,
         ),
     )
 }

@@ -12,13 +12,13 @@ from markupsafe import Markup, escape
 from gosip_check.report.text import visible
 
 WIDTH = 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 20, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 20, 24
 _LABEL = 13
 "Text that stands closer to other text than this overlaps it."
 _FARTHEST = 10
 "A limit more often than this above everything measured is written, not drawn: the line would lie flat on the axis."
 COLOURS = ("#0b5cad", "#b35900", "#5b3a9b", "#1d7a4f", "#7a1d4f", "#4f5b66")
-_RED, _GREY, _TEXT = "#b3261e", "#c9ced4", "#333333"
+_RED, _GREY, _TEXT, _QUIET = "#b3261e", "#c9ced4", "#333333", "#56606a"
 FONT = "system-ui, 'DejaVu Sans', 'DejaVu Sans Mono', sans-serif"
 
 
@@ -84,14 +84,15 @@ def line_chart(
     for limit in drawn:  # from the top down, each label under the one before where there is no room above its line
         _, down = at(start, limit.value)
         label_at, free = max(down - 3, free), max(down - 3, free) + _LABEL
+        colour = _RED if peak > limit.value else _QUIET  # nothing is wrong below it
         parts.append(
             Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="5 3"/>').format(
-                _LEFT, WIDTH - _RIGHT, down, down, _RED
+                _LEFT, WIDTH - _RIGHT, down, down, colour
             )
         )
-        parts.append(_text(WIDTH - _RIGHT, label_at, limit.label, "end", _RED))
+        parts.append(_text(WIDTH - _RIGHT, label_at, limit.label, "end", colour))
     for limit in [limit for limit in limits if limit not in drawn]:
-        parts.append(_text(_LEFT, height + legend + 10, f"far above this picture: {limit.label}", colour=_RED))
+        parts.append(_text(_LEFT, height + legend + 10, f"far above this picture: {limit.label}", colour=_QUIET))
         legend += 16
     return _svg(title, height + legend + 4, parts)
 
@@ -168,8 +169,7 @@ def _grid(height: int, top: float, unit: str) -> list[Markup]:
                 _LEFT, WIDTH - _RIGHT, down, down, _GREY
             )
         )
-        parts.append(_text(_LEFT - 4, down + 4, f"{top * share:.4g}", "end"))
-    parts.append(_text(_LEFT - 4, height - 8, unit, "end"))
+        parts.append(_text(_LEFT - 4, down + 4, f"{top * share:.4g} {unit}".strip(), "end"))
     return parts
 
 

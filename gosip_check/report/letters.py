@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from gosip_check.records import Form, InternetLine, LinkReport, Readiness, Report
-from gosip_check.report.reading import heading
+from gosip_check.report.reading import ROUTER, heading, who_of
 from gosip_check.report.sentences import listed
 from gosip_check.report.summary import EXPLAIN, Problem, Summary, summary_of
 from gosip_check.report.text import visible
@@ -22,20 +22,6 @@ IN_THE_REPORT = "the report names them"
 _CODE = re.compile(r"(`[^`]*`)")
 _NO_BREAK = "\u00a0"
 _LONGEST = 400
-
-_ROUTER = "whoever looks after the router"
-_WHO = {
-    "dns": _ROUTER,
-    "firewall": _ROUTER,
-    "alg": _ROUTER,
-    "nat": _ROUTER,
-    "gateway": _ROUTER,
-    "edge": _ROUTER,
-    "media": "the internet provider, with whoever looks after the router",
-    "account": "the provider of the trunk",
-    "pbx": "whoever looks after the PBX",
-}
-"Group of a requirement -> who can change it; else the installer."
 
 _INSIDE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
 "Addresses that nobody outside sees (RFC 1918, 6598, 4193): one that is seen there was written by something on the way."
@@ -67,7 +53,7 @@ def _provider(report: Report, summary: Summary) -> list[str]:
 
 def _technician(report: Report, summary: Summary) -> list[str]:
     """The one change on the router, or what else is first, with every step; then the lines and the figures."""
-    on_router = [problem for problem in summary.problems if _who(problem) == _ROUTER]
+    on_router = [problem for problem in summary.problems if who_of(problem.id) == ROUTER]
     first = next(iter(on_router or summary.problems), None)
     others = [problem for problem in summary.problems if problem is not first]
     head = [*_entry("SIP trunk", f"{', '.join(summary.about)}: {_outcome(summary)}"), ""]
@@ -78,7 +64,7 @@ def _technician(report: Report, summary: Summary) -> list[str]:
             "To change", "nothing that this check found" if is_ready else "nothing that is known yet; what is open:"
         )
     else:
-        where = _device(report) if on_router else f"by {_who(first)}"
+        where = _device(report) if on_router else f"by {who_of(first.id)}"
         head += [*_entry(f"To change {where}", _where(first)), *_entry("Why", first.means)]
         steps, more = list(first.do), f"{EXPLAIN} {first.id}" if first.id else IN_THE_REPORT
     tail = [
@@ -103,7 +89,7 @@ def _customer(report: Report, summary: Summary) -> list[str]:
     }[summary.readiness]
     head = [*_entry(_outcome(summary), f"{said}."), *_entry("Checked", ", ".join(summary.about)), ""]
     for problem in summary.problems[:_MOST_PROBLEMS]:
-        head += [*_entry("To fix", f"{_where(problem)}. {problem.means}"), *_entry("Who can do it", _who(problem))]
+        head += [*_entry("To fix", f"{_where(problem)}. {problem.means}"), *_entry("Who can do it", who_of(problem.id))]
     if left_out := summary.problems[_MOST_PROBLEMS:]:
         head += _entry("And", f"{len(left_out)} more; {IN_THE_REPORT}")
     quality = [figure for group in summary.groups if group.heading == heading("media") for figure in group.figures]
@@ -152,10 +138,6 @@ def _outcome(summary: Summary) -> str:
 
 def _where(problem: Problem) -> str:
     return f"{problem.links}: {problem.title}" if problem.links else problem.title
-
-
-def _who(problem: Problem) -> str:
-    return _WHO.get(problem.id.partition(".")[0], "the installer")
 
 
 def _device(report: Report) -> str:

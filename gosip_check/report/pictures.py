@@ -18,6 +18,8 @@ from gosip_check.report.figures import is_number
 T = TypeVar("T")
 
 _MOST_CURVES = 8
+_FEWEST_POINTS = 4
+"A curve through fewer shows no more than their numbers do."
 _MOST_CHANGES = 40
 
 _JUDGED_BY = {
@@ -126,12 +128,12 @@ def _of_measurement(report: Report, measurement: Measurement) -> Iterator[Markup
     facts = measurement.facts or {}
     curves: dict[str, list[Curve]] = {}
     for series in _as(facts.get("series"), list[Series]) or []:
-        if series.points and all(is_number(x) and is_number(y) for x, y in series.points):
+        if len(series.points) >= _FEWEST_POINTS and all(is_number(x) and is_number(y) for x, y in series.points):
             curves.setdefault(series.unit, []).append(Curve(series.name, series.points))
     for unit, drawn in curves.items():
         title = f"{', '.join(curve.name for curve in drawn[:3])} over time, {measurement.probe}"
         yield charts.line_chart(title, unit, drawn[:_MOST_CURVES], _limits(report, measurement, unit, drawn))
-    servers = [server for server in _as(facts.get("servers"), list[_Server]) or [] if server.rtts_ms]
+    servers = [s for s in _as(facts.get("servers"), list[_Server]) or [] if len(s.rtts_ms) >= _FEWEST_POINTS]
     asked = [Curve(s.address, list(enumerate(s.rtts_ms, 1))) for s in servers if all(map(is_number, s.rtts_ms))]
     if asked:
         title = f"Round trip of one request after the other, {measurement.probe}"

@@ -26,6 +26,26 @@ def heading(group: str) -> str:
     return _GROUPS.get(group, group)
 
 
+ROUTER = "whoever looks after the router"
+_WHO = {
+    "dns": ROUTER,
+    "firewall": ROUTER,
+    "alg": ROUTER,
+    "nat": ROUTER,
+    "gateway": ROUTER,
+    "edge": ROUTER,
+    "media": "the internet provider, with whoever looks after the router",
+    "account": "the provider of the trunk",
+    "pbx": "whoever looks after the PBX",
+}
+"Group of a requirement -> who can change it; else the installer."
+
+
+def who_of(requirement: str) -> str:
+    """Who can fix what a requirement, by its id, found."""
+    return _WHO.get(requirement.partition(".")[0], "the installer")
+
+
 LEVELS = {Level.MUST: "required", Level.SHOULD: "advised", Level.INFO: "for information"}
 "How much a requirement weighs, as people read it."
 

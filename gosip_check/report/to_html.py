@@ -4,23 +4,29 @@ Decides nothing. The template escapes everything, and everything passes through 
 """
 
 import functools
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
+from msgspec.structs import replace
 
 from gosip_check.form_fields import names_of
-from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Report, SecondTrunk
+from gosip_check.records import ALL_LINKS, Equipment, Form, InternetLine, Outcome, Report, SecondTrunk, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import LEVELS, counted, groups, needs_hint
+from gosip_check.report.reading import LEVELS, counted, groups, needs_hint, who_of
 from gosip_check.report.side_by_side import rows
-from gosip_check.report.summary import summary_of, title_of
+from gosip_check.report.summary import Summary, summary_of, title_of
 from gosip_check.report.text import visible
 from gosip_check.values import shown
 
 _MOST_FACTS, _MOST_ITEMS = 400, 100
+_FINGERPRINT = 16
+_MISSED = (Outcome.FAIL, Outcome.WARN)
 _DIGITS = 6
 
 
@@ -34,13 +40,23 @@ def _page() -> Template:
     return environment.get_template("page.html")
 
 
-def to_html(report: Report) -> str:
-    """The whole page."""
+def to_html(report: Report, *, everything: bool = False) -> str:
+    """The page. everything: also every verdict's reason, and the raw facts."""
+    summary = summary_of(report)
+    customer, product, addresses = whose(report)
     return _page().render(
         report=report,
-        summary=summary_of(report),
+        everything=everything,
+        summary=summary,
+        customer=customer,
+        product=product,
+        whose=[*filter(None, [customer]), product, *addresses],
+        checked=checked(report, summary),
+        code=code(report),
+        content=fingerprint(report),
         title_of=title_of,
         levels=LEVELS,
+        who_of=who_of,
         counts=counted(report.counts),
         not_filled_in=names_of(report.form.not_filled_in) if report.form else "",
         form=form_rows(report.form) if report.form else [],
@@ -55,6 +71,32 @@ def to_html(report: Report) -> str:
         in_code=in_code,
         when=lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
+
+
+def whose(report: Report) -> tuple[str, str, list[str]]:
+    """Customer, product, and the public addresses of the lines, as far as they are known."""
+    customer = report.form.company_name.strip() if report.form else ""
+    addresses = [link.public_address for link in report.links if link.public_address]
+    return customer, report.checklist.title, list(dict.fromkeys(addresses))
+
+
+def checked(report: Report, summary: Summary) -> list[Verdict]:
+    """What does not stand above already, as a problem, as its effect, or as open."""
+    told = [*summary.problems, *summary.look_at]
+    above = {problem.title for problem in told} | {title for problem in told for title in problem.effects}
+    above |= {title for gap in summary.gaps for title in gap.titles}
+    return [v for v in report.verdicts if v.outcome not in _MISSED and title_of(v) not in above]
+
+
+def fingerprint(report: Report) -> str:
+    """The beginning of the SHA-256 of what the report holds, signature aside, by which paper and file are matched."""
+    return hashlib.sha256(msgspec.json.encode(replace(report, signature=None))).hexdigest()[:_FINGERPRINT]
+
+
+def code(report: Report) -> Markup:
+    """A QR code of the report's id and fingerprint."""
+    drawn = segno.make(f"gosip-check {report.id} {fingerprint(report)}", micro=False)
+    return Markup(drawn.svg_inline(scale=1, border=2, omitsize=True))
 
 
 def in_code(text: str) -> Markup:

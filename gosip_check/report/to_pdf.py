@@ -12,32 +12,40 @@ import typst
 from gosip_check.form_fields import names_of
 from gosip_check.records import ALL_LINKS, LinkReport, Measurement, Outcome, Report, Verdict
 from gosip_check.report.pictures import pictures, rewritings
-from gosip_check.report.reading import LEVELS, counted, groups, needs_hint
+from gosip_check.report.reading import LEVELS, counted, groups, needs_hint, who_of
 from gosip_check.report.side_by_side import rows
 from gosip_check.report.summary import Problem, summary_of, title_of
 from gosip_check.report.text import visible
-from gosip_check.report.to_html import fact_lines, form_rows
+from gosip_check.report.to_html import checked, code, fact_lines, fingerprint, form_rows, whose
 
 _MOST_FACTS = 200
 
 
-def to_pdf(report: Report) -> bytes:
-    """The whole document."""
+def to_pdf(report: Report, *, everything: bool = False) -> bytes:
+    """The document. everything: also every verdict's reason, the pictures and the raw facts."""
     source = Path(__file__).with_name("page.typ")
-    document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report))})
+    document = typst.compile(str(source), sys_inputs={"report": json.dumps(_data(report, everything))})
     assert isinstance(document, bytes)
     return document
 
 
-def _data(report: Report) -> dict[str, Any]:
+def _data(report: Report, everything: bool) -> dict[str, Any]:
     checklist, summary = report.checklist, summary_of(report)
+    customer, product, addresses = whose(report)
     scope = "; ".join(summary.scope)
     data = {
         "outcome": report.outcome.value,
         "closing": f"{summary.word}{f' ({scope})' if scope else ''}: {summary.closing}",
-        "counts": counted(report.counts),
-        "title": ", ".join(summary.about),
-        "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s",
+        "everything": everything,
+        "whose": ", ".join([*filter(None, [customer]), product, *addresses]),
+        "title": f"{summary.word}: {', '.join([*filter(None, [customer]), product, *addresses])}",
+        "name": customer or product,
+        "about": "; ".join([product, *(_seen(link) for link in report.links)]),
+        "when": f"{report.started:%Y-%m-%d %H:%M:%S} UTC, took {report.elapsed_s:.0f} s. {counted(report.counts)}.",
+        "customer": customer,
+        "company": report.company or "",
+        "content": f"Report {report.id}, content {fingerprint(report)}",
+        "checked": [_checked(report, verdict) for verdict in checked(report, summary)],
         "demo": report.is_demo,
         "problems": [_problem(problem, "fail") for problem in summary.problems],
         "gaps": [[", ".join([*filter(None, [gap.links]), *gap.titles]), gap.why, gap.command] for gap in summary.gaps],
@@ -94,7 +102,21 @@ def _data(report: Report) -> dict[str, Any]:
         ],
     }
     safe: dict[str, Any] = _visible(data)
-    return {**safe, "pictures": [str(picture.svg) for picture in pictures(report)]}
+    return {**safe, "code": _alone(str(code(report))), "pictures": [str(picture.svg) for picture in pictures(report)]}
+
+
+def _alone(svg: str) -> str:
+    """A drawing that stood in a page, as a file."""
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+
+
+def _seen(link: LinkReport) -> str:
+    return f"{link.name}, seen as {link.public_address}" if link.public_address else link.name
+
+
+def _checked(report: Report, verdict: Verdict) -> list[str]:
+    where = f"{verdict.link}: " if len(report.links) > 1 else ""
+    return [verdict.outcome.value, f"{where}{title_of(verdict)}", verdict.figure]
 
 
 def _groups(report: Report, link: str) -> list[dict[str, Any]]:
@@ -112,7 +134,8 @@ def _address(link: LinkReport) -> str:
 def _problem(problem: Problem, word: str) -> list[str]:
     where = f"{problem.links}: " if problem.links else ""
     effects = f" With it: {'; '.join(problem.effects)}." if problem.effects else ""
-    return [word, f"{where}{problem.title}", problem.id, f"{problem.means}{effects}", " ".join(problem.do)]
+    who = f" Who: {who_of(problem.id)}." if word == "fail" else ""
+    return [word, f"{where}{problem.title}", problem.id, f"{problem.means}{who}{effects}", " ".join(problem.do)]
 
 
 def _verdict(verdict: Verdict) -> list[str]:

@@ -156,13 +156,23 @@ def punched(lab: Lab, stun: Sequence[str] = STUN, seconds: float = 0) -> dict[st
     return said
 
 
+_SENDS = {"up": ("cpe", "to-isp"), "down": ("isp", "to-cpe")}
+"Way of the line under test -> the room and the interface that send there."
+
+
 def rate(lab: Lab, way: str, kbps: float) -> None:
     """Let so much go through the line under test, one way, for packets of 250 octets."""
-    room, interface = {"up": ("cpe", "to-isp"), "down": ("isp", "to-cpe")}[way]
-    shape(lab.rooms, room, interface, kbps)
+    shape(lab.rooms, *_SENDS[way], kbps)
+
+
+def dropped(lab: Lab, way: str) -> int:
+    """Packets that the shaped line had no room for since `rate`, by the kernel's count."""
+    room, interface = _SENDS[way]
+    shown = json.loads(lab.run(room, ["tc", "-s", "-j", "qdisc", "show", "dev", interface]).stdout)
+    return sum(int(qdisc["drops"]) for qdisc in shown if qdisc["kind"] == "tbf")
 
 
 def widen(lab: Lab) -> None:
     """Both ways as fast as they go."""
-    for room, interface in (("cpe", "to-isp"), ("isp", "to-cpe")):
+    for room, interface in _SENDS.values():
         lab.run(room, ["tc", "qdisc", "del", "dev", interface, "root"], check=False)

@@ -18,8 +18,12 @@ from hypothesis import strategies as st
 from gosip_check.records import ALL_LINKS, Equipment, Form, Readiness, Report, Signature
 from gosip_check.report.charts import Curve, Limit, histogram, line_chart, strip, way
 from gosip_check.report.pictures import pictures
+from gosip_check.report.reading import who_of
+from gosip_check.report.summary import summary_of
 from gosip_check.report.to_html import to_html
+from gosip_check.report.to_json import to_json
 from tests.saved import demo
+from tests.screens import kept
 from tests.unit.records import expectation, measurement, report, verdict
 from tests.unit.report.test_report import HOSTILE, OBEYED
 
@@ -32,7 +36,7 @@ def full(text: str = "words") -> Report:
     facts: dict[str, Any] = {
         "series": [{"name": f"rtt {text}", "unit": "ms", "points": [[n / 10, 20 + n % 7] for n in range(200)],
                     "measured": 200},
-                   {"name": "round trip", "unit": "ms", "points": [[0, 90], [1, 120]], "measured": 2}],
+                   {"name": "round trip", "unit": "ms", "points": [[0, 90], [1, 120], [2, 8], [3, 7]], "measured": 4}],
         "rtt_histogram": {"low": 20, "high": 27, "max": 90, "counts": [120, 78], "beyond": 2},
         "per_channel": [{"received": 1000 - 3 * n, "lost_up": 3 * n, "lost_down": 0} for n in range(10)],
         "hops": [{"ttl": 1, "address": "192.168.1.1", "kind": "private"}, {"ttl": 2, "address": text}],
@@ -92,7 +96,7 @@ def test_the_page_asks_for_nothing() -> None:
 
 
 def test_everything_that_was_asked_for_is_on_the_page() -> None:
-    text = Page(to_html(full())).text
+    text = Page(to_html(full(), everything=True)).text
     for words in (
         "NOT READY: 2 problems to fix", "Fix this", "Customer Compliance Form", "(discovered, not confirmed)",
         "Not filled in: Contact person",
@@ -106,7 +110,7 @@ def test_everything_that_was_asked_for_is_on_the_page() -> None:
 
 def test_charts_hold_what_they_were_given() -> None:
     svg = str(line_chart("t", "ms", [Curve("a", [(0, 10), (10, 20)])], [Limit(15, "fifteen")]))
-    assert 'points="40.0,' in svg
+    assert 'points="56.0,' in svg
     assert svg.count("stroke-dasharray") == 1
     assert "fifteen" in svg
     assert str(histogram("t", "ms", 1, 2, [1] * 40, "")).count("<rect") == 40
@@ -116,7 +120,7 @@ def test_charts_hold_what_they_were_given() -> None:
     assert pictures(report(measurements=[odd])) == []
 
 
-def shown(page: Path, script: str, width: int) -> tuple[str, str]:
+def shown(page: Path, script: str, width: int, *, dark: bool = False) -> tuple[str, str]:
     """(what the page says after `script` has run in it, what Chromium complained of)."""
     assert CHROMIUM is not None
     page.write_text(page.read_text().replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"))
@@ -130,6 +134,7 @@ def shown(page: Path, script: str, width: int) -> tuple[str, str]:
                 CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
                 "--host-resolver-rules=MAP * ~NOTFOUND",  # its own look-ups: it asks for Google's servers all the same
+                f"--blink-settings=preferredColorScheme={0 if dark else 1}",
                 "--allow-file-access-from-files", "--enable-logging=stderr", "--v=0", f"--user-data-dir={profile}",
                 "--window-size=1000,900", "--dump-dom", frame.as_uri(),
             ],
@@ -174,7 +179,7 @@ def test_the_pdf_holds_every_word_and_obeys_none() -> None:
         assert document.startswith(b"%PDF-")
     reader = shutil.which("pdftotext")
     if reader is not None:
-        document = to_pdf(full('#panic("x")'))
+        document = to_pdf(full('#panic("x")'), everything=True)
         text = subprocess.run(
             [reader, "-", "-"], input=document, capture_output=True, check=True, timeout=60
         ).stdout.decode()
@@ -205,15 +210,18 @@ def test_the_pdf_sets_two_lines_side_by_side() -> None:
         assert "Both lines are of one provider." in words
 
 
-def test_the_demo_has_a_page_with_its_round_trips() -> None:
+def test_a_curve_has_four_points_or_more() -> None:
     loaded = msgspec.convert(demo(), Report)
-    text = Page(to_html(loaded)).text
-    assert "Round trip of one request after the other, signalling" in text
-    assert "request 3" in text
+    assert "Round trip of one request after the other, signalling" not in Page(to_html(loaded)).text
+    (asked,) = [m for m in loaded.measurements if m.probe == "signalling"]
+    servers = [{**server, "rtts_ms": [1.0, 2.0, 3.0, 4.0]} for server in (asked.facts or {})["servers"]]
+    longer = msgspec.structs.replace(asked, facts={**(asked.facts or {}), "servers": servers})
+    assert "request 4" in Page(to_html(msgspec.structs.replace(loaded, measurements=[longer]))).text
 
 
 def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
-    document = demo()
+    loaded = kept("lossy")
+    document = json.loads(to_json(loaded))
     (media,) = [m for m in document["measurements"] if m["probe"] == "media"]
     series = {one["name"]: one for one in media["facts"]["series"]}
     assert set(series) == {"round trip", "loss up", "loss down"}
@@ -221,7 +229,7 @@ def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
     values = [value for _, value in series["round trip"]["points"]]
     assert max(values) == pytest.approx(media["facts"]["rtt_ms"]["max"], abs=0.001)
     assert min(values) == pytest.approx(media["facts"]["rtt_ms"]["min"], abs=0.001)
-    page = to_html(msgspec.convert(document, Report))
+    page = to_html(loaded)
     for words in (
         "round trip over time, media", "loss up, loss down over time, media", "Loss of each channel, media",
         "Distribution of the round trips, media",
@@ -231,7 +239,7 @@ def test_media_over_time_is_in_the_document_and_on_the_page() -> None:
 
 def test_a_picture_shows_the_limits_of_what_it_shows_and_no_others() -> None:
     """Jitter is in milliseconds and a burst in percent: both have their limits elsewhere."""
-    loaded = msgspec.convert(demo(), Report)
+    loaded = kept("lossy")
     drawn = {str(p.svg).split("<title>")[1].split("</title>")[0]: str(p.svg) for p in pictures(loaded)}
     trips, losses = drawn["round trip over time, media"], drawn["loss up, loss down over time, media"]
     assert re.findall(r">([^<]*(?:at most|better)[^<]*)<", trips) == [
@@ -241,7 +249,6 @@ def test_a_picture_shows_the_limits_of_what_it_shows_and_no_others() -> None:
     assert re.findall(r">([^<]*(?:at most|better)[^<]*)<", losses) == [
         "in any 15 s: at most 1 %", "in any 15 s: better 0.1 %",
     ]  # fmt: skip
-    assert not re.findall("at most|better", drawn["Round trip of one request after the other, signalling"])
 
 
 @given(
@@ -275,8 +282,9 @@ def wanting_report() -> Report:
 IN_ORDER = [
     "NOT READY", "Fix this", "Closed", "Open it.", "Not measured, needed", "Not told", "Look at", "Short lived",
     "Lower it.",
-    "Customer Compliance Form", "SIP ALG", "No ALG", "DNS", "Not needed", "Firewall", "Closed",
-    "What was not measured, and why", "Which report this is", "Signed", "ed25519, key 0123456789abcdef",
+    "Customer Compliance Form", "Checked by", "For the customer", "What was checked", "No ALG", "Not needed",
+    "Which report this is", "Signed", "ed25519, key 0123456789abcdef",
+    "SIP ALG", "No ALG", "DNS", "Not needed", "Firewall", "Closed", "What was not measured, and why",
     "Appendix. What was measured, and how", "asked with requests 3, networks 192.0.2.0/24", "fine",
 ]  # fmt: skip
 
@@ -289,7 +297,7 @@ def in_order(text: str) -> None:
 
 
 def test_the_page_begins_with_what_is_wanting_and_ends_with_the_facts() -> None:
-    in_order(Page(to_html(wanting_report())).text)
+    in_order(Page(to_html(wanting_report(), everything=True)).text)
     nothing = Page(to_html(report(verdict("pass")))).text
     assert "Look at" not in nothing
     assert "Fix this" not in nothing
@@ -304,6 +312,45 @@ def test_so_does_the_pdf() -> None:
     if reader is None:
         pytest.skip("needs pdftotext to read it")
     done = subprocess.run(
-        [reader, "-", "-"], input=to_pdf(wanting_report()), capture_output=True, check=True, timeout=60
+        [reader, "-", "-"], input=to_pdf(wanting_report(), everything=True), capture_output=True, check=True, timeout=60
     )
     in_order(" ".join(done.stdout.decode().replace("\u200b", "").split()))
+
+
+STATES = ("ready", "sip-alg", "unknown-line", "two-lines", "narrow-alone", "cable-out")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_open_point_stands_once_and_customer_and_outcome_in_the_title(state: str) -> None:
+    summary = summary_of(kept(state))
+    page = Page(to_html(kept(state)))
+    points = [point.title for point in (*summary.problems, *summary.look_at)]
+    assert [title for title in set(points) if page.text.count(title) != points.count(title)] == []
+    title = re.search(r"<title>(.*?)</title>", to_html(kept(state)))
+    assert title is not None
+    assert title[1].startswith(f"{summary.word}: {summary.about[0]}")
+    assert summary.word in page.text[:300]
+    assert "Appendix" not in page.text
+
+
+@pytest.mark.waits
+@pytest.mark.parametrize("state", STATES)
+def test_the_pdf_is_short_and_its_first_lines_name_what_to_do_and_who(state: str) -> None:
+    pytest.importorskip("typst", reason="PDF needs the extra `pdf`")
+    if shutil.which("pdftotext") is None:
+        pytest.skip("needs poppler-utils to read it")
+    from gosip_check.report.to_pdf import to_pdf
+
+    document, summary = to_pdf(kept(state)), summary_of(kept(state))
+    about = subprocess.run(["pdfinfo", "-"], input=document, capture_output=True, check=True).stdout.decode()
+    pages = re.search(r"Pages: +(\d+)", about)
+    assert pages is not None
+    assert int(pages[1]) <= (5 if len(kept(state).links) > 1 else 3)
+    read = subprocess.run(["pdftotext", "-layout", "-", "-"], input=document, capture_output=True, check=True)
+    first = " ".join(" ".join(read.stdout.decode().splitlines()[:15]).split())
+    assert summary.about[0] in first
+    assert summary.word in first
+    for problem in summary.problems[:1]:
+        assert problem.title in first
+        assert problem.do[0].split("`")[0].rstrip(" .") in first
+        assert f"Who: {who_of(problem.id)}" in first
