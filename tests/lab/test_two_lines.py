@@ -61,7 +61,7 @@ def test_both_lines_work(both: Lab, tmp_path: Path, checklist: str) -> None:
     assert "moves on after 32 s. That is Timer F" in told["redundancy.failover"]
     assert [link["name"] for link in report["links"]] == ["Internet-1", "Internet-2"]
     assert "Side by side" in shown
-    page = _here(tmp_path, "report", "html", "report.json")
+    page = _here(tmp_path, "report", "html", "report.json", "--all")
     written = page.stdout + "".join(path.read_text() for path in tmp_path.glob("*.html"))
     assert "<h2>Side by side</h2>" in written, page.stderr
     assert "<h2>The lines together</h2>" in written
