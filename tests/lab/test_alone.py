@@ -34,8 +34,10 @@ def test_a_line_that_is_too_narrow_fails_once(alone: Lab) -> None:
     assert run.code == 1
     assert [id_ for id_, verdict in run.verdicts.items() if verdict["outcome"] == "fail"] == ["media.bandwidth"]
     only_up = [phase for phase in run.echoes["phases"] if phase["name"].startswith("uplink")]
-    assert [phase["stopped"] for phase in only_up] == ["", ""]  # it was seen to die at the hop
-    assert run.echoes["uplink_suffers"] is True or any(phase["late"] or phase["left_out"] for phase in only_up)
+    assert only_up
+    assert {phase["stopped"] for phase in only_up} == {""}  # it was seen to die at the hop
+    late = any(phase["late"] or phase["left_out"] for phase in run.echoes["phases"])  # or the minute was spent on such
+    assert run.echoes["uplink_suffers"] is True or late
 
 
 def test_a_plain_user_who_may_ping_needs_no_root(alone: Lab) -> None:
