@@ -102,10 +102,10 @@ class _Capture:
             last_s = time_s
             if (
                 link_type == 1
+                and len(data) >= 54
                 and data[12:15] == b"\x08\x00\x45"
                 and data[23] == UDP
                 and not (data[20] & 0x3F or data[21])
-                and len(data) >= 54
                 and data[42] >> 6 == 2
                 and len(data) == original
             ):

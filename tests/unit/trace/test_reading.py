@@ -228,6 +228,24 @@ def test_which_side_is_the_pbx_is_asked_with_the_candidates(tmp_path: Path) -> N
     assert heard_in(trace, trunk, pbx="192.0.2.50").messages[0].direction == "up"
 
 
+@pytest.mark.parametrize("name", ["plain", "sll", "sll2", "vlan", "pppoe", "raw", "pcapng", "tcp-in-pieces"])
+def test_a_packet_may_end_after_any_octet(name: str, tmp_path: Path) -> None:
+    """A snaplen of any length, and one more packet that is whole."""
+    content = FIXTURES[name]
+    if name == "pcapng":
+        cut = [pcapng([frame[:keep] for frame in PLAIN]) for keep in range(15, 70)]
+    else:
+        link = struct.unpack_from("<I", content, 20)[0]
+        frames, at = [], 24
+        while at < len(content):
+            size = struct.unpack_from("<I", content, at + 8)[0]
+            frames.append(content[at + 16 : at + 16 + size])
+            at += 16 + size
+        cut = [pcap(frames, link=link, keep=keep) for keep in range(70)]
+    for each in cut:
+        assert read_bytes(each, tmp_path).is_capture
+
+
 def test_damage_raises_nothing_but_a_sentence(tmp_path: Path) -> None:
     """A fixed share; tests/bench/bench_trace.py takes a million."""
     chance = random.Random(1)
