@@ -31,6 +31,7 @@ class Counted:
     base: int
     highest: int
     last_s: float = 0.0
+    ends_with_sound: bool = True
     packets: int = 0
     expected: int = 0
     timestamp: int = 0
@@ -95,20 +96,19 @@ class Streams:
                 stream.expected += stream.highest - stream.base + 1
                 stream.base = stream.highest = sequence
                 step = 0
-            if step == 1 and payload < 96 and not second & 128:
+            if step == 1 and payload < 96 and not second & 128 and stream.ends_with_sound:
                 self._jitter(stream, time_s, timestamp)
         stream.packets += 1
         stream.payloads[payload] = stream.payloads.get(payload, 0) + 1
+        stream.last_s, stream.ends_with_sound = time_s, payload < 96
         if payload < 96:
-            stream.timestamp, stream.last_s = timestamp, time_s
-        else:
-            stream.last_s = time_s
-            if end - at == 16 and data[at + 12] < 16:
-                self._event(stream, payload, timestamp, data[at + 12], data[at + 13])
+            stream.timestamp = timestamp
+        elif end - at == 16 and data[at + 12] < 16:
+            self._event(stream, payload, timestamp, data[at + 12], data[at + 13])
 
     @staticmethod
     def _jitter(stream: Counted, time_s: float, timestamp: int) -> None:
-        """RFC 3550 A.8, between neighbours."""
+        """RFC 3550 A.8, between neighbours that both hold sound: an event keeps the timestamp of its beginning."""
         ticks = (timestamp - stream.timestamp) & 0xFFFFFFFF
         if not 0 < ticks < 80_000:
             return
