@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gosip_check.trace.found import Found
+from gosip_check.wire.sip_fields import is_number
 
 _LONGEST_LINE = 8192
 _MOST_LINES = 400
@@ -145,9 +146,10 @@ def _found(message: _Message) -> Found:
     body = "".join(f"{line}\r\n" for line in message.body).encode()
     head, length = [], 0
     for line in message.head:
-        name, _, value = line.partition(":")
+        name, _, text = line.partition(":")
         if name.strip().lower() in ("content-length", "l"):
-            length = int(value) if value.strip().isdigit() and len(value.strip()) < 6 else 0
+            value = text.strip()
+            length = int(value) if is_number(value) and len(value) < 6 else 0
         else:
             head.append(line)
     # A log may change line ends, and masking the length of numbers: the length that was sent is not that of the log.

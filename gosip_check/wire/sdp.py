@@ -6,6 +6,8 @@ Lenient: a line that cannot be read is left out, and nothing here raises.
 import re
 from dataclasses import dataclass, field
 
+from gosip_check.wire.sip_fields import is_number
+
 _CONNECTION = re.compile(r"IN IP[46] ([0-9A-Za-z.:-]{1,64})")
 _MEDIA = re.compile(r"([a-z0-9-]{1,20}) (\d{1,5})(?:/\d+)? ([A-Za-z0-9/]{1,40})((?: \S{1,20}){0,64})")
 _RTPMAP = re.compile(r"rtpmap:(\d{1,3}) ([A-Za-z0-9_.-]{1,40})/(\d{1,7})")
@@ -38,7 +40,7 @@ class Media:
     @property
     def payloads(self) -> list[int]:
         """The payload types in their order of preference."""
-        return [int(text) for text in self.formats if text.isdigit() and len(text) < 4]
+        return [int(text) for text in self.formats if is_number(text) and len(text) < 4]
 
     def codec_of(self, payload: int) -> tuple[str, int] | None:
         return self.codecs.get(payload) or _STATIC.get(payload)

@@ -131,6 +131,18 @@ def test_each_variation_is_judged_as_the_guide_says(
     assert outcomes(GUIDE.replace(printed, instead), tmp_path)[f"pbx.{row}"] == outcome
 
 
+@pytest.mark.parametrize(
+    ("printed", "instead"),
+    [
+        ("Content-Length: 323", "Content-Length: \x1d323"),
+        ("Content-Length: 323", "Content-Length: \xb2"),
+        ("8 101", "8 \xb2"),
+    ],
+)
+def test_a_digit_that_is_none_of_ascii_is_no_number(printed: str, instead: str, tmp_path: Path) -> None:
+    assert outcomes(GUIDE.replace(printed, instead), tmp_path)["pbx.codec-alaw"] is Outcome.PASS
+
+
 def test_a_plain_run_leaves_the_pbx_out() -> None:
     from gosip_check.links import of_one_link
     from gosip_check.probes import PROBES
