@@ -1,10 +1,11 @@
-"""How to switch a SIP ALG off on the device at hand: checklists/remedies.toml, and what of it belongs on a verdict.
+"""How to set the device at hand: checklists/remedies.toml, and what of it belongs on a verdict.
 
-Measures and judges nothing: it lengthens the hint of a verdict that has failed.
+A router's or firewall's SIP ALG, and what a PBX says. Measures and judges nothing: it lengthens the hint of a verdict.
 """
 
 import functools
 import re
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,8 +18,14 @@ AND_AGAIN = "Then clear the sessions or reboot, and check again."
 _MOST_OF_A_FAMILY = 4
 
 
+Confidence = Literal["vendor", "several", "single", "unconfirmed"]
+
+
 class Remedy(Record, frozen=True):
-    """One device. match: names of models. families: AlgFamily values. The file says what the fields mean."""
+    """Steps on one device. match: names of models. families: AlgFamily values. fixes: ids of requirements.
+
+    The file says what the fields mean.
+    """
 
     id: str
     device: str
@@ -27,14 +34,19 @@ class Remedy(Record, frozen=True):
     steps: str
     source: str
     date: str
-    confidence: Literal["vendor", "several", "single", "unconfirmed"]
+    confidence: Confidence
     makers: list[str] = []
     firmware: bool = False
+    fixes: tuple[str, ...] = ()
 
     def fit(self, name: str) -> tuple[bool, int, int]:
         """How specific it is for a device named so: the greatest is the best; `NO_FIT` is none at all."""
         model, maker = _longest(self.match, name), _longest(self.makers, name)
         return self.firmware and model > 0, model, maker
+
+    @property
+    def is_of_pbx(self) -> bool:
+        return all(id_.startswith("pbx.") for id_ in self.fixes)
 
     @property
     def words(self) -> str:
@@ -52,52 +64,110 @@ def _longest(names: list[str], text: str) -> int:
     return max((len(name) for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name)}", text)), default=0)
 
 
+class _Setting(Record, frozen=True):
+    name: str
+    fixes: tuple[str, ...]
+    steps: str
+    source: str
+    date: str
+    confidence: Confidence
+
+
+class _Pbx(Record, frozen=True):
+    id: str
+    device: str
+    match: list[str]
+    setting: tuple[_Setting, ...]
+    makers: list[str] = []
+    firmware: bool = False
+
+    @property
+    def remedies(self) -> Iterator[Remedy]:
+        for each in self.setting:
+            yield Remedy(
+                id=f"{self.id}-{each.name}",
+                device=self.device,
+                match=self.match,
+                families=[],
+                steps=each.steps,
+                source=each.source,
+                date=each.date,
+                confidence=each.confidence,
+                makers=self.makers,
+                firmware=self.firmware,
+                fixes=each.fixes,
+            )
+
+
 class _File(Record, frozen=True):
     fixes: tuple[str, ...]
     remedy: tuple[Remedy, ...]
+    pbx: tuple[_Pbx, ...]
 
 
 @functools.cache
-def _file() -> _File:
-    return tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies")
-
-
 def remedies() -> tuple[Remedy, ...]:
-    """All of them, in the order of the file."""
-    return _file().remedy
+    """All of them, in the order of the file: those of a SIP ALG, then those of each PBX."""
+    file = tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies")
+    of_alg = (msgspec.structs.replace(remedy, fixes=file.fixes) for remedy in file.remedy)
+    return (*of_alg, *(remedy for pbx in file.pbx for remedy in pbx.remedies))
 
 
-def fixes() -> tuple[str, ...]:
-    """The ids of the requirements that they are for."""
-    return _file().fixes
+def remedies_for(id_: str) -> list[Remedy]:
+    """Those that fix what this requirement demands."""
+    return [remedy for remedy in remedies() if id_ in remedy.fixes]
 
 
-def find(names: list[str], family: str | None) -> list[Remedy]:
-    """Those for devices named so (vendor, model); else the best known of the family; else none."""
-    known = [remedy for name in names if (remedy := best_for(name))]
+def find(names: list[str], family: str | None, rows: Sequence[Remedy]) -> list[Remedy]:
+    """Of some rows, those for devices named so (vendor, model); else the best known of the family; else none."""
+    known = [remedy for name in names for remedy in best_for(name, rows)]
     if known:
-        return [remedy for remedy in remedies() if remedy in known]
-    return [remedy for remedy in remedies() if family in remedy.families][:_MOST_OF_A_FAMILY]
+        return [remedy for remedy in rows if remedy in known]
+    return [remedy for remedy in rows if family in remedy.families][:_MOST_OF_A_FAMILY]
 
 
-def best_for(name: str) -> Remedy | None:
-    """The most specific one for a device named so."""
-    best = max(remedies(), key=lambda remedy: remedy.fit(name))
-    return None if best.fit(name) == NO_FIT else best
+def best_for(name: str, rows: Sequence[Remedy]) -> list[Remedy]:
+    """The most specific of them for a device named so; a PBX may have several."""
+    best = max((remedy.fit(name) for remedy in rows), default=NO_FIT)
+    return [] if best == NO_FIT else [remedy for remedy in rows if remedy.fit(name) == best]
+
+
+def steps_on(name: str, id_: str) -> list[Remedy]:
+    """Those that fix what a requirement demands, on the device named so.
+
+    The device is looked for among all of its kind: what its system is set by elsewhere is not for it.
+    """
+    rows = [remedy for remedy in remedies() if remedy.is_of_pbx == id_.startswith("pbx.")]
+    return [remedy for remedy in best_for(name, rows) if id_ in remedy.fixes]
 
 
 def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -> Verdict:
-    """Where an ALG was found, its hint also tells the steps for the devices on the form, or for the likely family."""
+    """Its hint also tells the steps for the devices on the form: for an ALG those of router and firewall, or of the
+    likely family; for a PBX its own.
+    """
     facts = measurement.facts or {}
-    if verdict.outcome is not Outcome.FAIL or facts.get("alg_found") is not True:
-        return verdict
+    if verdict.outcome is Outcome.FAIL and facts.get("alg_found") is True:
+        return _with_alg_off(verdict, facts.get("family"), form)
+    if verdict.outcome in (Outcome.FAIL, Outcome.WARN) and verdict.id.startswith("pbx.") and form is not None:
+        return _with_settings(verdict, form)
+    return verdict
+
+
+def _with_alg_off(verdict: Verdict, family: str | None, form: Form | None) -> Verdict:
+    rows = [remedy for remedy in remedies() if not remedy.is_of_pbx]
     devices = [form.router, form.firewall] if form else []
     names = [f"{device.vendor} {device.model}" for device in devices]
-    found = find(names, facts.get("family"))
-    steps = [remedy.words for remedy in found]
-    is_named = any(best_for(name) is not None for name in names)
+    steps = [remedy.words for remedy in find(names, family, rows)]
+    is_named = any(best_for(name, rows) for name in names)
     return msgspec.structs.replace(
         verdict,
         hint=" ".join([verdict.hint, *steps, AND_AGAIN]),
         steps=[*steps, AND_AGAIN] if is_named else [],
     )
+
+
+def _with_settings(verdict: Verdict, form: Form) -> Verdict:
+    """What is to be reached stands before the PBX's own steps: these may be a part of it."""
+    found = steps_on(f"{form.pbx.vendor} {form.pbx.model}", verdict.id)
+    steps = [verdict.hint, *(remedy.words for remedy in found)]
+    return msgspec.structs.replace(verdict, hint=" ".join(steps), steps=steps) if found else verdict

@@ -31,7 +31,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 @click.command(epilog=example("explain alg.absent --device MikroTik", "explain mikrotik-routeros", "explain"))
 @click.argument("id", required=False, shell_complete=explained_ids)
-@click.option("--device", metavar="NAME", help="Only the steps for this router or firewall, such as Zyxel.")
+@click.option("--device", metavar="NAME", help="Only the steps for this router, firewall or PBX, such as Zyxel or 3CX.")
 @checklist_option
 def explain(id: str | None, device: str | None, checklist: str) -> int:
     """What a check is for, how it measures, how to fix what it finds.
@@ -47,7 +47,7 @@ def explain(id: str | None, device: str | None, checklist: str) -> int:
 
 def _lines(id_: str | None, device: str | None, checklist: str) -> Iterator[str]:
     from gosip_check.cli.inputs import load_checklist
-    from gosip_check.remedies import fixes, remedies
+    from gosip_check.remedies import remedies
     from gosip_check.tomlfile import instead
 
     requirements = {requirement.id: requirement for requirement in load_checklist(checklist).requirements}
@@ -57,10 +57,7 @@ def _lines(id_: str | None, device: str | None, checklist: str) -> Iterator[str]
     if id_ is None:
         return _all(requirements.values(), remedies())
     if id_ in requirements:
-        of_device = _steps_for(device) if id_ in fixes() else []
-        if device is not None and not of_device:
-            raise UsageProblem(f"--device: {id_} has no steps for one device.")
-        return _requirement(requirements[id_], of_device)
+        return _requirement(requirements[id_], _steps_for(id_, device))
     if id_ in named:
         return _remedy(named[id_])
     raise UsageProblem(
@@ -76,14 +73,17 @@ def _shipped() -> dict[str, Requirement]:
     return {each.id: each for path in reversed(shipped().values()) for each in load_file(path).requirements}
 
 
-def _steps_for(device: str | None) -> Sequence[Remedy]:
-    from gosip_check.remedies import find, remedies
+def _steps_for(id_: str, device: str | None) -> Sequence[Remedy]:
+    from gosip_check.remedies import remedies_for, steps_on
 
+    rows = remedies_for(id_)
     if device is None:
-        return remedies()
-    found = [remedy for remedy in remedies() if remedy.id == device] or find([device], None)
+        return rows
+    if not rows:
+        raise UsageProblem(f"--device: {id_} has no steps for one device.")
+    found = [remedy for remedy in rows if remedy.id == device] or steps_on(device, id_)
     if not found:
-        known = ", ".join(remedy.device for remedy in remedies())
+        known = ", ".join(dict.fromkeys(remedy.device for remedy in rows))
         raise UsageProblem(f"--device {device!r}: no steps are known for it. Known are {known}.")
     return found
 
@@ -123,15 +123,15 @@ def _requirement(requirement: Requirement, remedies: Sequence[Remedy]) -> Iterat
 
 
 def _remedy(remedy: Remedy) -> Iterator[str]:
-    from gosip_check.remedies import AND_AGAIN, fixes
+    from gosip_check.remedies import AND_AGAIN
 
     yield f"{remedy.id} (remedy)"
     yield from _wrapped(remedy.device, "  ")
-    yield from _part("Steps", _sentence(remedy.steps), AND_AGAIN)
+    yield from _part("Steps", _sentence(remedy.steps), "" if remedy.is_of_pbx else AND_AGAIN)
     source = "" if remedy.source == "none" else f": {remedy.source}"
     yield from _part("How sure", _sentence(f"{_CONFIDENCE[remedy.confidence]}{source} ({remedy.date})"))
     yield from _part("Taken for devices named", ", ".join([*remedy.makers, *remedy.match]))
-    yield from _part("Fixes", ", ".join(fixes()))
+    yield from _part("Fixes", ", ".join(remedy.fixes))
 
 
 def _part(heading: str, *paragraphs: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from gosip_check.checklist import load_file, shipped
-from gosip_check.remedies import fixes, remedies
+from gosip_check.remedies import remedies, remedies_for
 from tests.saved import DATA, here
 
 GOLDEN = DATA / "explain"
@@ -45,10 +45,21 @@ def test_the_values_are_those_of_the_checklist_that_is_named() -> None:
 
 
 def test_one_device_gets_its_own_steps_alone() -> None:
-    for id_ in fixes():
+    for id_ in ("alg.absent", "alg.answers-unchanged"):
         text = here("explain", id_, "--device", "MikroTik hEX")[1]
         assert "service-port set sip disabled=yes" in text
         assert "FortiGate" not in text
+    text = here("explain", "pbx.ppi", "--device", "Grandstream UCM6302")[1]
+    assert "send_ppi" in text
+    assert "FreePBX" not in text
+
+
+@pytest.mark.parametrize("id_", sorted({id_ for remedy in remedies() for id_ in remedy.fixes}))
+def test_each_device_that_has_steps_is_shown_alone(id_: str) -> None:
+    devices = {remedy.device for remedy in remedies_for(id_)}
+    for remedy in remedies_for(id_):
+        text = here("explain", id_, "--device", remedy.id)[1].partition("Steps for each device")[2]
+        assert {device for device in devices if f"\n  {device} (" in text} == {remedy.device}
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """The remedy table is complete, and the right rows reach the hint."""
 
 import pytest
+from msgspec.structs import replace
 
 from gosip_check.checklist import load
 from gosip_check.probes.alg.signature import AlgFamily
 from gosip_check.records import Equipment, Form
-from gosip_check.remedies import AND_AGAIN, find, fixes, remedies, with_remedy
+from gosip_check.remedies import AND_AGAIN, Remedy, find, remedies, steps_on, with_remedy
 from tests.unit.records import measurement, verdict
+
+OF_ALG = [remedy for remedy in remedies() if not remedy.is_of_pbx]
+OF_PBX = [remedy for remedy in remedies() if remedy.is_of_pbx]
 
 
 def test_about_thirty_devices_each_with_source_date_and_confidence() -> None:
-    assert len(remedies()) >= 30
+    assert len(OF_ALG) >= 30
     for remedy in remedies():
         assert remedy.match or remedy.makers
         assert remedy.steps
@@ -23,13 +27,16 @@ def test_about_thirty_devices_each_with_source_date_and_confidence() -> None:
 
 def test_every_remedy_has_a_name_of_its_own_and_fixes_what_there_is() -> None:
     requirements = [requirement.id for requirement in load("go-native").requirements]
-    assert set(fixes()) <= set(requirements)
+    for remedy in remedies():
+        assert remedy.fixes
+        assert set(remedy.fixes) <= set(requirements)
+        assert len({id_.startswith("pbx.") for id_ in remedy.fixes}) == 1
     assert len({remedy.id for remedy in remedies()} | set(requirements)) == len(remedies()) + len(requirements)
 
 
 def test_every_family_has_devices() -> None:
     for family in AlgFamily:
-        assert find([], family), family
+        assert find([], family, OF_ALG), family
 
 
 _LEADS_TO = {
@@ -79,20 +86,68 @@ _LEADS_TO = {
 
 @pytest.mark.parametrize(("id_", "name"), [(id_, name) for id_, names in _LEADS_TO.items() for name in names])
 def test_a_device_on_the_form_is_found(id_: str, name: str) -> None:
-    assert [remedy.id for remedy in find([name, " "], "netfilter")] == [id_]
+    assert [remedy.id for remedy in find([name, " "], "netfilter", OF_ALG)] == [id_]
 
 
 def test_every_remedy_is_reached() -> None:
-    assert {remedy.id for remedy in remedies()} == set(_LEADS_TO)
+    assert {remedy.id for remedy in OF_ALG} == set(_LEADS_TO)
+
+
+_PBX_LEADS_TO = {
+    "3CX": ["3CX V20", "3CX Phone System 18"],
+    "Asterisk": ["Digium Asterisk 20", "Asterisk chan_pjsip"],
+    "FreePBX": ["Sangoma FreePBX 16", "FreePBX 17 (Asterisk 20)", "PBXact 60"],
+    "MikoPBX": ["MikoPBX 2024.1"],
+    "FreeSWITCH or FusionPBX": ["FusionPBX 5", "SignalWire FreeSWITCH 1.10"],
+    "Yeastar": ["Yeastar P560", "Yeastar S50"],
+    "Grandstream UCM": ["Grandstream UCM6302", "UCM6104"],
+    "Avaya IP Office": ["Avaya IP Office 500V2", "IP Office 11.1"],
+    "Panasonic KX": ["Panasonic KX-NS700", "KX-TDE600", "Panasonic NS1000"],
+    "Mitel MiVB": ["Mitel MiVoice Business", "Mitel 3300"],
+    "Alcatel-Lucent OXO": ["Alcatel-Lucent OXO Connect", "Alcatel OmniPCX Office"],
+    "Cisco CUBE": ["Cisco CUBE", "Cisco CUCM 14"],
+    "Patton SmartNode": ["Patton SN4171", "SmartNode 4110"],
+}
+"PBX -> names as people write them on the form."
+
+
+_NAMED = [(device, name) for device, names in _PBX_LEADS_TO.items() for name in names]
+
+
+@pytest.mark.parametrize(("device", "name"), _NAMED)
+def test_a_pbx_on_the_form_gets_all_of_its_rows_and_no_other(device: str, name: str) -> None:
+    demanded = {id_ for remedy in OF_PBX for id_ in remedy.fixes}
+    assert {remedy.id for id_ in demanded for remedy in steps_on(name, id_)} == {
+        remedy.id for remedy in OF_PBX if remedy.device == device
+    }
+
+
+def test_every_pbx_is_reached() -> None:
+    assert {remedy.device for remedy in OF_PBX} == set(_PBX_LEADS_TO)
+
+
+@pytest.mark.parametrize("remedy", OF_PBX, ids=lambda remedy: remedy.id)
+def test_a_row_of_a_pbx_stands_in_the_verdicts_that_it_fixes(remedy: Remedy) -> None:
+    form = Form(pbx=Equipment(vendor="", model=_PBX_LEADS_TO[remedy.device][0]))
+    for id_ in remedy.fixes:
+        for outcome in ("fail", "warn"):
+            fallen = replace(verdict(outcome), id=id_)
+            with_steps = with_remedy(fallen, measurement({}), form)
+            assert with_steps.steps == [fallen.hint, remedy.words]
+            assert with_steps.hint == f"{fallen.hint} {remedy.words}"
+        for outcome in ("pass", "unknown", "skipped"):
+            fallen = replace(verdict(outcome), id=id_)
+            assert with_remedy(fallen, measurement({}), form) == fallen
+    assert with_remedy(replace(verdict("fail"), id=remedy.fixes[0]), measurement({}), Form()).steps == []
 
 
 def test_screenos_is_not_advised_to_drop_sip() -> None:
-    assert "dropped" in find(["Juniper SSG5"], None)[0].steps
+    assert "dropped" in find(["Juniper SSG5"], None, OF_ALG)[0].steps
 
 
 def test_an_unknown_device_gets_the_steps_of_the_family() -> None:
-    assert "MikroTik RouterOS" in [remedy.device for remedy in find(["Casasoft 12"], "netfilter")]
-    assert find(["Casasoft 12"], None) == []
+    assert "MikroTik RouterOS" in [remedy.device for remedy in find(["Casasoft 12"], "netfilter", OF_ALG)]
+    assert find(["Casasoft 12"], None, OF_ALG) == []
 
 
 def test_only_a_failed_verdict_with_an_alg_gets_a_remedy() -> None:
