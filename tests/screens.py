@@ -46,7 +46,10 @@ class Measured:
 
 def measured(name: str, width: int = WIDTH) -> Measured:
     """The last screen of a state."""
-    report = kept(name)
+    return measured_of(kept(name), width)
+
+
+def measured_of(report: Report, width: int = WIDTH) -> Measured:
     summary = summary_of(report)
     texts = screen(summary, SAVED, width, several_links=len(report.links) > 1)
     lines = [text.plain for text in texts]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 
 _BETWEEN = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'(])")
+_HEADERS = ("To", "From", "Contact", "Via")
+"Of SIP: they begin titles, and no other title begins with these."
 
 
 def sentences(text: str) -> list[str]:
@@ -22,6 +24,10 @@ def once(texts: Iterable[str]) -> list[str]:
 
 
 def listed(titles: Iterable[str]) -> str:
-    """In one sentence: only the first begins with a capital, but for names such as `SIP`."""
+    """In one sentence: only the first begins with a capital, but for names such as `SIP` or the header `From`."""
     first, *others = titles
-    return ", ".join([first, *(f"{t[:1].lower()}{t[1:]}" if t[1:2].islower() else t for t in others)])
+    return ", ".join([first, *(t if _is_name(t) else f"{t[:1].lower()}{t[1:]}" for t in others)])
+
+
+def _is_name(title: str) -> bool:
+    return not title[1:2].islower() or title.partition(" ")[0] in _HEADERS

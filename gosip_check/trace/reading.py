@@ -30,6 +30,7 @@ FILTERED = (
     "Large messages are not whole in this capture: it was filtered by port, which loses every fragment but the first. "
     "Capture again with the filter: udp or (ip[6:2] & 0x3fff != 0)."
 )
+CUT = "SIP messages are cut in this capture: capture again with whole packets (tcpdump -s 0)."
 
 
 class TraceError(Exception):
@@ -69,12 +70,18 @@ def read(paths: Sequence[Path]) -> Trace:
                 file.seek(0)
                 if is_capture(head):
                     trace.is_capture = True
-                    _Capture(trace).read(packets_of(file, trace.say))
+                    if not _Capture(trace).read(packets_of(file, trace.say)):
+                        trace.say(f"{path.name} holds no packet.")
+                elif not head:
+                    trace.say(f"{path.name} is empty.")
                 else:
                     content = file.read(_LARGEST_LOG + 1)
                     if len(content) > _LARGEST_LOG:
                         trace.say(f"{path.name}: only its first {_LARGEST_LOG // 1024 // 1024} MiB were read.")
-                    trace.messages += logs.messages(content[:_LARGEST_LOG], MOST_MESSAGES)
+                    in_it = logs.messages(content[:_LARGEST_LOG], MOST_MESSAGES)
+                    if not in_it and b"\0" in content[:4096]:
+                        trace.say(f"{path.name} is neither a capture nor a text log.")
+                    trace.messages += in_it
         except (OSError, EOFError, zlib.error) as error:
             raise TraceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if all(message.time_s is not None for message in trace.messages):
@@ -91,8 +98,8 @@ class _Capture:
         self._segments, self._questions = Segments(), Questions()
         self._recent: OrderedDict[tuple[bytes, bytes], float] = OrderedDict()
 
-    def read(self, captured: Iterator[Packet]) -> None:
-        """Most packets of a capture are RTP over plain Ethernet and IPv4: these take the short way."""
+    def read(self, captured: Iterator[Packet]) -> bool:
+        """False where there is no packet. Most are RTP over plain Ethernet and IPv4: these take the short way."""
         add, trace = self._streams.add, self._trace
         first_s = last_s = None
         unknown_links = set()
@@ -132,6 +139,7 @@ class _Capture:
         if first_s is not None and last_s is not None:
             trace.first_s = first_s if trace.first_s is None else min(first_s, trace.first_s)
             trace.last_s = last_s if trace.last_s is None else max(last_s, trace.last_s)
+        return first_s is not None
 
     def _datagram(self, datagram: Datagram) -> None:
         both = ports(datagram.payload)
@@ -149,6 +157,8 @@ class _Capture:
         if 53 in both:
             self._questions.add(datagram.time_s, address(datagram.source), address(datagram.destination), content)
         elif starts_like_sip(content.lstrip(b"\r\n")) or (is_cut and begins_like_sip(content)):
+            if is_cut:
+                self._trace.say(CUT)
             self._message(datagram, both, "UDP", content, is_cut)
         elif len(content) >= 12 and content[0] >> 6 == 2:
             flow = datagram.source + datagram.destination + datagram.payload[:4]

@@ -43,7 +43,8 @@ class Account:
 def heard_in(trace: Trace, trunk: Trunk, pbx: str | None = None, account: Account | None = None) -> Heard:
     """What PBX and trunk said. Raises TraceError with the candidates where the PBX cannot be told."""
     if not trace.messages and not trace.encrypted:
-        raise TraceError("No SIP message was found: is this the right file, and was the PBX calling meanwhile?")
+        why = " ".join(trace.gaps) or "Is this the right file, and was the PBX calling meanwhile?"
+        raise TraceError(f"No SIP message was found. {why}")
     account = account or Account()
     far = _trunk_addresses(trace, trunk)
     near = pbx or _pbx_address(trace.messages, far, trunk)

@@ -61,7 +61,8 @@ def _asked(heard: Heard, srv_name: str, domain: str) -> Seen:
         return unseen("The PBX was led here by an address, so it had nothing to ask.", heard)
     about = [each for each in heard.lookups if each.name == srv_name and each.kind == "SRV"]
     if about:
-        return Seen("srv", f"The PBX asks for the SRV records of {srv_name} ({len(about)} times).")
+        times = f" ({len(about)} times)" if len(about) > 1 else ""
+        return Seen("srv", f"The PBX asks for the SRV records of {srv_name}{times}.")
     for_address = [each for each in heard.lookups if each.name == domain and each.kind in ("A", "AAAA")]
     if for_address and heard.requests("REGISTER"):
         return Seen("address-only", f"The PBX asks for the address of {domain} alone, and for no SRV record.")

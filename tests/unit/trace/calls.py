@@ -93,10 +93,10 @@ def media(up: Voice = UP, down: Voice = DOWN) -> list[Timed]:
     return there + voice(down, SITE, PBX, (_OF_SITE, _OF_PBX), 3.005)
 
 
-def call(up: Voice = UP, down: Voice = DOWN) -> bytes:
+def call(up: Voice = UP, down: Voice = DOWN, said_so: str = REGISTER, called_so: str = INVITE) -> bytes:
     """The whole of it. The addresses in the SIP are those of the packets."""
-    register, accepted, _ = REGISTER.replace("203.0.113.7", "192.0.2.50").split("\n\n")
-    invite, offer, _ = (INVITE.replace("203.0.113.7", "192.0.2.50") + "\n").split("\n\n")
+    register, accepted, _ = said_so.replace("203.0.113.7", "192.0.2.50").split("\n\n")
+    invite, offer, _ = (called_so.replace("203.0.113.7", "192.0.2.50") + "\n").split("\n\n")
     offer = offer.replace("\n", "\r\n") + "\r\n"
     answer = offer.replace("192.0.2.50", "217.22.184.27").replace("30000", str(_OF_SITE))
     kept = [line for line in invite.split("\n") if line.startswith(("Call-ID", "CSeq", "Via", "From"))]
@@ -110,6 +110,32 @@ def call(up: Voice = UP, down: Voice = DOWN) -> bytes:
     frames = [*asked(0.5), said(register, True, 1.0), said(accepted, False, 1.02)]
     frames += [said(with_body(invite, offer), True, 2.5), said(with_body("\n".join(ok), answer), False, 2.9)]
     return timed(frames + media(up, down))
+
+
+BAD_REGISTER = REGISTER.replace("REGISTER sip:trunk.gotel.com.mt", "REGISTER sip:217.22.184.27").replace(
+    "Expires: 300", "Expires: 3600"
+)
+BAD_INVITE = (
+    INVITE.replace("P-Preferred-Identity", "X-Other")
+    .replace("From: <sip:21669015@", "From: <sip:101@")
+    .replace("RTP/AVP 8 101\na=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000", "RTP/AVP 0")
+)
+
+
+def bad_call() -> bytes:
+    """What many a PBX says as it comes from its box."""
+    return call(Voice(1, payload=0), Voice(2, payload=0), BAD_REGISTER, BAD_INVITE)
+
+
+def shortened(capture: bytes, octets: int) -> bytes:
+    """As with a snaplen of so many octets."""
+    parts, at = [capture[:24]], 24
+    while at < len(capture):
+        seconds, micro, kept, whole = struct.unpack_from("<IIII", capture, at)
+        head = struct.pack("<IIII", seconds, micro, min(kept, octets), whole)
+        parts.append(head + capture[at + 16 : at + 16 + min(kept, octets)])
+        at += 16 + kept
+    return b"".join(parts)
 
 
 def timed(frames: list[Timed]) -> bytes:

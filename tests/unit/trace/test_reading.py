@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gosip_check.trace.reading import FILTERED, Trace, TraceError, read
+from gosip_check.trace.reading import CUT, FILTERED, Trace, TraceError, read
 from gosip_check.trace.sides import Trunk, heard_in
 from gosip_check.wire.sip import parse
 
@@ -158,6 +159,29 @@ def test_a_message_whose_end_is_missing_is_marked(name: str, cut: int, tmp_path:
     trace = read_bytes(FIXTURES[name], tmp_path)
     assert sum(each.cut for each in trace.messages) == cut
     assert (FILTERED in trace.gaps) == (name == "port-filter")
+    assert (CUT in trace.gaps) == (name == "snaplen-200")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "trace is empty."),
+        (pcap([]), "trace holds no packet."),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 40, "trace is neither a capture nor a text log."),
+        (b"a log\nof something else\n", "Is this the right file, and was the PBX calling meanwhile?"),
+    ],
+)
+def test_a_file_that_holds_no_sip_is_called_what_it_is(content: bytes, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=re.escape(f"No SIP message was found. {sentence}")):
+        heard_in(read_bytes(content, tmp_path), Trunk("trunk.gotel.com.mt", ["217.22.184.0/24"]))
+
+
+def test_an_empty_file_beside_a_full_one_is_no_reason_to_stop(tmp_path: Path) -> None:
+    """A capture that was begun anew every hour."""
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "full").write_bytes(FIXTURES["plain"])
+    trace = read([tmp_path / "empty", tmp_path / "full"])
+    assert (len(trace.messages), trace.gaps) == (len(TALK), ["empty is empty."])
 
 
 def test_a_packet_that_a_mirror_shows_twice_is_one(tmp_path: Path) -> None:
