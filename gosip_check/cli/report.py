@@ -200,7 +200,7 @@ def compare(before: str | None, after: str | None, everything: bool) -> int:
 
 
 def _the_one_before(new: Report) -> Report:
-    """The newest kept run before this one with the same checklist. Raises UsageProblem where there is none."""
+    """The newest kept run before this one with the same checklist. Raises UsageProblem where no such run was kept."""
     from gosip_check import kept
     from gosip_check.records import Report
 
