@@ -22,18 +22,20 @@ _PACKET_S = 0.02
 
 def disagreements(measurement: Measurement) -> Iterator[str]:
     """A sentence for each fact that the others contradict. Nothing is said of facts of another shape."""
-    view = _VIEWS.get(measurement.probe)
-    if view is None or measurement.facts is None:
-        return
-    try:
-        seen = msgspec.convert(measurement.facts, view)
-        asked = msgspec.convert(measurement.options or {}, _Asked)
-        doubted = [fact for fact, is_wrong in seen.doubts(asked) if is_wrong]
-    except (msgspec.ValidationError, ArithmeticError):  # figures beyond any measurement, too
-        return
+    views: tuple[type[_View], ...] = (_Bounds, *_VIEWS.get(measurement.probe, ()))
+    doubted = [fact for view in views for fact in _doubted(measurement, view)]
     what = f"Measurement {measurement.id} ({measurement.probe})"
     for fact in dict.fromkeys(doubted):
         yield f"{what} contradicts itself: {fact} does not fit its other facts."
+
+
+def _doubted(measurement: Measurement, view: "type[_View]") -> list[str]:
+    try:
+        seen = msgspec.convert(measurement.facts, view)
+        asked = msgspec.convert(measurement.options or {}, _Asked)
+        return [fact for fact, is_wrong in seen.doubts(asked) if is_wrong]
+    except (msgspec.ValidationError, ArithmeticError):  # figures beyond any measurement, too
+        return []
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class _Asked(msgspec.Struct, frozen=True):
     channels: int | None = None
     duration_s: float = 0.0
     find_capacity: bool = False
+    reregistration_s: int = 0
 
 
 class _View(msgspec.Struct, frozen=True):
@@ -50,6 +53,16 @@ class _View(msgspec.Struct, frozen=True):
 
     def doubts(self, asked: _Asked) -> Doubts:
         raise NotImplementedError
+
+
+class _Bounds(_View, frozen=True):
+    """Of any probe."""
+
+    between: dict[str, tuple[float | None, float | None]] = {}
+
+    def doubts(self, asked: _Asked) -> Doubts:
+        for fact, (low, high) in self.between.items():
+            yield fact, low is not None and high is not None and low > high
 
 
 class _Exchange(msgspec.Struct, frozen=True):
@@ -299,13 +312,75 @@ def _is_below(worst: float | None, each: "list[float | None] | tuple[float | Non
     return worst is not None and any(one is not None and worst < one - _ROUNDED for one in each)
 
 
-_VIEWS: dict[str, type[_View]] = {
-    "signalling": _Signalling,
-    "srv": _Srv,
-    "large_sip": _LargeSip,
-    "nat": _Nat,
-    "sip_rewriting": _SipRewriting,
-    "firewall_rtp": _FirewallRtp,
-    "port_range": _PortRange,
-    "media": _Media,
+class _Phase(msgspec.Struct, frozen=True):
+    name: str
+    to: str
+    sent: int
+    lost: int
+
+
+class _Echoes(msgspec.Struct, frozen=True):
+    hop: str
+    phases: list[_Phase]
+
+
+class _Echoed(_View, frozen=True):
+    """Media, by the echoes of a hop. The worst that may be lost is never half of what was."""
+
+    echoes: _Echoes
+    between: dict[str, tuple[float | None, float | None]]
+
+    def doubts(self, asked: _Asked) -> Doubts:
+        yield "echoes", any(not 0 <= phase.lost <= phase.sent for phase in self.echoes.phases)
+        worst_pct = self.between.get("window15_loss_pct", (None, None))[1]
+        own = [each for each in self.echoes.phases if each.to == self.echoes.hop and each.name in ("voice", "slow")]
+        least_pct = min((100 * each.lost / each.sent for each in own if each.sent), default=0.0)
+        yield "window15_loss_pct", worst_pct is not None and worst_pct < least_pct / 2
+
+
+class _BindingLifetime(_View, frozen=True):
+    alive_s: list[float]
+    gone_s: list[float]
+    outlives_reregistration: bool | None
+
+    def doubts(self, asked: _Asked) -> Doubts:
+        waited = bool(self.alive_s or self.gone_s)
+        is_proven = max(self.alive_s, default=0.0) >= asked.reregistration_s
+        yield "outlives_reregistration", bool(self.outlives_reregistration) and waited and not is_proven
+        yield "alive_s", not set(self.alive_s).isdisjoint(self.gone_s)
+
+
+class _Registration(_View, frozen=True):
+    statuses: list[int]
+    registered: bool | None
+    failures_now: int
+    no_failure_stands: bool
+
+    def doubts(self, asked: _Asked) -> Doubts:
+        yield "registered", bool(self.registered) and set(self.statuses) <= {401, 403, 407}
+        yield "no_failure_stands", self.no_failure_stands != (self.failures_now == 0)
+
+
+class _Host(_View, frozen=True):
+    memory_total_mb: float
+    memory_available_mb: float
+    memory_used_pct: float
+
+    def doubts(self, asked: _Asked) -> Doubts:
+        used_pct = 100 * (1 - self.memory_available_mb / self.memory_total_mb)
+        yield "memory_used_pct", not isclose(self.memory_used_pct, used_pct, abs_tol=1.0)
+
+
+_VIEWS: dict[str, tuple[type[_View], ...]] = {
+    "signalling": (_Signalling,),
+    "srv": (_Srv,),
+    "large_sip": (_LargeSip,),
+    "nat": (_Nat,),
+    "binding_lifetime": (_BindingLifetime,),
+    "sip_rewriting": (_SipRewriting,),
+    "firewall_rtp": (_FirewallRtp,),
+    "port_range": (_PortRange,),
+    "media": (_Media, _Echoed),
+    "registration": (_Registration,),
+    "host": (_Host,),
 }

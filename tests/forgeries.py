@@ -184,6 +184,16 @@ FORGERIES = [
     Forgery(
         "a shorter TTL", "ready", lambda d: facts(d, "srv").update(ttl_max_s=30), "ttl_max_s does not fit"),
     Forgery(
+        "no loss, by echoes", "lossy-alone",
+        lambda d: facts(d, "media")["between"].update(window15_loss_pct=[0.0, 0.4]), "window15_loss_pct does not"),
+    Forgery(
+        "bounds in the wrong order", "lossy-alone",
+        lambda d: facts(d, "media")["between"].update(mos=[4.4, 1.0]), "mos does not fit"),
+    Forgery(
+        "a binding that lives longer", "ready",
+        lambda d: facts(d, "binding_lifetime").update(outlives_reregistration=True, not_waited_s=[]), "outlives_rereg"),
+    Forgery("more memory", "ready", lambda d: facts(d, "host").update(memory_used_pct=50.0), "memory_used_pct does"),
+    Forgery(
         "the line of another site", "lossy", lambda d: _taken_from(d, "media", "ready"),
         accepted="What was measured stands there whole, and both sites have one address here."),
     Forgery(
