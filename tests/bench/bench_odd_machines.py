@@ -7,6 +7,7 @@ runs in namespaces of its own, without any network but loopback.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -59,6 +60,8 @@ COMMANDS: dict[str, str] = {
     "watch": "watch --demo nxdomain --every 2s --listen 19799",
     "reflector": "reflector --bind 127.0.0.1 --port 18620",
 }
+RESULT = re.compile(r" (out/[a-z.]+)")
+"The file that a command is to leave; where its exit code speaks of a site, it must be there."
 STOPPED_AFTER_S = {"watch": 15, "reflector": 6}
 "What does not end by itself where all is well. Long enough for a busy machine to have begun."
 
@@ -138,6 +141,9 @@ def main(names: Sequence[str]) -> None:
         for command in [name for name in names if name in COMMANDS] or COMMANDS:
             ended = run(command, MACHINES[name])
             faults = [*ended.faults]
+            named = RESULT.search(COMMANDS[command])
+            if ended.code in (0, 1, 3) and named and named[1] not in ended.left:
+                faults.append(f"lost {named[1]}")
             if not ended.last_line and MACHINES[name].is_heard:
                 faults.append("says nothing")
             cells, with_fault = cells + 1, with_fault + bool(faults)
