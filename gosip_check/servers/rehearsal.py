@@ -2,6 +2,7 @@
 
 One address is served and nothing else gets an answer. No call is relayed or taken: each gets 503 at once, so that a PBX
 takes another way, an emergency call above all. A REGISTER for another user stops it: a real trunk may live on that PBX.
+Other names than the trunk's are asked of one resolver, where one is named, for the PBX alone.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from typing import Literal, Self
 import dns.rdatatype
 
 from gosip_check.heard import Heard, Lookup, Message, Place, Step
+from gosip_check.servers.rehearsal_forward import Forward
 from gosip_check.servers.rehearsal_names import Names, read_query
 from gosip_check.servers.rehearsal_phases import Phase
 from gosip_check.servers.rehearsal_registrar import Registrar, contact_of
@@ -51,14 +53,25 @@ class _Written:
 class Rehearsal:
     """`with Rehearsal(...) as rehearsal: heard = rehearsal.run(PHASES)`. All ports are closed when the block ends.
 
-    pbx: the only address that is served. places: of DNS, site A and site B; a port 0 takes a free one.
+    pbx: the only address that is served; None: the first that registers the slip's user. places: of DNS (None: no DNS),
+    site A and site B; a port 0 takes a free one. resolver: who is asked for other names; None: they are refused.
+    signs: what the PBX sent, and when last (time.monotonic), which shows that it still points here.
     OSError where a port is taken, or is not allowed to this user.
     """
 
     def __init__(
-        self, slip: Slip, pbx: str, dns_place: Place, sites: tuple[Place, Place], keepalive_s: float = 30.0
+        self,
+        slip: Slip,
+        pbx: str | None,
+        dns_place: Place | None,
+        sites: tuple[Place, Place],
+        keepalive_s: float = 30.0,
+        resolver: Place | None = None,
     ) -> None:
-        self.slip, self._pbx, self._keepalive_s = slip, pbx, keepalive_s
+        self.slip, self.pbx, self._keepalive_s = slip, pbx, keepalive_s
+        self.signs: dict[str, float] = {}
+        self._resolver_place, self._forward = resolver, Forward(time.monotonic())
+        self._leaves = self._stops = self._is_over = False
         self._registrar = Registrar(slip.domain, slip.user, slip.password)
         self._wanted = (dns_place, *sites)
         self._stack = contextlib.ExitStack()
@@ -71,11 +84,18 @@ class Rehearsal:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._selector = stack.enter_context(selectors.DefaultSelector())
-            self._dns, *self._sites = (stack.enter_context(_bound_to(place)) for place in self._wanted)
-            for sock in (self._dns, *self._sites):
-                self._selector.register(sock, selectors.EVENT_READ)
+            self._sites = [stack.enter_context(_bound_to(place)) for place in self._wanted[1:] if place]
+            self._dns = self._resolver = None
+            if self._wanted[0] is not None:
+                self._dns = stack.enter_context(_bound_to(self._wanted[0]))
+                if self._resolver_place is not None:
+                    self._resolver = stack.enter_context(_connected_to(self._resolver_place))
+            self._wake, self._woken = (stack.enter_context(sock) for sock in socket.socketpair())
+            for sock in (self._dns, self._resolver, self._woken, *self._sites):
+                if sock is not None:
+                    self._selector.register(sock, selectors.EVENT_READ)
             self._stack = stack.pop_all()
-        self.dns_place = _place_of(self._dns)
+        self.dns_place = ("", 0) if self._dns is None else _place_of(self._dns)
         self.sites = (_place_of(self._sites[0]), _place_of(self._sites[1]))
         self._names = Names(self.slip.domain, "sip", "udp", self.sites)
         return self
@@ -86,6 +106,9 @@ class Rehearsal:
     def run(self, phases: Sequence[Phase], began: Callable[[Phase], None] = lambda _: None) -> Heard:
         """Every phase, in order. began: called as each begins. Raises RehearsalStop; `heard` then has what was seen."""
         for phase in phases:
+            self._leaves = self._stops
+            if self._stops:
+                break
             began(phase)
             began_s = time.time()
             try:
@@ -93,6 +116,23 @@ class Rehearsal:
             finally:
                 self._written.steps.append(Step(phase.name, began_s, time.time()))
         return self.heard()
+
+    def leave(self) -> None:
+        """End this phase now. May be called by another thread and by a signal handler."""
+        self._leaves = True
+        with contextlib.suppress(OSError):  # full, so it wakes up anyway; or closed
+            self._wake.send(b"x")
+
+    def stop(self) -> None:
+        """End this phase now and begin no other."""
+        self._stops = True
+        self.leave()
+
+    def watch(self, for_s: float) -> None:
+        """Listen on after the end: `signs` grows. Nobody is registered any more, and no password is asked for."""
+        self._is_over, self._bound = True, None
+        self._leaves = self._stops = False
+        self._play(Phase("put-back", "registered", for_s))
 
     def heard(self) -> Heard:
         """All that was written down until now."""
@@ -106,13 +146,13 @@ class Rehearsal:
             password=self.slip.password,
             has_media=False,
             ends_s=time.time(),
-            subject=self._pbx,
+            subject=self.pbx or "the PBX",
         )
 
     def _play(self, phase: Phase) -> None:
         self._event_s = None
         ends_s = time.monotonic() + phase.within_s
-        while (left_s := ends_s - time.monotonic()) > 0:
+        while (left_s := ends_s - time.monotonic()) > 0 and not self._leaves:
             self._keep_alive(phase)
             for key, _ in self._selector.select(min(left_s, max(0.0, self._keepalive_in_s()))):
                 assert isinstance(key.fileobj, socket.socket)
@@ -122,24 +162,41 @@ class Rehearsal:
                 ends_s = min(ends_s, self._event_s) if not phase.listens_s else self._event_s + phase.listens_s
 
     def _hear(self, sock: socket.socket, phase: Phase) -> None:
-        data, peer = sock.recvfrom(65535)
-        if peer[0] != self._pbx:
-            return
-        if sock is self._dns:
-            self._answer_dns(data, peer, phase)
-        elif data.strip(b"\r\n\0"):
+        data, peer = sock.recvfrom(65535) if sock is not self._woken else (sock.recv(4096), ("", 0))
+        if sock is self._resolver:
+            answer = self._forward.answer(data)
+            if answer is not None and self._dns is not None:
+                self._dns.sendto(*answer)
+        elif sock is self._dns:
+            if peer[0] == self.pbx or self.pbx is None:
+                self._answer_dns(data, peer, phase)
+        elif data.strip(b"\r\n\0") and (peer[0] == self.pbx or self._becomes_the_pbx(data, peer[0])):
             self._answer_sip(sock, data, (peer[0], peer[1]), phase)
+
+    def _becomes_the_pbx(self, data: bytes, address: str) -> bool:
+        """Where no address was named: the first that registers is the PBX. With another user it stops the rehearsal."""
+        if self.pbx is not None or not data.startswith(b"REGISTER "):
+            return False
+        self.pbx = address
+        return True
 
     def _answer_dns(self, data: bytes, peer: Place, phase: Phase) -> None:
         query = read_query(data)
-        if query is None:
+        if query is None or self._dns is None:
             return
         if len(self._written.lookups) >= _KEPT:
             raise RehearsalStop(f"The PBX sent more than {_KEPT:,} DNS questions.")
-        reply, records = self._names.answer(query, phase.swapped)
+        self.signs["DNS questions"] = time.monotonic()
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
-        if name == self.slip.domain or name.endswith(f".{self.slip.domain}"):
+        is_ours = name == self.slip.domain or name.endswith(f".{self.slip.domain}")
+        if not is_ours and self._resolver is not None:
+            handed_on = self._forward.question(data, peer, time.monotonic()) if self.pbx is not None else None
+            if handed_on is not None:
+                self._resolver.send(handed_on)
+            return
+        reply, records = self._names.answer(query, phase.swapped)
+        if is_ours:
             kind = dns.rdatatype.to_text(question.rdtype)
             self._written.lookups.append(Lookup(time.time(), name, kind, records))
         self._dns.sendto(reply, peer)
@@ -153,13 +210,20 @@ class Rehearsal:
             request = sip.parse(data)
             if not isinstance(request, Request) or request.method == "ACK":
                 return
-            if request.method == "REGISTER" and not self._registrar.is_user(request):
-                raise RehearsalStop("The PBX registers another user than the slip's: a real trunk may be in use on it.")
+            if request.method == "REGISTER":
+                self.signs["REGISTER"] = time.monotonic()
+                if not self._registrar.is_user(request) and not self._is_over:
+                    self._written.messages.pop()  # of another account: nothing of it is judged
+                    raise RehearsalStop(
+                        "The PBX registers another user than the slip's: a real trunk may be in use on it."
+                    )
             if is_first_site and phase.site_a == "silent":
                 return
             key = (sock.fileno(), request.method, request.call_id, request.cseq.number, request.vias[0].branch)
             if key not in self._answers:
-                if is_first_site and phase.site_a == "503":
+                if self._is_over:
+                    status, reason, headers = 503, "Service Unavailable", []
+                elif is_first_site and phase.site_a == "503":
                     status, reason, headers = 503, "Service Unavailable", [("Retry-After", "30")]
                 else:
                     status, reason, headers = self._answer(request, peer, phase)
@@ -240,6 +304,13 @@ def _bound_to(place: Place) -> socket.socket:
         sock.close()
         raise
     sock.setblocking(False)
+    return sock
+
+
+def _connected_to(place: Place) -> socket.socket:
+    """Only what comes from there is received."""
+    sock = _bound_to(("", 0))
+    sock.connect(place)
     return sock
 
 

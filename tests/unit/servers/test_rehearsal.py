@@ -1,5 +1,6 @@
 """The rehearsal's far end, with a scripted PBX on loopback, judged by the probes that judge captures."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,11 +10,12 @@ import dns.message
 import dns.rcode
 import pytest
 
-from gosip_check.heard import Heard
+from gosip_check.heard import Heard, Place
 from gosip_check.probes.pbx import keepalive, names, refusals, registration
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
 from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
+from gosip_check.servers.rehearsal_forward import Forward
 from gosip_check.servers.rehearsal_phases import PHASES, Phase
 from gosip_check.wire import digest, sip
 from gosip_check.wire.register import register_request
@@ -278,3 +280,99 @@ def test_the_phases_are_in_an_order_that_a_stubborn_pbx_survives() -> None:
     at_most_s = {phase: phase.within_s + phase.listens_s for phase in PHASES[1:]}  # the first waits for the installer
     assert sum(at_most_s.values()) <= 25 * 60
     assert sum(seconds for phase, seconds in at_most_s.items() if not phase.is_long) <= 6 * 60
+
+
+@pytest.fixture
+def resolver() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.53", 0))
+        sock.settimeout(20)
+        yield sock
+
+
+@contextlib.contextmanager
+def rehearsed(pbx: str | None, resolver: Place | None = None) -> Iterator[tuple[Rehearsal, Playing]]:
+    """With one phase that lasts until it is left."""
+    slip = Slip(DOMAIN, USER, made_up_password())
+    sites = ((SITE_A, 0), (SITE_B, 0))
+    with Rehearsal(slip, pbx, ("127.0.0.1", 0), sites, resolver=resolver) as rehearsal:
+        playing = Playing(rehearsal, (Phase("register", "refused", 60),))
+        try:
+            yield rehearsal, playing
+        finally:
+            rehearsal.stop()
+            playing.heard()
+
+
+def a_socket_at(address: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, 0))
+    sock.settimeout(20)
+    return sock
+
+
+def test_other_names_are_asked_of_the_resolver_for_the_pbx_alone(resolver: socket.socket) -> None:
+    question = dns.message.make_query("time.example.net", "A")
+    with rehearsed(PBX, resolver.getsockname()) as (rehearsal, _), a_socket_at(PBX) as pbx:
+        with a_socket_at("127.0.0.51") as stranger:
+            stranger.sendto(question.to_wire(), rehearsal.dns_place)
+        pbx.sendto(dns.message.make_query(SRV, "SRV").to_wire(), rehearsal.dns_place)
+        assert dns.message.from_wire(pbx.recv(4096)).answer  # the trunk's own names are answered here
+        pbx.sendto(question.to_wire(), rehearsal.dns_place)
+        handed_on, place = resolver.recvfrom(4096)
+        asked = dns.message.from_wire(handed_on)
+        assert asked.question == question.question
+        resolver.sendto(dns.message.make_response(dns.message.make_query("other.example", "A")).to_wire(), place)
+        resolver.sendto(dns.message.make_response(asked).to_wire(), place)
+        assert question.is_response(dns.message.from_wire(pbx.recv(4096)))
+        resolver.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            resolver.recv(4096)
+
+
+def test_at_most_twenty_questions_a_second_are_handed_on() -> None:
+    forward = Forward(100.0)
+    question = dns.message.make_query("time.example.net", "A").to_wire()
+    assert sum(forward.question(question, (PBX, 1), 100.0) is not None for _ in range(200)) == 20
+    assert forward.question(question, (PBX, 1), 100.01) is None
+    assert forward.question(question, (PBX, 1), 100.06) is not None
+
+
+@pytest.mark.parametrize("wire", [b"", b"\0", b"\0" * 12, b"\xff" * 600])
+def test_what_nobody_asked_for_is_not_handed_on(wire: bytes) -> None:
+    forward = Forward(0.0)
+    forward.question(b"\0\1\1\0", (PBX, 1), 0.0)
+    assert forward.answer(wire) is None
+
+
+def test_the_first_that_registers_is_the_pbx_where_no_address_was_named() -> None:
+    with rehearsed(None) as (rehearsal, _), a_socket_at(PBX) as sock, a_socket_at("127.0.0.51") as other:
+        pbx = Pbx(rehearsal, sock, rehearsal.slip.password)
+        assert pbx.look_up(SRV, "SRV").answer
+        assert pbx.register().status == 200
+        Pbx(rehearsal, other, rehearsal.slip.password).send(0)
+        pbx.send(0)
+        assert pbx.answer().status == 401
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.recv(4096)
+        assert rehearsal.pbx == PBX
+
+
+def test_it_stops_at_once_and_then_watches_without_asking_for_a_password() -> None:
+    with rehearsed(PBX) as (rehearsal, playing), a_socket_at(PBX) as sock:
+        pbx = Pbx(rehearsal, sock, rehearsal.slip.password)
+        assert pbx.register().status == 200
+        rehearsal.stop()
+        heard = playing.heard()
+        assert [step.name for step in heard.steps] == ["register"]
+        rehearsal.signs.clear()
+        watching = threading.Thread(target=rehearsal.watch, args=(60,))
+        watching.start()
+        pbx.send(0, user="35699999999", branch="z9hG4bKreal")
+        refused = pbx.answer()
+        assert (refused.status, refused.header("WWW-Authenticate")) == (503, None)
+        assert list(rehearsal.signs) == ["REGISTER"]
+        rehearsal.leave()
+        watching.join(20)
+        assert not watching.is_alive()
