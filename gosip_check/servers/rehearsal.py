@@ -17,6 +17,7 @@ from typing import Literal, Self
 import dns.rdatatype
 
 from gosip_check.heard import Heard, Lookup, Message, Place, Step
+from gosip_check.servers.rehearsal_asking import Ask, Questions, Say
 from gosip_check.servers.rehearsal_forward import Forward
 from gosip_check.servers.rehearsal_names import Names, read_query
 from gosip_check.servers.rehearsal_phases import Phase
@@ -36,11 +37,15 @@ class RehearsalStop(Exception):
 
 @dataclass(frozen=True)
 class Slip:
-    """What the installer enters in the PBX. password: made up for this rehearsal, see `made_up_password`."""
+    """What the installer enters in the PBX. password: made up for this rehearsal, see `made_up_password`.
+
+    numbers: the account's own, in national form, the main number first. Calls go to them, else to the user.
+    """
 
     domain: str
     user: str
     password: str
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -76,6 +81,7 @@ class Rehearsal:
         self._wanted = (dns_place, *sites)
         self._stack = contextlib.ExitStack()
         self._written = _Written()
+        self._questions = Questions(lambda _question, _text: None, self._wake_up)
         self._answers: dict[tuple[object, ...], bytes] = {}
         self._bound: tuple[str, Place] | None = None
         self._event_s: float | None = None
@@ -103,8 +109,18 @@ class Rehearsal:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def run(self, phases: Sequence[Phase], began: Callable[[Phase], None] = lambda _: None) -> Heard:
-        """Every phase, in order. began: called as each begins. Raises RehearsalStop; `heard` then has what was seen."""
+    def run(
+        self,
+        phases: Sequence[Phase],
+        began: Callable[[Phase], None] = lambda _: None,
+        say: Say = lambda _: None,
+        ask: Ask = lambda _question, _text: None,
+    ) -> Heard:
+        """Every phase, in order. began: called as each begins. Raises RehearsalStop; `heard` then has what was seen.
+
+        say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
+        """
+        self._say, self._questions = say, Questions(ask, self._wake_up)
         for phase in phases:
             self._leaves = self._stops
             if self._stops:
@@ -120,6 +136,9 @@ class Rehearsal:
     def leave(self) -> None:
         """End this phase now. May be called by another thread and by a signal handler."""
         self._leaves = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
         with contextlib.suppress(OSError):  # full, so it wakes up anyway; or closed
             self._wake.send(b"x")
 
@@ -144,6 +163,8 @@ class Rehearsal:
             sites=[address for address, _ in self.sites],
             user=self.slip.user,
             password=self.slip.password,
+            numbers=self.slip.numbers,
+            answers=dict(self._questions.answers),
             has_media=False,
             ends_s=time.time(),
             subject=self.pbx or "the PBX",
