@@ -9,7 +9,6 @@ import contextlib
 import secrets
 import selectors
 import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
@@ -22,6 +21,7 @@ from gosip_check.servers.rehearsal_forward import Forward
 from gosip_check.servers.rehearsal_names import Names, read_query
 from gosip_check.servers.rehearsal_phases import Phase
 from gosip_check.servers.rehearsal_registrar import Registrar, contact_of
+from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request
 
@@ -61,7 +61,7 @@ class Rehearsal:
     pbx: the only address that is served; None: the first that registers the slip's user. places: of DNS (None: no DNS),
     site A and site B; a port 0 takes a free one. resolver: who is asked for other names; None: they are refused.
     signs: what the PBX sent, and when last (time.monotonic), which shows that it still points here.
-    OSError where a port is taken, or is not allowed to this user.
+    world: whose clock and network it has. OSError where a port is taken, or is not allowed to this user.
     """
 
     def __init__(
@@ -72,10 +72,12 @@ class Rehearsal:
         sites: tuple[Place, Place],
         keepalive_s: float = 30.0,
         resolver: Place | None = None,
+        world: World = THIS_MACHINE,
     ) -> None:
+        self._world = world
         self.slip, self.pbx, self._keepalive_s = slip, pbx, keepalive_s
         self.signs: dict[str, float] = {}
-        self._resolver_place, self._forward = resolver, Forward(time.monotonic())
+        self._resolver_place, self._forward = resolver, Forward(self._world.monotonic())
         self._leaves = self._stops = self._is_over = False
         self._registrar = Registrar(slip.domain, slip.user, slip.password)
         self._wanted = (dns_place, *sites)
@@ -89,17 +91,17 @@ class Rehearsal:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self._selector = stack.enter_context(selectors.DefaultSelector())
-            self._sites = [stack.enter_context(_bound_to(place)) for place in self._wanted[1:] if place]
+            self._selector = stack.enter_context(self._world.selector())
+            self._sites = [stack.enter_context(self._world.bound(place)) for place in self._wanted[1:] if place]
             self._dns = self._resolver = None
             if self._wanted[0] is not None:
-                self._dns = stack.enter_context(_bound_to(self._wanted[0]))
+                self._dns = stack.enter_context(self._world.bound(self._wanted[0]))
                 if self._resolver_place is not None:
                     self._resolver = stack.enter_context(_connected_to(self._resolver_place))
             self._wake, self._woken = (stack.enter_context(sock) for sock in socket.socketpair())
             for sock in (self._dns, self._resolver, self._woken, *self._sites):
                 if sock is not None:
-                    self._selector.register(sock, selectors.EVENT_READ)
+                    self._selector.register(sock, selectors.EVENT_READ, sock)
             self._stack = stack.pop_all()
         self.dns_place = ("", 0) if self._dns is None else _place_of(self._dns)
         self.sites = (_place_of(self._sites[0]), _place_of(self._sites[1]))
@@ -126,11 +128,11 @@ class Rehearsal:
             if self._stops:
                 break
             began(phase)
-            began_s = time.time()
+            began_s = self._world.time()
             try:
                 self._play(phase)
             finally:
-                self._written.steps.append(Step(phase.name, began_s, time.time()))
+                self._written.steps.append(Step(phase.name, began_s, self._world.time()))
         return self.heard()
 
     def leave(self) -> None:
@@ -166,19 +168,18 @@ class Rehearsal:
             numbers=self.slip.numbers,
             answers=dict(self._questions.answers),
             has_media=False,
-            ends_s=time.time(),
+            ends_s=self._world.time(),
             subject=self.pbx or "the PBX",
         )
 
     def _play(self, phase: Phase) -> None:
         self._event_s = None
-        ends_s = time.monotonic() + phase.within_s
-        while (left_s := ends_s - time.monotonic()) > 0 and not self._leaves:
+        ends_s = self._world.monotonic() + phase.within_s
+        while (left_s := ends_s - self._world.monotonic()) > 0 and not self._leaves:
             self._keep_alive(phase)
             for key, _ in self._selector.select(min(left_s, max(0.0, self._keepalive_in_s()))):
-                assert isinstance(key.fileobj, socket.socket)
                 with contextlib.suppress(OSError):  # an ICMP error for what was sent is no reason to stop
-                    self._hear(key.fileobj, phase)
+                    self._hear(key.data, phase)
             if self._event_s is not None:
                 ends_s = min(ends_s, self._event_s) if not phase.listens_s else self._event_s + phase.listens_s
 
@@ -207,19 +208,19 @@ class Rehearsal:
             return
         if len(self._written.lookups) >= _KEPT:
             raise RehearsalStop(f"The PBX sent more than {_KEPT:,} DNS questions.")
-        self.signs["DNS questions"] = time.monotonic()
+        self.signs["DNS questions"] = self._world.monotonic()
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         is_ours = name == self.slip.domain or name.endswith(f".{self.slip.domain}")
         if not is_ours and self._resolver is not None:
-            handed_on = self._forward.question(data, peer, time.monotonic()) if self.pbx is not None else None
+            handed_on = self._forward.question(data, peer, self._world.monotonic()) if self.pbx is not None else None
             if handed_on is not None:
                 self._resolver.send(handed_on)
             return
         reply, records = self._names.answer(query, phase.swapped)
         if is_ours:
             kind = dns.rdatatype.to_text(question.rdtype)
-            self._written.lookups.append(Lookup(time.time(), name, kind, records))
+            self._written.lookups.append(Lookup(self._world.time(), name, kind, records))
         self._dns.sendto(reply, peer)
 
     def _answer_sip(self, sock: socket.socket, data: bytes, peer: Place, phase: Phase) -> None:
@@ -232,7 +233,7 @@ class Rehearsal:
             if not isinstance(request, Request) or request.method == "ACK":
                 return
             if request.method == "REGISTER":
-                self.signs["REGISTER"] = time.monotonic()
+                self.signs["REGISTER"] = self._world.monotonic()
                 if not self._registrar.is_user(request) and not self._is_over:
                     self._written.messages.pop()  # of another account: nothing of it is judged
                     raise RehearsalStop(
@@ -277,17 +278,17 @@ class Rehearsal:
 
     def _happened(self, event: str, phase: Phase) -> None:
         if event == phase.event and self._event_s is None:
-            self._event_s = time.monotonic()
+            self._event_s = self._world.monotonic()
 
     def _keepalive_in_s(self) -> float:
         """When the next one is due; while nobody is registered, an interval."""
-        return self._keepalive_s if self._bound is None else self._next_keepalive_s - time.monotonic()
+        return self._keepalive_s if self._bound is None else self._next_keepalive_s - self._world.monotonic()
 
     def _keep_alive(self, phase: Phase) -> None:
         """OPTIONS from both sites to where the PBX is; a silent site sends none."""
-        if self._bound is None or time.monotonic() < self._next_keepalive_s:
+        if self._bound is None or self._world.monotonic() < self._next_keepalive_s:
             return
-        self._next_keepalive_s = time.monotonic() + self._keepalive_s
+        self._next_keepalive_s = self._world.monotonic() + self._keepalive_s
         contact, peer = self._bound
         for sock in self._sites[1:] if phase.site_a == "silent" else self._sites:
             host, port = _place_of(sock)
@@ -309,7 +310,7 @@ class Rehearsal:
         sock.sendto(data, peer)
 
     def _write(self, direction: Literal["up", "down"], source: Place, destination: Place, data: bytes) -> None:
-        self._written.messages.append(Message(time.time(), direction, "UDP", source, destination, data))
+        self._written.messages.append(Message(self._world.time(), direction, "UDP", source, destination, data))
 
 
 def made_up_password() -> str:
@@ -317,20 +318,9 @@ def made_up_password() -> str:
     return "".join(secrets.choice("abcdefghkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
-def _bound_to(place: Place) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.bind(place)
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
-
-
 def _connected_to(place: Place) -> socket.socket:
     """Only what comes from there is received."""
-    sock = _bound_to(("", 0))
+    sock = THIS_MACHINE.bound(("", 0))
     sock.connect(place)
     return sock
 
