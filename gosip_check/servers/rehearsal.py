@@ -122,7 +122,7 @@ class Rehearsal:
 
         say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
         """
-        self._say, self._questions = say, Questions(ask, self._wake_up)
+        self._say, self._questions = say, Questions(ask, self._wake_up, at_once=self._world.is_virtual)
         for phase in phases:
             self._leaves = self._stops
             if self._stops:
@@ -174,6 +174,8 @@ class Rehearsal:
 
     def _play(self, phase: Phase) -> None:
         self._event_s = None
+        if phase.forgets_nonces:
+            self._registrar.forget()
         ends_s = self._world.monotonic() + phase.within_s
         while (left_s := ends_s - self._world.monotonic()) > 0 and not self._leaves:
             self._keep_alive(phase)

@@ -21,10 +21,13 @@ QUESTIONS = {
 
 
 class Questions:
-    """Asks one after the other. answered: called in the other thread after each, to wake up who waits."""
+    """Asks one after the other. answered: called in the other thread after each, to wake up who waits.
 
-    def __init__(self, ask: Ask, answered: Callable[[], None]) -> None:
-        self._ask, self._answered = ask, answered
+    at_once: there is no other thread, because `ask` does not wait.
+    """
+
+    def __init__(self, ask: Ask, answered: Callable[[], None], *, at_once: bool = False) -> None:
+        self._ask, self._answered, self._at_once = ask, answered, at_once
         self._asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.answers: dict[str, bool] = {}
@@ -34,18 +37,24 @@ class Questions:
     def put(self, question: str, **values: str) -> None:
         """Ask it when those before it are done. An answer that comes late counts all the same."""
         self.is_open.add(question)
-        self._asked.put((question, QUESTIONS[question].format(**values)))
+        text = QUESTIONS[question].format(**values)
+        if self._at_once:
+            self._answer(question, text)
+            return
+        self._asked.put((question, text))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
 
     def _work(self) -> None:
         while True:
-            question, text = self._asked.get()
-            try:
-                answer = self._ask(question, text)
-                if answer is not None:
-                    self.answers[question] = answer
-            finally:
-                self.is_open.discard(question)
-                self._answered()
+            self._answer(*self._asked.get())
+
+    def _answer(self, question: str, text: str) -> None:
+        try:
+            answer = self._ask(question, text)
+            if answer is not None:
+                self.answers[question] = answer
+        finally:
+            self.is_open.discard(question)
+            self._answered()

@@ -43,6 +43,10 @@ class Registrar:
             return 401, "Unauthorized", [self._challenge()]
         return 200, "OK", self._bound(request, grants_s)
 
+    def forget(self) -> None:
+        """What is answered from now on must answer a new challenge."""
+        self._nonces = []
+
     def has_credentials(self, request: Request) -> bool:
         """It answers a challenge of ours, rightly or not."""
         given = self._credentials(request)

@@ -10,6 +10,9 @@ from gosip_check.heard import Place
 class World:
     """This machine."""
 
+    is_virtual = False
+    "Its time passes only while somebody waits for it: then nobody may think in a thread of his own."
+
     def time(self) -> float:
         """Seconds since 1970: says when."""
         return time.time()

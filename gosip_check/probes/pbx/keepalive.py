@@ -84,10 +84,15 @@ def _second_site(heard: Heard) -> Seen:
     """What comes from the site at which the PBX is not registered."""
     if len(heard.sites) < 2:
         return unseen("One site only spoke to the PBX.", heard)
+    asked = [*heard.requests("OPTIONS", "down"), *heard.requests("INVITE", "down")]
+    asked = [each for each in asked if each.starts_dialog]
+    of_first = [each for each in asked if each.request.message.site == heard.sites[0]]
     seen = []
-    for each in [*heard.requests("OPTIONS", "down"), *heard.requests("INVITE", "down")]:
-        site = each.request.message.site
-        if site != heard.sites[1] or not each.starts_dialog:
+    for each in asked:
+        if each.request.message.site != heard.sites[1]:
+            continue
+        if any(_is_alike(each, other) for other in of_first) and each.status != 200:
+            seen.append(Seen(None, f"{each.method} from the second site is treated like that from the first."))
             continue
         if each.status in (401, 403, 407):
             seen.append(Seen("refused", f"{each.method} from the second site is answered with {each.status}."))
@@ -96,6 +101,10 @@ def _second_site(heard: Heard) -> Seen:
         elif _waited(heard, each):
             seen.append(Seen("silence", f"{each.method} from the second site is not answered."))
     return furthest(get_args(SecondSite), seen, "Nothing came from the second site.", heard)
+
+
+def _is_alike(one: Transaction, other: Transaction) -> bool:
+    return one.method == other.method and one.status == other.status and bool(one.responses) == bool(other.responses)
 
 
 def _own_interval(heard: Heard, own: list[Transaction]) -> Seen:
