@@ -55,7 +55,8 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
     from dataclasses import replace
 
     from gosip_check.records.report import DEMO
-    from gosip_check.servers.emulated_behaviour import FAULTS, Behaviour
+    from gosip_check.servers.emulated_behaviour import Behaviour
+    from gosip_check.servers.emulated_faults import FAULTS
     from gosip_check.servers.emulated_rehearsal import rehearse
 
     if fault is not None and fault not in FAULTS:
@@ -66,7 +67,7 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
 
 
 def _faults(of_pbx: bool) -> dict[str, str]:
-    from gosip_check.servers.emulated_behaviour import FAULTS
+    from gosip_check.servers.emulated_faults import FAULTS
 
     return {name: fault.says for name, fault in FAULTS.items()} if of_pbx else faults()
 

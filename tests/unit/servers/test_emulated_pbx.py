@@ -13,7 +13,8 @@ import pytest
 from gosip_check.cli.pbx import plan_of_pbx
 from gosip_check.records import Outcome, Report
 from gosip_check.run import Observer, run
-from gosip_check.servers.emulated_behaviour import FAULTS, Behaviour
+from gosip_check.servers.emulated_behaviour import Behaviour
+from gosip_check.servers.emulated_faults import FAULTS
 from gosip_check.servers.emulated_rehearsal import rehearse
 from gosip_check.servers.rehearsal_phases import PHASES
 
