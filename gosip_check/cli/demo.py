@@ -63,6 +63,10 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
         raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(FAULTS)}.")
     plan = plan_of_pbx("pbx rehearse", options)
     heard = rehearse(plan.checklist.trunk.domain, Behaviour() if fault is None else FAULTS[fault].behaviour)
+    if not options["quiet"]:
+        minutes = (heard.steps[-1].ended_s - heard.steps[0].began_s) / 60
+        names = ", ".join(step.name for step in heard.steps)
+        click.echo(f"An emulated PBX went through {minutes:.0f} minutes in virtual time: {names}.", err=True)
     return replace(plan, command=f"pbx rehearse{DEMO}", heard=heard)
 
 
