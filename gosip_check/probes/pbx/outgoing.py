@@ -25,6 +25,8 @@ Forwarded = Literal["own", "foreign"]
 _NOTHING = "No outgoing call was seen."
 _OVERLAP_S = 20.0
 _FORWARD_TO = ("Diversion", "History-Info")
+_FORWARD = "forward"
+"The step of a rehearsal in which a call is forwarded; what such a call shows is another question."
 
 
 class Options(probe.Options, frozen=True):
@@ -57,7 +59,8 @@ def measure(options: Options, context: Context) -> Facts:
     calls = [each for each in heard.requests("INVITE") if each.starts_dialog]
     refers = heard.requests("REFER")
     domain = options.domain
-    shown = [each for each in calls if not _is_private(each)]
+    forwarded = [call for step in heard.steps_named(_FORWARD) for call in _during(calls, step.began_s, step.ended_s)]
+    shown = [each for each in calls if not _is_private(each) and each not in forwarded]
     return facts_of(
         Facts,
         site=furthest(get_args(Site), _sites(heard, calls), _NOTHING, heard),
@@ -69,7 +72,7 @@ def measure(options: Options, context: Context) -> Facts:
         contact=furthest(get_args(Contact), _contacts(calls, numbers), _NOTHING, heard),
         answers_challenge=_answers_challenge(heard, calls),
         withheld=_withheld(heard, calls, numbers),
-        forwarded=_forwarded(heard, calls, numbers),
+        forwarded=_forwarded(heard, forwarded, numbers),
     )
 
 
@@ -290,9 +293,7 @@ def _withheld(heard: Heard, calls: list[Transaction], numbers: Numbers) -> Seen:
     return unseen("No withheld call was made.", heard)
 
 
-def _forwarded(heard: Heard, calls: list[Transaction], numbers: Numbers) -> Seen:
-    steps = heard.steps_named("forward")
-    asked = [call for step in steps for call in _during(calls, step.began_s, step.ended_s)]
+def _forwarded(heard: Heard, asked: list[Transaction], numbers: Numbers) -> Seen:
     if not asked:
         return unseen("No call was forwarded.", heard)
     call = asked[-1]
