@@ -92,3 +92,13 @@ def test_it_is_the_same_each_time() -> None:
 def test_the_faults_are_listed_for_people() -> None:
     rows = [f"| `{name}` | {fault.says} | {fault.row} | {fault.outcome} |" for name, fault in FAULTS.items()]
     assert "\n".join(rows) in Path("docs/rehearsal-faults.md").read_text()
+
+
+def test_what_is_not_answered_is_sent_again_as_the_rfc_says() -> None:
+    """RFC 3261 17.1.2.1: after 0.5 s, and then after twice the time."""
+    heard = rehearse("trunk.example", Behaviour())
+    silent = next(step for step in heard.steps if step.name == "a-silent")
+    unanswered = next(
+        each for each in heard.requests("REGISTER") if not each.responses and each.sent_s[0] >= silent.began_s
+    )
+    assert [round(sent_s - unanswered.sent_s[0], 2) for sent_s in unanswered.sent_s] == [0, 0.5, 1.5, 3.5, 7.5]
