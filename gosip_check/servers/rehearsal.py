@@ -60,7 +60,8 @@ class Rehearsal:
 
     pbx: the only address that is served; None: the first that registers the slip's user. places: of DNS (None: no DNS),
     site A and site B; a port 0 takes a free one. resolver: who is asked for other names; None: they are refused.
-    signs: what the PBX sent, and when last (time.monotonic), which shows that it still points here.
+    signs: what the PBX sent, and when last (by the clock of `world`), which shows that it still points here. began_s:
+    when it began to listen, by the same.
     world: whose clock and network it has. OSError where a port is taken, or is not allowed to this user.
     """
 
@@ -103,6 +104,7 @@ class Rehearsal:
                 if sock is not None:
                     self._selector.register(sock, selectors.EVENT_READ, sock)
             self._stack = stack.pop_all()
+        self.began_s = self._world.monotonic()
         self.dns_place = ("", 0) if self._dns is None else _place_of(self._dns)
         self.sites = (_place_of(self._sites[0]), _place_of(self._sites[1]))
         self._names = Names(self.slip.domain, "sip", "udp", self.sites)
@@ -157,12 +159,13 @@ class Rehearsal:
 
     def heard(self) -> Heard:
         """All that was written down until now."""
+        is_shared = self.sites[0][0] == self.sites[1][0]
         return Heard(
             way="rehearsal",
             messages=self._written.messages,
             lookups=self._written.lookups,
             steps=self._written.steps,
-            sites=[address for address, _ in self.sites],
+            sites=[f"{address}:{port}" if is_shared else address for address, port in self.sites],
             user=self.slip.user,
             password=self.slip.password,
             numbers=self.slip.numbers,
@@ -318,6 +321,15 @@ class Rehearsal:
 def made_up_password() -> str:
     """One for the slip. Without letters that are easily mistaken."""
     return "".join(secrets.choice("abcdefghkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def trouble_at(place: Place) -> OSError | None:
+    """Why a rehearsal could not listen there; None where it could."""
+    try:
+        THIS_MACHINE.bound(place).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _connected_to(place: Place) -> socket.socket:

@@ -57,7 +57,7 @@ def _unanswered(heard: Heard, step: Step, method: str) -> list[Transaction]:
     return [
         each
         for each in heard.requests(method)
-        if each.request.message.site == first and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
+        if heard.site_of(each) == first and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
     ]
 
 
@@ -66,7 +66,7 @@ def _at_second(heard: Heard, method: str, from_s: float) -> list[Transaction]:
     return [
         each
         for each in heard.requests(method)
-        if each.request.message.site == second and each.sent_s and each.sent_s[0] >= from_s
+        if heard.site_of(each) == second and each.sent_s and each.sent_s[0] >= from_s
     ]
 
 
@@ -122,7 +122,7 @@ def _back(heard: Heard) -> Seen:
             for each in heard.requests("REGISTER")
             if each.status == 200 and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
         ]
-        sites = [each.request.message.site for each in during]
+        sites = [heard.site_of(each) for each in during]
         changes = sum(one != other for one, other in pairwise(sites))
         if changes >= _FLAPS:
             return Seen("flapping", f"The PBX changed the site {changes} times after the first one came back.")

@@ -86,10 +86,10 @@ def _second_site(heard: Heard) -> Seen:
         return unseen("One site only spoke to the PBX.", heard)
     asked = [*heard.requests("OPTIONS", "down"), *heard.requests("INVITE", "down")]
     asked = [each for each in asked if each.starts_dialog]
-    of_first = [each for each in asked if each.request.message.site == heard.sites[0]]
+    of_first = [each for each in asked if heard.site_of(each) == heard.sites[0]]
     seen = []
     for each in asked:
-        if each.request.message.site != heard.sites[1]:
+        if heard.site_of(each) != heard.sites[1]:
             continue
         if any(_is_alike(each, other) for other in of_first) and each.status != 200:
             seen.append(Seen(None, f"{each.method} from the second site is treated like that from the first."))
@@ -114,8 +114,8 @@ def _own_interval(heard: Heard, own: list[Transaction]) -> Seen:
             Seen(86_400.0, "The PBX sends no OPTIONS.") if has_spoken else unseen("Nothing of the PBX was seen.", heard)
         )
     apart = []
-    for site in {each.request.message.site for each in own}:
-        times = [each.sent_s[0] for each in own if each.request.message.site == site and each.sent_s]
+    for site in {heard.site_of(each) for each in own}:
+        times = [each.sent_s[0] for each in own if heard.site_of(each) == site and each.sent_s]
         apart += [later - earlier for earlier, later in pairwise(times)]
     if not apart:
         return unseen("The PBX sent OPTIONS once.", heard)
@@ -127,7 +127,7 @@ def _own_to(heard: Heard, own: list[Transaction]) -> Seen:
         return Seen("nobody", "The PBX sends no OPTIONS.") if heard.transactions else unseen("Nothing was seen.", heard)
     if len(heard.sites) < 2:
         return unseen("One site only is known here.", heard)
-    asked = {each.request.message.site for each in own}
+    asked = {heard.site_of(each) for each in own}
     return (
         Seen("every-site", "The PBX asks both sites.")
         if len(asked) > 1

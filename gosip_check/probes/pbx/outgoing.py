@@ -89,7 +89,7 @@ def _sites(heard: Heard, calls: list[Transaction]) -> Iterator[Seen]:
             for each in heard.requests("REGISTER")
             if each.status == 200 and each.request.position < call.request.position
         ]
-        site, registered = call.request.message.site, before[-1].request.message.site if before else None
+        site, registered = heard.site_of(call), heard.site_of(before[-1]) if before else None
         if site is None or registered is None:
             yield Seen(None, "At which site the PBX is registered was not seen.")
         elif site == registered:
@@ -101,7 +101,7 @@ def _sites(heard: Heard, calls: list[Transaction]) -> Iterator[Seen]:
 
 
 def _is_silent(heard: Heard, site: str, call: Transaction) -> bool:
-    asked = [each for each in heard.transactions if each.goes_up and each.request.message.site == site]
+    asked = [each for each in heard.transactions if each.goes_up and heard.site_of(each) == site]
     before = [each for each in asked if each.request.position < call.request.position and each.method != "ACK"]
     return bool(before) and (not before[-1].responses or before[-1].status == 503)
 

@@ -94,8 +94,8 @@ def _retries(heard: Heard) -> Seen:
     for each in registers:
         if not _is_unheard(each, heard) and each.status != 503:
             continue
-        site = each.request.message.site
-        to_it = [one for one in tries if one is not each and one.request.message.site == site]
+        site = heard.site_of(each)
+        to_it = [one for one in tries if one is not each and heard.site_of(one) == site]
         after = [one for one in to_it if 0 <= one.sent_s[0] - each.sent_s[0] <= _MINUTE_S]
         if most is None or len(after) > most:
             most, why = len(after), "a 503" if each.status == 503 else "silence"

@@ -376,3 +376,21 @@ def test_it_stops_at_once_and_then_watches_without_asking_for_a_password() -> No
         rehearsal.leave()
         watching.join(20)
         assert not watching.is_alive()
+
+
+def test_two_sites_that_share_an_address_differ_by_their_ports() -> None:
+    slip = Slip(DOMAIN, USER, made_up_password())
+    sites = ((SITE_A, 0), (SITE_A, 0))
+    with Rehearsal(slip, PBX, ("127.0.0.1", 0), sites, keepalive_s=0.1) as rehearsal, a_socket_at(PBX) as sock:
+        playing = Playing(rehearsal, (Phase("srv-swapped", "registered", 20, listens_s=0.2, swapped=True),))
+        pbx = Pbx(rehearsal, sock, slip.password)
+        pbx.look_up(SRV, "SRV")
+        pbx.look_up(f"site-a.{DOMAIN}", "A")
+        pbx.look_up(f"site-b.{DOMAIN}", "A")
+        assert pbx.register(0).status == 200
+        heard = playing.heard()
+    found = names.measure(names.Options(domain=DOMAIN, service="sip", transport="udp"), context(heard))
+    assert (found.order, found.follows_change) == ("worse", False)
+    asked_from = {heard.site_of(each) for each in heard.requests("OPTIONS", "down")}
+    assert asked_from == set(heard.sites)
+    assert len(asked_from) == 2
