@@ -201,6 +201,11 @@ class Heard:
         with_port = message.trunk_place and f"{message.trunk_place[0]}:{message.trunk_place[1]}"
         return with_port if with_port in self.sites else message.site
 
+    @property
+    def lasted_s(self) -> float:
+        """Of a rehearsal, all steps together."""
+        return sum(step.ended_s - step.began_s for step in self.steps)
+
     def steps_named(self, *names: str) -> list[Step]:
         return [step for step in self.steps if step.name in names]
 

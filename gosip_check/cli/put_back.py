@@ -57,11 +57,11 @@ def steps(begun: Begun) -> list[str]:
         f"DNS server of the PBX: the old one, not {begun.address}."
         if begun.has_dns
         else f"Server and outbound proxy of the trunk: {begun.domain} and none, not {begun.address}.",
-        "Password: the provider's, or leave the trunk off. Never the one of the slip.",
+        "Password: the provider's, never the slip's; or leave the trunk off.",
         f"Trusted addresses of the PBX: take {addresses} out.",
         "Outbound route: back to the line that carried the calls before.",
         "Forwarding on the test extension: off.",
-        "A registration that was refused: some PBXs try no more until the trunk is switched off and on.",
+        "A registration that was refused: some PBXs need the trunk off and on again.",
     ]
     if begun.second is not None and interfaces.is_this_machine(begun.second):
         listed.append(f"This laptop: it still has {begun.second}; `sudo ip address del` takes it away.")

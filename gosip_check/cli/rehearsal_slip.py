@@ -31,22 +31,23 @@ def slip_text(slip: Slip, ground: Ground, phases: Sequence[Phase], provider: str
         rows[5] = ("Proxy", f"{ground.address}:{SIP_PORT} as outbound proxy, else as server")
     column = max(len(name) for name, _ in rows)
     lines = [
-        "THE SLIP",
-        "Note down what stands in the PBX now. Then enter, as a new trunk or a copy:",
-        "",
-        *(f"  {name:{column}}  {value}" for name, value in rows),
-        "",
         "EMERGENCY CALLS: while this trunk is the route, 112 ends at this laptop.",
         "Keep another line for them. 112 and 999 get 503 at once, so that the PBX",
         "takes another way if it has one. No call leaves this laptop.",
         "",
         f"Do not do this while {provider}'s trunk is in use on this PBX: it would go down.",
-        f"This takes at most {_minutes(phases)} minutes. Ctrl-C ends it and says what to put back.",
+        f"It takes at most {_minutes(phases)} minutes. Ctrl-C ends it and says what to put back.",
+        *[f"Other names that the PBX asks for {_others(ground)}."] * ground.has_dns,
+        "",
+        "THE SLIP",
+        "Note down what stands in the PBX now. Then enter, as a new trunk or a copy:",
+        *(f"  {name:{column}}  {value}" for name, value in rows),
     ]
-    if ground.has_dns:
-        names = "go to the resolver of this laptop" if ground.resolver else "are refused"
-        lines.append(f"Other names that the PBX asks for {names}.")
     return "\n".join(lines)
+
+
+def _others(ground: Ground) -> str:
+    return "go to the resolver of this laptop" if ground.resolver else "are refused"
 
 
 def _minutes(phases: Sequence[Phase]) -> int:
