@@ -53,7 +53,7 @@ class Begun(Record, frozen=True):
 def steps(begun: Begun) -> list[str]:
     """What the installer puts back, in the order in which it is quickest."""
     addresses = " and ".join(filter(None, (begun.address, begun.second)))
-    listed = [
+    return [
         f"DNS server of the PBX: the old one, not {begun.address}."
         if begun.has_dns
         else f"Server and outbound proxy of the trunk: {begun.domain} and none, not {begun.address}.",
@@ -63,9 +63,6 @@ def steps(begun: Begun) -> list[str]:
         "Forwarding on the test extension: off.",
         "A registration that was refused: some PBXs need the trunk off and on again.",
     ]
-    if begun.second is not None and interfaces.is_this_machine(begun.second):
-        listed.append(f"This laptop: it still has {begun.second}; `sudo ip address del` takes it away.")
-    return listed
 
 
 def say(begun: Begun) -> None:
@@ -147,6 +144,12 @@ def say_what_was_left() -> None:
     if begun is not None:
         click.echo(f"The rehearsal of {begun.began:%Y-%m-%d %H:%M} UTC was not seen to be put back.", err=True)
         say(begun)
+        for name, here in interfaces.addresses().items():
+            for each in here:
+                if begun.second == str(each.ip):
+                    click.echo(
+                        f"  {len(steps(begun)) + 1}  This laptop: sudo ip address del {each} dev {name}", err=True
+                    )
         click.echo(err=True)
 
 

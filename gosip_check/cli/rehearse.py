@@ -34,13 +34,43 @@ LONG = "long"
 _TWO_SITES = ("srv-swapped", "a-silent")
 "Without DNS the PBX knows of one site only."
 
+_IN = ("incoming", "routing", "site-b-call", "forward")
+_OUT = ("outgoing", "withheld", "session-refresh", "transfer", "outgoing-international")
+_CALLS = (*_IN, *_OUT)
+
 SHOWN_BY = {
     "pbx.follows-ttl": ("srv-swapped",),
+    "pbx.invite-target": _OUT,
+    "pbx.ppi": _OUT,
+    "pbx.from-national": _OUT,
+    "pbx.from-forwarded": ("forward",),
+    "pbx.clir": ("withheld",),
+    "pbx.to-format": _OUT,
+    "pbx.invite-contact": _OUT,
+    "pbx.invite-auth": _OUT,
+    "pbx.codec-alaw": _CALLS,
+    "pbx.ptime": _CALLS,
+    "pbx.no-extras": _OUT,
+    "pbx.rtp-both-ways": _CALLS,
+    "pbx.dtmf-rfc2833": _CALLS,
+    "pbx.dtmf-receives": _CALLS,
+    "pbx.session-timer": _OUT,
+    "pbx.session-refresh": ("session-refresh",),
+    "pbx.session-refreshed": _CALLS,
+    "pbx.incoming-call": _IN,
+    "pbx.routes-by-to": ("routing",),
+    "pbx.incoming-number": _IN,
+    "pbx.tolerates-headers": _IN,
+    "pbx.100rel": _IN,
+    "pbx.early-media": _OUT,
+    "pbx.hold": _CALLS,
+    "pbx.hangs-up": _CALLS,
     "pbx.fails-over": ("a-silent",),
     "pbx.fails-over-call": ("a-silent",),
     "pbx.fails-back": ("a-back",),
     "pbx.retry-polite": ("a-silent", "a-503"),
     "pbx.lockout-safe": ("refuse-401-new", "refuse-401-same", "refuse-403"),
+    "pbx.unregisters": ("trunk-off",),
 }
 "Requirement -> the phases of which one shows it. Where all are left out on request, so is the requirement."
 
@@ -105,8 +135,10 @@ def phases_of(left_out: Sequence[str], only: Sequence[str], *, has_dns: bool) ->
 
 def not_shown(phases: Sequence[Phase], *, has_dns: bool) -> list[str]:
     """The requirements that nothing shows any more, because it was left out on request."""
-    played = {phase.name for phase in phases} | ({*_TWO_SITES} if not has_dns else set())
-    return [id_ for id_, names in SHOWN_BY.items() if not played.intersection(names)]
+    not_asked = {phase.name for phase in PHASES} - {phase.name for phase in phases}
+    if not has_dns:
+        not_asked -= {*_TWO_SITES}
+    return [id_ for id_, names in SHOWN_BY.items() if not_asked and not_asked.issuperset(names)]
 
 
 def _play(

@@ -27,7 +27,7 @@ from tests.unit.servers import test_rehearsal as scripted
 LAPTOP, PBX = "127.0.0.63", "127.0.0.62"
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
 LIST, SLIP = "PUT BACK", "THE SLIP"
-LONGEST_S = 4.0
+LONGEST_S = 8.0
 
 
 def main(times: int) -> None:
