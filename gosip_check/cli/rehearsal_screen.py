@@ -30,6 +30,7 @@ from gosip_check.servers.rehearsal_phases import Phase
 ANSWER_WITHIN_S = 30.0
 _REFRESHES_PER_S = 2
 _SEEN = 6
+_LOOK_S = 1.0
 _KEYS = "s leave this step out   r do this step again   Ctrl-C end and put back"
 
 TEXTS = {
@@ -160,9 +161,13 @@ class Screen:
     def _at_most_s(self) -> float:
         return 0.0 if self._phase is None else self._phase.within_s + self._phase.listens_s
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
+        """Where there is no live screen."""
         if self.say_line is not None:
             self.say_line(text)
+
+    def _line(self, text: str) -> None:
+        self.line(f"{time.strftime('%H:%M:%S')}  {text}")
 
 
 @contextlib.contextmanager
@@ -172,7 +177,7 @@ def screen(rehearsal: Played, count: int, *, quiet: bool) -> Iterator[Screen]:
     asks = sys.stdin.isatty() and terminal.is_terminal
     if quiet or not terminal.is_terminal or terminal.is_dumb_terminal:
         shown = Screen(rehearsal, count, None if quiet else _print, asks and not quiet)
-        with pressed(shown.key):
+        with pressed(shown.key), _lines(shown):
             yield shown
         return
     shown = Screen(rehearsal, count, None, asks)
@@ -193,10 +198,33 @@ def screen(rehearsal: Played, count: int, *, quiet: bool) -> Iterator[Screen]:
                 live.stop()
 
 
+@contextlib.contextmanager
+def _lines(shown: Screen) -> Iterator[None]:
+    """What came, in place of a screen: a second late, so that the answer is there."""
+    ended = threading.Event()
+
+    def work() -> None:
+        said_s, is_last = 0.0, False
+        while not is_last:
+            is_last = ended.wait(_LOOK_S)
+            until_s = time.time() - (0.0 if is_last else _LOOK_S)
+            for line in seen(shown.rehearsal.heard(), said_s, until_s):
+                shown.line(line)
+            said_s = until_s
+
+    thread = threading.Thread(target=work, name="seen", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _minutes(seconds: float) -> str:
     return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
 
 
 def _print(text: str) -> None:
     with contextlib.suppress(OSError):  # that nobody takes it is no reason to stop
-        click.echo(f"{time.strftime('%H:%M:%S')}  {visible(text, 300)}", err=True)
+        click.echo(visible(text, 300), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,14 +13,14 @@ _LOOKED_AT = 40
 "Messages, and as many DNS questions: it is drawn again and again."
 
 
-def seen(heard: Heard) -> list[str]:
-    """The newest last. Repeated lines are one, with how often."""
+def seen(heard: Heard, after_s: float = 0.0, until_s: float = math.inf) -> list[str]:
+    """The newest last. Repeated lines are one, with how often. after_s, until_s: seconds since 1970."""
     last = replace(heard, messages=list(heard.messages[-_LOOKED_AT:]))
     lines = [(lookup.time_s, f"DNS  {lookup.kind} {lookup.name}") for lookup in heard.lookups[-_LOOKED_AT:]]
     lines += [
         (each.sent_s[0], _line(heard, each)) for each in last.transactions if each.sent_s and each.method != "ACK"
     ]
-    return list(_once(sorted(lines)))
+    return list(_once(sorted(line for line in lines if after_s < line[0] <= until_s)))
 
 
 def _line(heard: Heard, each: Transaction) -> str:

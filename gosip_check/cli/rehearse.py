@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -27,6 +28,7 @@ from gosip_check.servers.rehearsal_phases import PHASES, Phase
 if TYPE_CHECKING:
     from gosip_check.heard import Heard
     from gosip_check.plan import Plan
+    from gosip_check.records import Trunk
 
 LONG = "long"
 "What --skip calls all phases that take long."
@@ -88,7 +90,7 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
     phases = phases_of(options["left_out"], options["only"], has_dns=has_dns)
     ground = ground_of(options)
     trunk = plan.checklist.trunk
-    slip = Slip(trunk.domain, options["user"], made_up_password(), tuple(numbers))
+    slip = Slip(trunk.domain, options["user"], made_up_password(), tuple(_national(each, trunk) for each in numbers))
     begun = Begun(datetime.now(UTC), slip.domain, ground.address, has_dns, ground.second)
     signals = _Signals()
     with taken(ground), PutBack(begun) as to_put_back, signals.heeded():
@@ -101,7 +103,7 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
             heard = replace(
                 heard,
                 show_numbers=options["show_numbers"],
-                is_inside=True,
+                is_inside=not IPv4Address(ground.address).is_global,
                 pointed_by=_pointed_by(heard, ground),
                 answers=answers,
             )
@@ -111,6 +113,13 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
             if not ended.stopped and signals.first in (None, signal.SIGINT):
                 to_put_back.watch(rehearsal, signals)
     return exit_code(ended.report.outcome)
+
+
+def _national(number: str, trunk: Trunk) -> str:
+    """Without the country code, should it have one."""
+    code, digits = trunk.country_code, number.removeprefix("+")
+    has_code = code != "" and digits.startswith(code) and len(digits) == len(code) + trunk.national_digits
+    return digits.removeprefix(code) if has_code else number
 
 
 def phases_of(left_out: Sequence[str], only: Sequence[str], *, has_dns: bool) -> list[Phase]:
@@ -176,6 +185,7 @@ class _Signals:
     """first: the signal that ended the phases. Before them, and when a second one comes, it is left at once."""
 
     first: int | None = None
+    _has_begun: bool = False
     _stop: Callable[[], None] | None = None
 
     @contextlib.contextmanager
@@ -192,13 +202,13 @@ class _Signals:
 
     @contextlib.contextmanager
     def stopping(self, *stop: Callable[[], None]) -> Iterator[None]:
-        """Meanwhile the first one calls these."""
+        """Meanwhile the next one calls these. From then on the first one alone ends nothing else: no report is lost."""
 
         def stop_all() -> None:
             for each in stop:
                 each()
 
-        self._stop = stop_all
+        self._stop, self._has_begun = stop_all, True
         try:
             yield
         finally:
@@ -207,7 +217,8 @@ class _Signals:
     def _came(self, number: int, frame: object) -> None:
         del frame
         stop, self._stop = self._stop, None
-        if stop is None:
+        is_first, self.first = self._has_begun and self.first is None, self.first or number
+        if stop is not None:
+            stop()
+        elif not is_first:
             raise KeyboardInterrupt
-        self.first = self.first or number
-        stop()

@@ -52,6 +52,7 @@ def test_a_pbx_registers_and_the_report_is_one_like_any_other(laptop: str, pbx: 
         read_until(program, "2 of 2")
         assert pbx.register().status == 200
         _, said = program.communicate(timeout=60)
+    assert "  SIP  REGISTER to site A: 200\n" in said
     assert LIST in said
     assert said.endswith("put back, as far as can be seen.\n")
     assert program.returncode == 3

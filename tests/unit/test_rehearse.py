@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import signal
 import socket
 import threading
 from datetime import UTC, datetime
@@ -9,13 +10,14 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from gosip_check.checklist import load
 from gosip_check.cli import put_back, rehearsal_place
 from gosip_check.cli.exits import UsageProblem
 from gosip_check.cli.put_back import Begun, PutBack
 from gosip_check.cli.rehearsal_place import Ground, ground_of, taken
 from gosip_check.cli.rehearsal_screen import TEXTS, Screen
 from gosip_check.cli.rehearsal_slip import slip_text
-from gosip_check.cli.rehearse import SHOWN_BY, not_shown, phases_of
+from gosip_check.cli.rehearse import SHOWN_BY, _national, _Signals, not_shown, phases_of
 from gosip_check.heard import Heard, Lookup, Message
 from gosip_check.servers import second_address
 from gosip_check.servers.rehearsal import Slip, made_up_password
@@ -188,7 +190,7 @@ def test_a_question_that_nobody_answers_stays_open(monkeypatch: pytest.MonkeyPat
     assert shown.ask("early-media", "Did you hear it?") is None
     lines: list[str] = []
     assert Screen(Still(), 1, lines.append, asks=False).ask("early-media", "Did you hear it?") is None
-    assert lines == ["Not asked, because there is no terminal: Did you hear it?"]
+    assert lines[0].endswith("  Not asked, because there is no terminal: Did you hear it?")
 
 
 def test_a_step_is_left_out_or_done_again_by_a_key() -> None:
@@ -203,3 +205,30 @@ def test_a_step_is_left_out_or_done_again_by_a_key() -> None:
     assert drawn(shown, 80)[0].startswith("[1 of 2]")
     shown.key("s")
     assert (rehearsal.left, shown.repeats) == (2, False)
+
+
+def test_a_signal_between_the_phases_and_the_report_loses_neither() -> None:
+    stopped: list[str] = []
+    signals = _Signals()
+    with signals.heeded():
+        with pytest.raises(KeyboardInterrupt):  # the slip: nothing was measured
+            signal.raise_signal(signal.SIGTERM)
+        signals = _Signals()
+    with signals.heeded():
+        with signals.stopping(lambda: stopped.append("phases")):
+            pass
+        signal.raise_signal(signal.SIGINT)
+        assert signals.first == signal.SIGINT
+        with signals.stopping(lambda: stopped.append("watching")):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert stopped == ["watching"]
+
+
+@pytest.mark.parametrize(
+    ("number", "national"),
+    [("35621669015", "21669015"), ("+35621669015", "21669015"), ("21669015", "21669015"), ("35621669", "35621669")],
+)
+def test_calls_go_to_the_national_form_of_a_number(number: str, national: str) -> None:
+    assert _national(number, load("go-native").trunk) == national
