@@ -38,10 +38,14 @@ class Message(Record, frozen=True):
     cut: bool = False
 
     @property
+    def trunk_place(self) -> Place | None:
+        """The trunk's end."""
+        return self.destination if self.direction == "up" else self.source
+
+    @property
     def site(self) -> str | None:
         """The address of the trunk's end."""
-        place = self.destination if self.direction == "up" else self.source
-        return place and place[0]
+        return self.trunk_place and self.trunk_place[0]
 
 
 class Lookup(Record, frozen=True):
@@ -146,7 +150,8 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Heard:
-    """All that was heard. sites: the trunk's addresses, best first, where known. gaps: what cannot be known, and why.
+    """All that was heard. gaps: what cannot be known, and why. sites: the trunk's addresses, best first, where known;
+    `address:port` where two sites share an address.
 
     numbers: the account's own, in national form. password: the rehearsal's own, made up for it; never the provider's.
     is_inside: the PBX was seen with an address of its own network; None: open. ends_s: when listening ended.
@@ -189,6 +194,17 @@ class Heard:
         """Those of a method in a direction, in order."""
         goes_up = direction == "up"
         return [each for each in self.transactions if each.method == method and each.goes_up is goes_up]
+
+    def site_of(self, each: Transaction) -> str | None:
+        """The trunk's end of its request, as `sites` has it."""
+        message = each.request.message
+        with_port = message.trunk_place and f"{message.trunk_place[0]}:{message.trunk_place[1]}"
+        return with_port if with_port in self.sites else message.site
+
+    @property
+    def lasted_s(self) -> float:
+        """Of a rehearsal, all steps together."""
+        return sum(step.ended_s - step.began_s for step in self.steps)
 
     def steps_named(self, *names: str) -> list[Step]:
         return [step for step in self.steps if step.name in names]

@@ -83,6 +83,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     if plan.again is not None:
         refuse(plan.again.report, plan.checklist.identity, host, started)
         refuse_other_places(plan.again.report, [unmeasured(link, plan.checklist.trunk.networks) for link in plan.links])
+    lasted_s = 0.0 if plan.heard is None else plan.heard.lasted_s
     links: list[LinkReport] = []
     verdicts: list[Verdict] = []
     measurements: list[Measurement] = []
@@ -113,7 +114,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         tool_version=__version__,
         command=plan.command,
         started=started,
-        elapsed_s=round(time.monotonic() - start_s, 3),
+        elapsed_s=round(time.monotonic() - start_s + lasted_s, 3),
         outcome=readiness(verdicts),
         counts=counts(verdicts),
         checklist=plan.checklist.identity,

@@ -58,7 +58,9 @@ def check(plan: Plan, options: Mapping[str, Any], *, offers_form: bool = True) -
             say_what_cannot_be_kept()
         with stopping_on_signals(stop):
             with progress(quiet=quiet) as observer:
-                report = run(plan, stop, observer)
+                # What a rehearsal heard took half an hour: judging it takes no time, and is not left half done.
+                is_heard = plan.heard is not None and plan.heard.way == "rehearsal"
+                report = run(plan, threading.Event() if is_heard else stop, observer)
             # Written before it is shown: a terminal that is gone loses no report.
             trouble, is_kept = _write(report, key, outputs)
             files_written = [] if trouble else [output.name for output in outputs.values() if output.name != "-"]

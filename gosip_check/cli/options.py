@@ -56,15 +56,21 @@ everything_option = click.option(
     "--all", "everything", is_flag=True, help="Show every check with its reason, not the last screen only."
 )
 
-output_options = shared(
-    click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
-    format_options,
-    click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
-    skip_option,
-    click.option("--company", metavar="NAME", help="Who checks: your company's name, for the report."),
-    everything_option,
-    click.option("--quiet", is_flag=True, help="Print the outcome in one line only."),
-)
+
+def outputs(skip: Option) -> Option:
+    """Where a report goes and what it holds; with the command's own form of --skip."""
+    return shared(
+        click.option("--form", metavar="FILE", help="The Customer Compliance Form to show beside the result."),
+        format_options,
+        click.option("--sign-key-file", metavar="FILE", help="Sign the report with this Ed25519 or shared key."),
+        skip,
+        click.option("--company", metavar="NAME", help="Who checks: your company's name, for the report."),
+        everything_option,
+        click.option("--quiet", is_flag=True, help="Print the outcome in one line only."),
+    )
+
+
+output_options = outputs(skip_option)
 
 site_options = shared(
     checklist_option,

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gosip_check.cli import complete
 from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import UsageProblem, input_errors
-from gosip_check.cli.options import Option, output_options, shared
+from gosip_check.cli.options import Option, output_options, outputs, shared
 
 if TYPE_CHECKING:
     from gosip_check.heard import Heard
     from gosip_check.plan import Plan
 
 _NUMBER = re.compile(r"\+?[0-9]{3,17}")
+
+checklist_option = click.option(
+    "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the PBX is held against."
+)
 
 account_options: Option = shared(
     click.option("--user", metavar="NAME", help="The SIP user name that the provider supplied."),
@@ -30,16 +35,57 @@ account_options: Option = shared(
 "Of every way to judge a PBX."
 
 
-@click.group(cls=Commands, epilog=example("pbx trace trunk.pcap"))
+@click.group(cls=Commands, epilog=example("pbx rehearse --user 35621669015 --skip long", "pbx trace trunk.pcap"))
 def pbx() -> None:
     """The PBX itself: is it set up as the provider's guide demands?"""
 
 
+@pbx.command(epilog=example("pbx rehearse --user 35621669015 --numbers 21669015,21669016"))
+@checklist_option
+@click.option("--pbx", metavar="ADDRESS", help="The PBX: nothing else is served. [default: the first that registers]")
+@click.option(
+    "--address", metavar="ADDRESS", help="Of this laptop, for DNS and SIP. [default: the one towards the PBX]"
+)
+@click.option("--second-address", "second", metavar="ADDRESS", help="One that is free, for the second site (root).")
+@click.option(
+    "--only",
+    metavar="PHASE",
+    multiple=True,
+    shell_complete=complete.of(lambda _: _phases()),
+    help="Only the registration and this phase (repeatable).",
+)
+@click.option("--no-dns", is_flag=True, help="The PBX cannot use this laptop as its DNS server: it gets an address.")
+@click.option("--no-forward", is_flag=True, help="Refuse all names but the trunk's, and ask no resolver.")
+@click.option("--yes", is_flag=True, help="Begin without waiting for Return.")
+@account_options
+@outputs(
+    click.option(
+        "--skip",
+        metavar="PHASE|ID",
+        multiple=True,
+        shell_complete=complete.of(lambda _: ["long", *_phases()]),
+        help="Leave out a phase, all that take long (`long`), or a requirement such as pbx.clir (repeatable).",
+    )
+)
+def rehearse(skip: tuple[str, ...], **options: Any) -> int:
+    """Play the trunk for a real PBX, and judge what it does.
+
+    This laptop is its DNS server, registrar and far end: before the trunk exists, and never while it is in use on this
+    PBX. No call and no digit leaves this laptop. Needs no root but for DNS (port 53): a sentence says how to allow it.
+    """
+    from gosip_check.cli.rehearse import rehearse as carry_out
+
+    if options["user"] is None:
+        raise UsageProblem("--user: name the SIP user that the provider supplied, or will; such as 35621669015.")
+    requirements = [name for name in skip if "." in name or "*" in name]
+    plan = plan_of_pbx("pbx rehearse", {**options, "skip": requirements})
+    left_out = [name for name in skip if name not in requirements]
+    return carry_out(plan, numbers_of(options["numbers"]), {**options, "left_out": left_out})
+
+
 @pbx.command(epilog=example("pbx trace trunk.pcap"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "--checklist", metavar="ID|PATH", default="go-native", show_default=True, help="What the PBX is held against."
-)
+@checklist_option
 @click.option("--pbx", "pbx_address", metavar="ADDRESS", help="Which speaker is the PBX, where that is not sure.")
 @account_options
 @output_options
@@ -54,6 +100,12 @@ def trace(files: tuple[str, ...], **options: Any) -> int:
 
     plan = plan_of_pbx("pbx trace", options)
     return carry_out(replace(plan, heard=_heard(files, plan, options)), options)
+
+
+def _phases() -> list[str]:
+    from gosip_check.servers.rehearsal_phases import PHASES
+
+    return [phase.name for phase in PHASES]
 
 
 def plan_of_pbx(command: str, options: dict[str, Any]) -> Plan:

@@ -241,7 +241,7 @@ AGAIN = "gosip-check run --again"
 def _again(report: Report) -> str:
     """The command that would look again."""
     if report.is_demo:
-        return "gosip-check demo"
+        return f"gosip-check demo{' --pbx' * report.part.startswith('pbx')}"
     return f"gosip-check {report.part}" if report.part else AGAIN
 
 
@@ -281,7 +281,8 @@ def next_steps(report: Report) -> list[str]:
     if _refused(report):
         return ["After the provider has checked the account: gosip-check register"]
     if report.is_demo:
-        return ["At the site: gosip-check run"]
+        is_of_pbx = report.part.startswith("pbx")
+        return ["With a real PBX: gosip-check pbx rehearse" if is_of_pbx else "At the site: gosip-check run"]
     match report.outcome, report.part:
         case Readiness.READY, "":
             return ["Next: gosip-check register --user NAME", "then: gosip-check schedule install"]

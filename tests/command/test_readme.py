@@ -29,6 +29,7 @@ ENDS_IN = {
     "gosip-check run --far-end-link phone=wlan0": (2, "wlan0"),
     "gosip-check reflector --allow 203.0.113.0/24": (0, "STAMP on UDP 862"),
     "gosip-check run --again --reflector rx.example.net": (2, "Internet-1 has no network now"),
+    "gosip-check pbx rehearse --user 35621669015 --numbers 21669015,21669016 --json rehearsal.json": (2, "--address"),
     "gosip-check pbx trace trunk.pcap --json pbx.json": (3, "Saved: pbx.json"),
     "gosip-check recommend --phones 40 --lines 6 --report pbx.json": (0, "Order: 10 channels"),
     "gosip-check report html report.json": (0, "Wrote report.html."),

@@ -106,6 +106,7 @@ def test_nothing_leaves_whatever_the_demo_shows(built: Rooms, heard: Path, tmp_p
         ["demo"],
         ["demo", "--checklist", "go-gateway"],
         ["demo", "--checklist", stray],
+        ["demo", "--pbx"],
         *(["demo", "--fault", fault] for fault in FAULTS),
         *(["health", "--no-history", "--demo", which] for which in ("ready", "silent", "outside-networks")),
         ["health", "--no-history", "--demo", "ready", "--checklist", "go-gateway", "--link", "A=127.0.0.1"],

@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"wire"},
     "heard": {"records", "wire"},
     "trace": {"trace", "heard", "wire"},
-    "servers": {"servers", "wire"},
+    "servers": {"heard", "servers", "wire"},
     "probes": {"probes", "wire", "records", "heard", "folders", "tomlfile"},
     "tomlfile": set(),
     "folders": set(),

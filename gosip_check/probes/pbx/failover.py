@@ -10,8 +10,8 @@ from gosip_check.probes.probe import Context, Probe
 
 Back = Literal["returned", "stays", "flapping"]
 
-_ALL_IN_S = 330.0
-"One refresh, 32 s for it to fail, and a margin: a PBX that has not moved by then does not move."
+_ALL_IN_S = 325.0
+"So long the first site is silent, all but some seconds: a PBX that has not moved by then does not move."
 _CALL_S = 40.0
 _FLAPS = 3
 
@@ -57,7 +57,7 @@ def _unanswered(heard: Heard, step: Step, method: str) -> list[Transaction]:
     return [
         each
         for each in heard.requests(method)
-        if each.request.message.site == first and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
+        if heard.site_of(each) == first and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
     ]
 
 
@@ -66,7 +66,7 @@ def _at_second(heard: Heard, method: str, from_s: float) -> list[Transaction]:
     return [
         each
         for each in heard.requests(method)
-        if each.request.message.site == second and each.sent_s and each.sent_s[0] >= from_s
+        if heard.site_of(each) == second and each.sent_s and each.sent_s[0] >= from_s
     ]
 
 
@@ -84,7 +84,7 @@ def _registration(heard: Heard) -> tuple[Seen, Seen]:
             return Seen(True, said), Seen(round(after_s, 1), said)
         waited_s = step.ended_s - since_s
         said = f"The PBX did not register at the second site in {waited_s:.0f} s of silence."
-        if waited_s < _ALL_IN_S:
+        if step.ended_s - step.began_s < _ALL_IN_S:
             short = unseen(f"{said} That is too short to say that it never does.", heard)
             return short, short
         return Seen(False, said), unseen(said, heard)
@@ -122,7 +122,7 @@ def _back(heard: Heard) -> Seen:
             for each in heard.requests("REGISTER")
             if each.status == 200 and each.sent_s and step.began_s <= each.sent_s[0] <= step.ended_s
         ]
-        sites = [each.request.message.site for each in during]
+        sites = [heard.site_of(each) for each in during]
         changes = sum(one != other for one, other in pairwise(sites))
         if changes >= _FLAPS:
             return Seen("flapping", f"The PBX changed the site {changes} times after the first one came back.")

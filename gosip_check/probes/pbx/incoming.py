@@ -40,12 +40,18 @@ def measure(options: Options, context: Context) -> Facts:
     calls = [each for each in heard.requests("INVITE", "down") if each.starts_dialog]
     return facts_of(
         Facts,
-        call=furthest(get_args(Call), _calls(heard, calls), "No incoming call was seen.", heard),
+        call=furthest(get_args(Call), _calls(heard, _plain(heard, calls)), "No incoming call was seen.", heard),
         routing=_routing(heard, calls),
         number_is_shown=_said(heard, "incoming-number", "the phone showed the number of the caller"),
         headers=furthest(get_args(Headers), _headers(calls), "No call with the trunk's own headers was seen.", heard),
         early_media_is_heard=_said(heard, "early-media", "the announcement before the answer was heard"),
     )
+
+
+def _plain(heard: Heard, calls: list[Transaction]) -> list[Transaction]:
+    """Without those to another number and from the second site, of which others judge."""
+    others = heard.steps_named("routing", "site-b-call")
+    return [call for call in calls if not any(_is_during(call, step.began_s, step.ended_s) for step in others)]
 
 
 def _calls(heard: Heard, calls: list[Transaction]) -> Iterator[Seen]:

@@ -84,10 +84,15 @@ def _second_site(heard: Heard) -> Seen:
     """What comes from the site at which the PBX is not registered."""
     if len(heard.sites) < 2:
         return unseen("One site only spoke to the PBX.", heard)
+    asked = [*heard.requests("OPTIONS", "down"), *heard.requests("INVITE", "down")]
+    asked = [each for each in asked if each.starts_dialog]
+    of_first = [each for each in asked if heard.site_of(each) == heard.sites[0]]
     seen = []
-    for each in [*heard.requests("OPTIONS", "down"), *heard.requests("INVITE", "down")]:
-        site = each.request.message.site
-        if site != heard.sites[1] or not each.starts_dialog:
+    for each in asked:
+        if heard.site_of(each) != heard.sites[1]:
+            continue
+        if any(_is_alike(each, other) for other in of_first) and each.status != 200:
+            seen.append(Seen(None, f"{each.method} from the second site is treated like that from the first."))
             continue
         if each.status in (401, 403, 407):
             seen.append(Seen("refused", f"{each.method} from the second site is answered with {each.status}."))
@@ -98,6 +103,10 @@ def _second_site(heard: Heard) -> Seen:
     return furthest(get_args(SecondSite), seen, "Nothing came from the second site.", heard)
 
 
+def _is_alike(one: Transaction, other: Transaction) -> bool:
+    return one.method == other.method and one.status == other.status and bool(one.responses) == bool(other.responses)
+
+
 def _own_interval(heard: Heard, own: list[Transaction]) -> Seen:
     if not own:
         has_spoken = any(each.goes_up for each in heard.transactions)
@@ -105,8 +114,8 @@ def _own_interval(heard: Heard, own: list[Transaction]) -> Seen:
             Seen(86_400.0, "The PBX sends no OPTIONS.") if has_spoken else unseen("Nothing of the PBX was seen.", heard)
         )
     apart = []
-    for site in {each.request.message.site for each in own}:
-        times = [each.sent_s[0] for each in own if each.request.message.site == site and each.sent_s]
+    for site in {heard.site_of(each) for each in own}:
+        times = [each.sent_s[0] for each in own if heard.site_of(each) == site and each.sent_s]
         apart += [later - earlier for earlier, later in pairwise(times)]
     if not apart:
         return unseen("The PBX sent OPTIONS once.", heard)
@@ -118,7 +127,7 @@ def _own_to(heard: Heard, own: list[Transaction]) -> Seen:
         return Seen("nobody", "The PBX sends no OPTIONS.") if heard.transactions else unseen("Nothing was seen.", heard)
     if len(heard.sites) < 2:
         return unseen("One site only is known here.", heard)
-    asked = {each.request.message.site for each in own}
+    asked = {heard.site_of(each) for each in own}
     return (
         Seen("every-site", "The PBX asks both sites.")
         if len(asked) > 1

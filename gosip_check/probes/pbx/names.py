@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from gosip_check.heard import Heard, Lookup, Transaction
+from gosip_check.heard import Heard, Lookup, Place, Transaction
 from gosip_check.probes import probe
 from gosip_check.probes.pbx.seen import Seen, facts_of, furthest, heard_by, unseen
 from gosip_check.probes.probe import Context, Probe
@@ -112,11 +112,11 @@ def _order(heard: Heard, srv_name: str) -> Seen:
         if len({one.priority for one in targets}) < 2:
             return unseen("All SRV records that were seen have one priority, so their order says nothing.", heard)
         best = min(targets, key=lambda one: one.priority)
-        at = [one for one in targets if place[0] in one.addresses]
+        at = _at(targets, place)
         if not at:
             seen.append(Seen("elsewhere", f"REGISTER goes to {place[0]}, which no SRV record names."))
-        elif place[0] not in best.addresses:
-            if _is_silent_before(heard, best, each):
+        elif best not in at:
+            if _is_silent_before(heard, targets, each):
                 continue
             seen.append(
                 Seen("worse", f"REGISTER goes to priority {min(one.priority for one in at)}, not to {best.priority}.")
@@ -128,13 +128,22 @@ def _order(heard: Heard, srv_name: str) -> Seen:
     return furthest(get_args(Order), seen, "SRV records, with a REGISTER that follows them, were not seen.", heard)
 
 
-def _is_silent_before(heard: Heard, best: _Target, register: Transaction) -> bool:
+def _at(targets: list[_Target], place: Place | None) -> list[_Target]:
+    """The records that lead there: by address, and where several do, by port."""
+    if place is None:
+        return []
+    at = [one for one in targets if place[0] in one.addresses]
+    return [one for one in at if one.port == place[1]] or at
+
+
+def _is_silent_before(heard: Heard, targets: list[_Target], register: Transaction) -> bool:
     """The best site was asked and did not answer, or was not seen to: then the next one is right."""
+    best = min(targets, key=lambda one: one.priority)
     asked = [
         each
         for each in heard.transactions
         if each.goes_up
-        and each.request.message.site in best.addresses
+        and best in _at(targets, each.request.message.destination)
         and each.request.position < register.request.position
     ]
     return bool(asked) and (not asked[-1].responses or asked[-1].status == 503)
@@ -143,7 +152,7 @@ def _is_silent_before(heard: Heard, best: _Target, register: Transaction) -> boo
 def _follows_change(heard: Heard) -> Seen:
     for step in heard.steps_named(_SWAPPED):
         during = [each for each in _registers(heard) if step.began_s <= each.sent_s[0] <= step.ended_s]
-        at_new = [each for each in during if len(heard.sites) > 1 and each.request.message.site == heard.sites[1]]
+        at_new = [each for each in during if len(heard.sites) > 1 and heard.site_of(each) == heard.sites[1]]
         if at_new:
             after_s = at_new[0].sent_s[0] - step.began_s
             return Seen(True, f"The PBX went to the new best record {after_s:.0f} s after the change.")

@@ -25,6 +25,8 @@ Forwarded = Literal["own", "foreign"]
 _NOTHING = "No outgoing call was seen."
 _OVERLAP_S = 20.0
 _FORWARD_TO = ("Diversion", "History-Info")
+_FORWARD = "forward"
+"The step of a rehearsal in which a call is forwarded; what such a call shows is another question."
 
 
 class Options(probe.Options, frozen=True):
@@ -57,7 +59,8 @@ def measure(options: Options, context: Context) -> Facts:
     calls = [each for each in heard.requests("INVITE") if each.starts_dialog]
     refers = heard.requests("REFER")
     domain = options.domain
-    shown = [each for each in calls if not _is_private(each)]
+    forwarded = [call for step in heard.steps_named(_FORWARD) for call in _during(calls, step.began_s, step.ended_s)]
+    shown = [each for each in calls if not _is_private(each) and each not in forwarded]
     return facts_of(
         Facts,
         site=furthest(get_args(Site), _sites(heard, calls), _NOTHING, heard),
@@ -69,7 +72,7 @@ def measure(options: Options, context: Context) -> Facts:
         contact=furthest(get_args(Contact), _contacts(calls, numbers), _NOTHING, heard),
         answers_challenge=_answers_challenge(heard, calls),
         withheld=_withheld(heard, calls, numbers),
-        forwarded=_forwarded(heard, calls, numbers),
+        forwarded=_forwarded(heard, forwarded, numbers),
     )
 
 
@@ -86,7 +89,7 @@ def _sites(heard: Heard, calls: list[Transaction]) -> Iterator[Seen]:
             for each in heard.requests("REGISTER")
             if each.status == 200 and each.request.position < call.request.position
         ]
-        site, registered = call.request.message.site, before[-1].request.message.site if before else None
+        site, registered = heard.site_of(call), heard.site_of(before[-1]) if before else None
         if site is None or registered is None:
             yield Seen(None, "At which site the PBX is registered was not seen.")
         elif site == registered:
@@ -98,7 +101,7 @@ def _sites(heard: Heard, calls: list[Transaction]) -> Iterator[Seen]:
 
 
 def _is_silent(heard: Heard, site: str, call: Transaction) -> bool:
-    asked = [each for each in heard.transactions if each.goes_up and each.request.message.site == site]
+    asked = [each for each in heard.transactions if each.goes_up and heard.site_of(each) == site]
     before = [each for each in asked if each.request.position < call.request.position and each.method != "ACK"]
     return bool(before) and (not before[-1].responses or before[-1].status == 503)
 
@@ -290,9 +293,7 @@ def _withheld(heard: Heard, calls: list[Transaction], numbers: Numbers) -> Seen:
     return unseen("No withheld call was made.", heard)
 
 
-def _forwarded(heard: Heard, calls: list[Transaction], numbers: Numbers) -> Seen:
-    steps = heard.steps_named("forward")
-    asked = [call for step in steps for call in _during(calls, step.began_s, step.ended_s)]
+def _forwarded(heard: Heard, asked: list[Transaction], numbers: Numbers) -> Seen:
     if not asked:
         return unseen("No call was forwarded.", heard)
     call = asked[-1]

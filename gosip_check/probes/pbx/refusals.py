@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from gosip_check.heard import Heard, Transaction
 from gosip_check.probes import probe
-from gosip_check.probes.pbx.registers import credentials_of
+from gosip_check.probes.pbx.registers import REFUSING, credentials_of
 from gosip_check.probes.pbx.seen import Seen, facts_of, furthest, heard_by, unseen
 from gosip_check.probes.probe import Context, Probe
 
@@ -17,8 +17,8 @@ ThirdTry = Literal["never", "later", "within-five-minutes"]
 _SOON_S = 300.0
 "Before anybody can react."
 _REFUSED = (401, 403, 407)
-_STEPS = ("refuse-401-new", "refuse-401-same", "refuse-403")
-"What a rehearsal does to a right password, one after the other."
+_LONGER = 3
+"A PBX may wait longer before its third try than before its second: so many times as long, and it has stopped."
 _MINUTE_S = 60.0
 
 
@@ -46,7 +46,7 @@ def _third_try(heard: Heard) -> Seen:
     tries = [each for each in heard.requests("REGISTER") if credentials_of(each) is not None and each.sent_s]
     if heard.way == "rehearsal":
         seen = []
-        for step in heard.steps_named(*_STEPS):
+        for step in heard.steps_named(*REFUSING):
             during = [each for each in tries if step.began_s <= each.sent_s[0] <= step.ended_s]
             refused = [each.sent_s[0] for each in during if each.status in _REFUSED]
             seen.append(_third(refused, step.ended_s, step.name))
@@ -72,8 +72,9 @@ def _third(refused: list[float], ends_s: float | None, step: str) -> Seen | None
         kind = "within-five-minutes" if after_s < _SOON_S else "later"
         return Seen(kind, f"The third try with a refused password came {after_s:.1f} s after the first{where}.")
     listened_s = (ends_s or refused[-1]) - refused[0]
-    if len(refused) == 2 and listened_s < _SOON_S:
-        interval_s = refused[1] - refused[0]
+    interval_s = refused[-1] - refused[0]
+    after_s = listened_s - interval_s
+    if len(refused) == 2 and after_s < _LONGER * interval_s:
         kind = "within-five-minutes" if 2 * interval_s < _SOON_S else "later"
         third = f"the third would come at {2 * interval_s:.0f} s"
         return Seen(kind, f"The second try came {interval_s:.1f} s after the first{where}: {third}.")
@@ -84,17 +85,18 @@ def _third(refused: list[float], ends_s: float | None, step: str) -> Seen | None
 
 
 def _retries(heard: Heard) -> Seen:
-    """New REGISTERs in the minute after one that got 503 or nothing."""
+    """New REGISTERs to the same site in the minute after one that got 503 or nothing there."""
     registers = [each for each in heard.requests("REGISTER") if each.sent_s]
+    challenged = {(each.call_id, each.cseq) for each in registers if each.status in (401, 407)}
+    answers = {(call_id, cseq + 1) for call_id, cseq in challenged}
+    tries = [each for each in registers if credentials_of(each) is None or (each.call_id, each.cseq) not in answers]
     most, why = None, ""
     for each in registers:
         if not _is_unheard(each, heard) and each.status != 503:
             continue
-        after = [
-            one
-            for one in registers
-            if one is not each and 0 <= one.sent_s[0] - each.sent_s[0] <= _MINUTE_S and credentials_of(one) is None
-        ]
+        site = heard.site_of(each)
+        to_it = [one for one in tries if one is not each and heard.site_of(one) == site]
+        after = [one for one in to_it if 0 <= one.sent_s[0] - each.sent_s[0] <= _MINUTE_S]
         if most is None or len(after) > most:
             most, why = len(after), "a 503" if each.status == 503 else "silence"
     if most is None:

@@ -8,6 +8,9 @@ from gosip_check.wire.register import seconds
 from gosip_check.wire.sip_fields import contact_items
 from gosip_check.wire.sip_uri import equivalent
 
+REFUSING = ("refuse-401-new", "refuse-401-same", "refuse-403")
+"The steps of a rehearsal that refuse a right password. They come last."
+
 
 def takes_back(each: Transaction) -> bool:
     """It ends a registration (RFC 3261 10.2.2)."""

@@ -180,12 +180,17 @@ def _asks_rport(heard: Heard) -> Seen:
 
 
 def _credentials(heard: Heard, asking: list[Transaction], numbers: Numbers) -> Seen:
-    """What a trace cannot know is the password: there, the digest itself is left alone."""
+    """What a trace cannot know is the password: there, the digest itself is left alone.
+
+    A 401 to credentials that nobody answers is a refusal, or a renewal that failed: other probes look at these.
+    """
     seen = []
     for number, each in enumerate(asking):
         if each.status not in (401, 407):
             continue
-        answer = next((one for one in asking[number + 1 :] if credentials_of(one) is not None), None)
+        answer = _next_with_credentials(each, asking[number + 1 :])
+        if answer is None and credentials_of(each) is not None:
+            continue
         if answer is None:
             waited_s = (heard.ends_s or 0) - (each.sent_s[-1] if each.sent_s else heard.ends_s or 0)
             if waited_s >= _ANSWER_WITHIN_S:
@@ -194,6 +199,16 @@ def _credentials(heard: Heard, asking: list[Transaction], numbers: Numbers) -> S
         seen.append(_answer(heard, each, answer, numbers))
     nothing = "No challenge of the trunk, with the answer of the PBX, was seen."
     return furthest(get_args(Credentials), seen, nothing, heard)
+
+
+def _next_with_credentials(challenged: Transaction, later: list[Transaction]) -> Transaction | None:
+    """Before the same registration begins again without any."""
+    for each in later:
+        if credentials_of(each) is not None:
+            return each
+        if each.call_id == challenged.call_id and each.status in (401, 407):
+            return None
+    return None
 
 
 def _answer(heard: Heard, challenged: Transaction, answer: Transaction, numbers: Numbers) -> Seen:

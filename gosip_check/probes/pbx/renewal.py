@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from gosip_check.heard import Heard, Transaction
 from gosip_check.probes import probe
 from gosip_check.probes.pbx.numbers import address_of
-from gosip_check.probes.pbx.registers import asked_s, granted_s, takes_back
+from gosip_check.probes.pbx.registers import REFUSING, asked_s, granted_s, takes_back
 from gosip_check.probes.pbx.seen import Seen, facts_of, furthest, heard_by, unseen
 from gosip_check.probes.probe import Context, Probe
 from gosip_check.wire.sip_uri import equivalent
@@ -104,9 +104,12 @@ def _same_contact(one: Transaction, other: Transaction) -> bool:
 def _new_challenge(heard: Heard, asking: list[Transaction]) -> Seen:
     """A renewal that already held credentials, and was challenged again with another nonce."""
     seen = []
+    refusing = heard.steps_named(*REFUSING)
     for number, each in enumerate(asking):
         if each.status != 401 or not any(before.status == 200 for before in asking[:number]):
             continue
+        if each.sent_s and any(step.began_s <= each.sent_s[0] for step in refusing):
+            break  # from there on no answer is taken
         assert each.final is not None
         if "stale" in (each.final.header("WWW-Authenticate") or "").lower() or heard.password is None:
             continue

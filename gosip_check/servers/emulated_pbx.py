@@ -1,0 +1,78 @@
+"""An emulated PBX, for the demo and the tests: it registers, answers keep-alives, and takes and makes calls.
+
+It behaves as the guide wants, or with one fault (`emulated_behaviour`). It proves that the rehearsal's logic holds
+together, never that its wire formats are right: for that the tests have PBXs that nobody here wrote.
+"""
+
+from gosip_check.heard import Place
+from gosip_check.servers.emulated_agent import Agent
+from gosip_check.servers.emulated_behaviour import Behaviour
+from gosip_check.servers.emulated_names import Resolver
+from gosip_check.servers.emulated_registration import Registration
+from gosip_check.servers.emulated_setup import Setup
+from gosip_check.servers.rehearsal import Slip
+from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.virtual import Script, VirtualWorld, Wait
+from gosip_check.wire.sip import Request
+
+_SIP_PORT = 5060
+_STARTS_AFTER_S = 2.0
+
+
+class EmulatedPbx:
+    """It starts at once. sites: what is entered in place of the trunk's name, for a fault; best first."""
+
+    def __init__(
+        self,
+        world: VirtualWorld,
+        address: str,
+        dns_place: Place,
+        sites: tuple[Place, Place],
+        slip: Slip,
+        behaviour: Behaviour,
+    ) -> None:
+        self._setup = Setup(slip, behaviour, (address, _SIP_PORT), sites)
+        self._agent = Agent(world, self._setup.here, self._heard, asks_rport=behaviour.asks_rport)
+        self._resolver = Resolver(world, self._setup, dns_place, self._agent.scripts)
+        self._registration = Registration(self._agent, self._setup, self._resolver)
+        world.after(_STARTS_AFTER_S, self._registration.switch_on)
+        if behaviour.own_options_every_s is not None:
+            self._agent.scripts.begin(self._keep_asking(behaviour.own_options_every_s))
+
+    def close(self) -> None:
+        """It is gone from the network."""
+        self._agent.close()
+        self._resolver.close()
+
+    def began(self, phase: Phase) -> None:
+        """What the installer does when the rehearsal says that a phase begins."""
+        self._registration.goes_to_and_fro = phase.name == "a-back"
+        if phase.refuses is not None:
+            self._registration.switch_on()
+
+    def _heard(self, request: Request, peer: Place) -> None:
+        behaviour = self._setup.behaviour
+        if peer == self._setup.sites[1] and not behaviour.trusts_site_b:
+            self._agent.answer(request, peer, 403, "Forbidden")
+        elif request.method == "OPTIONS":
+            status = behaviour.answers_options
+            if status is not None:
+                self._agent.answer(request, peer, status, "OK" if status == 200 else "Not Found")
+        elif request.method != "ACK":
+            self._agent.answer(request, peer, 405, "Method Not Allowed", [("Allow", "OPTIONS")])
+
+    def _keep_asking(self, every_s: float) -> Script[None]:
+        """OPTIONS of its own."""
+        setup = self._setup
+        while True:
+            sites = yield from self._resolver.sites()
+            for site in sites if setup.behaviour.own_options_to == "every-site" else setup.sites[:1]:
+                uri = f"sip:{setup.slip.domain}"
+                fields = [
+                    ("From", setup.filled("<sip:{user}@{domain}>;tag=", site) + self._agent.token()),
+                    ("To", f"<{uri}>"),
+                    ("Call-ID", self._agent.token()),
+                    ("CSeq", "1 OPTIONS"),
+                ]
+                self._agent.scripts.begin(self._agent.ask(self._agent.request("OPTIONS", uri, fields), site))
+            yield Wait(every_s)

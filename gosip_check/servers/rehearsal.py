@@ -1,0 +1,344 @@
+"""The provider's trunk, played for one PBX: DNS, two sites, registrar, keep-alive. It writes down what was said.
+
+One address is served and nothing else gets an answer. No call is relayed or taken: each gets 503 at once, so that a PBX
+takes another way, an emergency call above all. A REGISTER for another user stops it: a real trunk may live on that PBX.
+Other names than the trunk's are asked of one resolver, where one is named, for the PBX alone.
+"""
+
+import contextlib
+import secrets
+import selectors
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+import dns.rdatatype
+
+from gosip_check.heard import Heard, Lookup, Message, Place, Step
+from gosip_check.servers.rehearsal_asking import Ask, Questions, Say
+from gosip_check.servers.rehearsal_forward import Forward
+from gosip_check.servers.rehearsal_names import Names, read_query
+from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.rehearsal_registrar import Registrar, contact_of
+from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
+from gosip_check.wire import sip
+from gosip_check.wire.sip import Request
+
+_KEPT = 100_000
+"So many messages, and as many DNS questions, are written down; then the rehearsal stops."
+_REMEMBERED = 500
+"Answers kept for retransmissions (RFC 3261 17.2.2)."
+
+
+class RehearsalStop(Exception):
+    """It must not go on. The text is a sentence for the installer."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What the installer enters in the PBX. password: made up for this rehearsal, see `made_up_password`.
+
+    numbers: the account's own, in national form, the main number first. Calls go to them, else to the user.
+    """
+
+    domain: str
+    user: str
+    password: str
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass
+class _Written:
+    messages: list[Message] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+class Rehearsal:
+    """`with Rehearsal(...) as rehearsal: heard = rehearsal.run(PHASES)`. All ports are closed when the block ends.
+
+    pbx: the only address that is served; None: the first that registers the slip's user. places: of DNS (None: no DNS),
+    site A and site B; a port 0 takes a free one. resolver: who is asked for other names; None: they are refused.
+    signs: what the PBX sent, and when last (by the clock of `world`), which shows that it still points here. began_s:
+    when it began to listen, by the same.
+    world: whose clock and network it has. OSError where a port is taken, or is not allowed to this user.
+    """
+
+    def __init__(
+        self,
+        slip: Slip,
+        pbx: str | None,
+        dns_place: Place | None,
+        sites: tuple[Place, Place],
+        keepalive_s: float = 30.0,
+        resolver: Place | None = None,
+        world: World = THIS_MACHINE,
+    ) -> None:
+        self._world = world
+        self.slip, self.pbx, self._keepalive_s = slip, pbx, keepalive_s
+        self.signs: dict[str, float] = {}
+        self._resolver_place, self._forward = resolver, Forward(self._world.monotonic())
+        self._leaves = self._stops = self._is_over = False
+        self._registrar = Registrar(slip.domain, slip.user, slip.password)
+        self._wanted = (dns_place, *sites)
+        self._stack = contextlib.ExitStack()
+        self._written = _Written()
+        self._questions = Questions(lambda _question, _text: None, self._wake_up)
+        self._answers: dict[tuple[object, ...], bytes] = {}
+        self._bound: tuple[str, Place] | None = None
+        self._event_s: float | None = None
+        self._next_keepalive_s = 0.0
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self._selector = stack.enter_context(self._world.selector())
+            self._sites = [stack.enter_context(self._world.bound(place)) for place in self._wanted[1:] if place]
+            self._dns = self._resolver = None
+            if self._wanted[0] is not None:
+                self._dns = stack.enter_context(self._world.bound(self._wanted[0]))
+                if self._resolver_place is not None:
+                    self._resolver = stack.enter_context(_connected_to(self._resolver_place))
+            self._wake, self._woken = (stack.enter_context(sock) for sock in socket.socketpair())
+            for sock in (self._dns, self._resolver, self._woken, *self._sites):
+                if sock is not None:
+                    self._selector.register(sock, selectors.EVENT_READ, sock)
+            self._stack = stack.pop_all()
+        self.began_s = self._world.monotonic()
+        self.dns_place = ("", 0) if self._dns is None else _place_of(self._dns)
+        self.sites = (_place_of(self._sites[0]), _place_of(self._sites[1]))
+        self._names = Names(self.slip.domain, "sip", "udp", self.sites)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(
+        self,
+        phases: Sequence[Phase],
+        began: Callable[[Phase], None] = lambda _: None,
+        say: Say = lambda _: None,
+        ask: Ask = lambda _question, _text: None,
+    ) -> Heard:
+        """Every phase, in order. began: called as each begins. Raises RehearsalStop; `heard` then has what was seen.
+
+        say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
+        """
+        self._say, self._questions = say, Questions(ask, self._wake_up, at_once=self._world.is_virtual)
+        for phase in phases:
+            self._leaves = self._stops
+            if self._stops:
+                break
+            began(phase)
+            began_s = self._world.time()
+            try:
+                self._play(phase)
+            finally:
+                self._written.steps.append(Step(phase.name, began_s, self._world.time()))
+        return self.heard()
+
+    def leave(self) -> None:
+        """End this phase now. May be called by another thread and by a signal handler."""
+        self._leaves = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):  # full, so it wakes up anyway; or closed
+            self._wake.send(b"x")
+
+    def stop(self) -> None:
+        """End this phase now and begin no other."""
+        self._stops = True
+        self.leave()
+
+    def watch(self, for_s: float) -> None:
+        """Listen on after the end: `signs` grows. Nobody is registered any more, and no password is asked for."""
+        self._is_over, self._bound = True, None
+        self._leaves = self._stops = False
+        self._play(Phase("put-back", "registered", for_s))
+
+    def heard(self) -> Heard:
+        """All that was written down until now."""
+        is_shared = self.sites[0][0] == self.sites[1][0]
+        return Heard(
+            way="rehearsal",
+            messages=self._written.messages,
+            lookups=self._written.lookups,
+            steps=self._written.steps,
+            sites=[f"{address}:{port}" if is_shared else address for address, port in self.sites],
+            user=self.slip.user,
+            password=self.slip.password,
+            numbers=self.slip.numbers,
+            answers=dict(self._questions.answers),
+            has_media=False,
+            ends_s=self._world.time(),
+            subject=self.pbx or "the PBX",
+        )
+
+    def _play(self, phase: Phase) -> None:
+        self._event_s = None
+        if phase.forgets_nonces:
+            self._registrar.forget()
+        ends_s = self._world.monotonic() + phase.within_s
+        while (left_s := ends_s - self._world.monotonic()) > 0 and not self._leaves:
+            self._keep_alive(phase)
+            for key, _ in self._selector.select(min(left_s, max(0.0, self._keepalive_in_s()))):
+                with contextlib.suppress(OSError):  # an ICMP error for what was sent is no reason to stop
+                    self._hear(key.data, phase)
+            if self._event_s is not None:
+                ends_s = min(ends_s, self._event_s) if not phase.listens_s else self._event_s + phase.listens_s
+
+    def _hear(self, sock: socket.socket, phase: Phase) -> None:
+        data, peer = sock.recvfrom(65535) if sock is not self._woken else (sock.recv(4096), ("", 0))
+        if sock is self._resolver:
+            answer = self._forward.answer(data)
+            if answer is not None and self._dns is not None:
+                self._dns.sendto(*answer)
+        elif sock is self._dns:
+            if peer[0] == self.pbx or self.pbx is None:
+                self._answer_dns(data, peer, phase)
+        elif data.strip(b"\r\n\0") and (peer[0] == self.pbx or self._becomes_the_pbx(data, peer[0])):
+            self._answer_sip(sock, data, (peer[0], peer[1]), phase)
+
+    def _becomes_the_pbx(self, data: bytes, address: str) -> bool:
+        """Where no address was named: the first that registers is the PBX. With another user it stops the rehearsal."""
+        if self.pbx is not None or not data.startswith(b"REGISTER "):
+            return False
+        self.pbx = address
+        return True
+
+    def _answer_dns(self, data: bytes, peer: Place, phase: Phase) -> None:
+        query = read_query(data)
+        if query is None or self._dns is None:
+            return
+        if len(self._written.lookups) >= _KEPT:
+            raise RehearsalStop(f"The PBX sent more than {_KEPT:,} DNS questions.")
+        self.signs["DNS questions"] = self._world.monotonic()
+        question = query.question[0]
+        name = question.name.to_text(omit_final_dot=True).lower()
+        is_ours = name == self.slip.domain or name.endswith(f".{self.slip.domain}")
+        if not is_ours and self._resolver is not None:
+            handed_on = self._forward.question(data, peer, self._world.monotonic()) if self.pbx is not None else None
+            if handed_on is not None:
+                self._resolver.send(handed_on)
+            return
+        reply, records = self._names.answer(query, phase.swapped)
+        if is_ours:
+            kind = dns.rdatatype.to_text(question.rdtype)
+            self._written.lookups.append(Lookup(self._world.time(), name, kind, records))
+        self._dns.sendto(reply, peer)
+
+    def _answer_sip(self, sock: socket.socket, data: bytes, peer: Place, phase: Phase) -> None:
+        if len(self._written.messages) >= _KEPT:
+            raise RehearsalStop(f"The PBX sent more than {_KEPT:,} messages.")
+        self._write("up", peer, _place_of(sock), data)
+        is_first_site = sock is self._sites[0]
+        try:
+            request = sip.parse(data)
+            if not isinstance(request, Request) or request.method == "ACK":
+                return
+            if request.method == "REGISTER":
+                self.signs["REGISTER"] = self._world.monotonic()
+                if not self._registrar.is_user(request) and not self._is_over:
+                    self._written.messages.pop()  # of another account: nothing of it is judged
+                    raise RehearsalStop(
+                        "The PBX registers another user than the slip's: a real trunk may be in use on it."
+                    )
+            if is_first_site and phase.site_a == "silent":
+                return
+            key = (sock.fileno(), request.method, request.call_id, request.cseq.number, request.vias[0].branch)
+            if key not in self._answers:
+                if self._is_over:
+                    status, reason, headers = 503, "Service Unavailable", []
+                elif is_first_site and phase.site_a == "503":
+                    status, reason, headers = 503, "Service Unavailable", [("Retry-After", "30")]
+                else:
+                    status, reason, headers = self._answer(request, peer, phase)
+                answer = sip.response(
+                    request, status, reason, to_tag=secrets.token_hex(4), received=peer, headers=headers
+                )
+                self._answers[key] = answer
+                if len(self._answers) > _REMEMBERED:
+                    del self._answers[next(iter(self._answers))]
+        except ValueError:  # a WireError, or a value that no answer can repeat
+            return
+        self._send(sock, self._answers[key], peer)
+
+    def _answer(self, request: Request, peer: Place, phase: Phase) -> tuple[int, str, list[tuple[str, str]]]:
+        if request.method == "OPTIONS":
+            return 200, "OK", [("Allow", "OPTIONS, REGISTER")]
+        if request.method == "INVITE":
+            return 503, "Service Unavailable", []
+        if request.method != "REGISTER":
+            return 405, "Method Not Allowed", [("Allow", "OPTIONS, REGISTER")]
+        status, reason, headers = self._registrar.answer(request, phase.grants_s, phase.refuses)
+        if status == 200:
+            contact = contact_of(request)
+            self._bound = None if contact is None else (contact, peer)
+            if contact is not None:
+                self._happened("registered", phase)
+        elif self._registrar.has_credentials(request):
+            self._happened("refused", phase)
+        return status, reason, headers
+
+    def _happened(self, event: str, phase: Phase) -> None:
+        if event == phase.event and self._event_s is None:
+            self._event_s = self._world.monotonic()
+
+    def _keepalive_in_s(self) -> float:
+        """When the next one is due; while nobody is registered, an interval."""
+        return self._keepalive_s if self._bound is None else self._next_keepalive_s - self._world.monotonic()
+
+    def _keep_alive(self, phase: Phase) -> None:
+        """OPTIONS from both sites to where the PBX is; a silent site sends none."""
+        if self._bound is None or self._world.monotonic() < self._next_keepalive_s:
+            return
+        self._next_keepalive_s = self._world.monotonic() + self._keepalive_s
+        contact, peer = self._bound
+        for sock in self._sites[1:] if phase.site_a == "silent" else self._sites:
+            host, port = _place_of(sock)
+            with contextlib.suppress(ValueError, OSError):  # a contact that breaks a message cannot be asked
+                request = sip.options_request(
+                    uri=contact,
+                    transport="UDP",
+                    host=host,
+                    port=port,
+                    branch=f"z9hG4bK{secrets.token_hex(8)}",
+                    call_id=secrets.token_hex(8),
+                    from_tag=secrets.token_hex(4),
+                    user_agent="gosip-check rehearsal",
+                )
+                self._send(sock, request, peer)
+
+    def _send(self, sock: socket.socket, data: bytes, peer: Place) -> None:
+        self._write("down", _place_of(sock), peer, data)
+        sock.sendto(data, peer)
+
+    def _write(self, direction: Literal["up", "down"], source: Place, destination: Place, data: bytes) -> None:
+        self._written.messages.append(Message(self._world.time(), direction, "UDP", source, destination, data))
+
+
+def made_up_password() -> str:
+    """One for the slip. Without letters that are easily mistaken."""
+    return "".join(secrets.choice("abcdefghkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def trouble_at(place: Place) -> OSError | None:
+    """Why a rehearsal could not listen there; None where it could."""
+    try:
+        THIS_MACHINE.bound(place).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _connected_to(place: Place) -> socket.socket:
+    """Only what comes from there is received."""
+    sock = THIS_MACHINE.bound(("", 0))
+    sock.connect(place)
+    return sock
+
+
+def _place_of(sock: socket.socket) -> Place:
+    address, port = sock.getsockname()[:2]
+    return address, port

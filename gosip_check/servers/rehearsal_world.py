@@ -1,0 +1,40 @@
+"""Where a rehearsal takes place: a clock and a network. Here those of this machine; `virtual` has others, in memory."""
+
+import selectors
+import socket
+import time
+
+from gosip_check.heard import Place
+
+
+class World:
+    """This machine."""
+
+    is_virtual = False
+    "Its time passes only while somebody waits for it: then nobody may think in a thread of his own."
+
+    def time(self) -> float:
+        """Seconds since 1970: says when."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: say how long."""
+        return time.monotonic()
+
+    def selector(self) -> selectors.BaseSelector:
+        """Waits for what arrives, and for the time to pass."""
+        return selectors.DefaultSelector()
+
+    def bound(self, place: Place) -> socket.socket:
+        """A UDP socket there that never blocks; port 0 takes a free one. OSError where it is taken or not allowed."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.bind(place)
+        except OSError:
+            sock.close()
+            raise
+        sock.setblocking(False)
+        return sock
+
+
+THIS_MACHINE = World()
