@@ -190,8 +190,8 @@ class Run:
     @property
     def echoes(self) -> dict[str, Any]:
         """What the media probe says of its echoes."""
-        media = next(m for m in self.report["measurements"] if m["probe"] == "media")
-        return (media["facts"] or {}).get("echoes") or {}
+        media = (m["facts"] or {} for m in self.report["measurements"] if m["probe"] == "media")
+        return next(media, {}).get("echoes") or {}
 
 
 def measured(lab: Lab, row: Row, command: str, before: Sequence[str] = ()) -> Run:
