@@ -45,6 +45,8 @@ COMMANDS: dict[str, str] = {
     "explain": "explain alg.absent",
     "config show": "config show",
     "pbx trace": "pbx trace trace.log",
+    "pbx rehearse": "pbx rehearse --yes --user 1 --address 127.0.0.1 --no-dns --json out/rehearsed.json",
+    "demo --pbx": "demo --pbx --json out/pbx.json",
     "fleet files": "fleet files out/fleet",
     "guided": "",
     "recommend": "recommend --calls 5",
@@ -62,7 +64,7 @@ COMMANDS: dict[str, str] = {
 }
 RESULT = re.compile(r" (out/[a-z.]+)")
 "The file that a command is to leave; where its exit code speaks of a site, it must be there."
-STOPPED_AFTER_S = {"watch": 15, "reflector": 6}
+STOPPED_AFTER_S = {"watch": 15, "reflector": 6, "pbx rehearse": 6}
 "What does not end by itself where all is well. Long enough for a busy machine to have begun."
 
 
@@ -163,7 +165,7 @@ def run(command: str, machine: Machine) -> Ended:
         (work / "form.toml").write_text('company_name = "Example Ltd"\n')
         (work / "trace.log").write_text(CALL)
         words = COMMANDS[command]
-        stops = f"timeout -s TERM {STOPPED_AFTER_S[command]} " if command in STOPPED_AFTER_S else ""
+        stops = f"timeout --preserve-status -s TERM {STOPPED_AFTER_S[command]} " if command in STOPPED_AFTER_S else ""
         script = "\n".join(
             [
                 "set -f; ip link set lo up",
@@ -191,7 +193,6 @@ def run(command: str, machine: Machine) -> Ended:
         left = sorted(str(path.relative_to(work)) for path in (work / "out").rglob("*"))
         lines = [line for line in printed.splitlines() if line.strip()]
         known = int(code) if code else None
-        known = 0 if command in STOPPED_AFTER_S and known == 124 else known
         return Ended(known, lines[-1] if lines else "", printed, left, time.monotonic() - started_s)
 
 
