@@ -124,7 +124,7 @@ class Rehearsal:
 
         say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
         """
-        self._say, self._questions = say, Questions(ask, self._wake_up, at_once=self._world.is_virtual)
+        self._say, self._questions = say, Questions(ask, self._wake_up, self._world.later)
         for phase in phases:
             self._leaves = self._stops
             if self._stops:
