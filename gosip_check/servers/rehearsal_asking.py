@@ -15,6 +15,7 @@ QUESTIONS = {
     "routes-by-to": "Did each of the two numbers ring its own phone?",
     "dtmf-receives": "Did you hear three key tones after the melody?",
     "early-media": "Did you hear a melody before the call was answered?",
+    "forward-set": "Forward every call to {number} to {other} now. Is the forwarding set?",
     "trunk-off": "Is the trunk switched off now?",
 }
 "Question -> what is asked. The answers are judged under these names (heard.Heard.answers)."
@@ -27,7 +28,7 @@ class Questions:
     """
 
     def __init__(self, ask: Ask, answered: Callable[[], None], *, at_once: bool = False) -> None:
-        self._ask, self._answered, self._at_once = ask, answered, at_once
+        self.ask, self._answered, self._at_once = ask, answered, at_once
         self._asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.answers: dict[str, bool] = {}
@@ -52,9 +53,10 @@ class Questions:
 
     def _answer(self, question: str, text: str) -> None:
         try:
-            answer = self._ask(question, text)
+            answer = self.ask(question, text)
             if answer is not None:
-                self.answers[question] = answer
+                # What is asked twice is so where it is so both times.
+                self.answers[question] = answer and self.answers.get(question, True)
         finally:
             self.is_open.discard(question)
             self._answered()
