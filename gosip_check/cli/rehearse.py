@@ -18,6 +18,8 @@ import click
 
 from gosip_check.cli.carry_out import check, exit_code
 from gosip_check.cli.exits import UsageProblem
+from gosip_check.cli.inputs import signing_key
+from gosip_check.cli.outputs import outputs_of
 from gosip_check.cli.put_back import Begun, PutBack, say_what_was_left
 from gosip_check.cli.rehearsal_place import Ground, ground_of, taken
 from gosip_check.cli.rehearsal_screen import screen
@@ -86,6 +88,7 @@ _NOT_REGISTERED = "The PBX did not register here, so the rest was not tried. Is 
 def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> int:
     """The exit code. phases: by their names in options. Raises UsageProblem before the PBX is touched."""
     say_what_was_left()
+    _find_out_what_cannot_be_written(options)
     has_dns = not options["no_dns"]
     phases = phases_of(options["left_out"], options["only"], has_dns=has_dns)
     ground = ground_of(options)
@@ -113,6 +116,15 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
             if not ended.stopped and signals.first in (None, signal.SIGINT):
                 to_put_back.watch(rehearsal, signals)
     return exit_code(ended.report.outcome)
+
+
+def _find_out_what_cannot_be_written(options: Mapping[str, Any]) -> None:
+    """Before, and not after half an hour. Raises UsageProblem."""
+    from gosip_check.report import FORMATS
+
+    signing_key(options["sign_key_file"], signs=True)
+    with contextlib.ExitStack() as stack:
+        outputs_of({name: options[name] for name in FORMATS}, stack)
 
 
 def _national(number: str, trunk: Trunk) -> str:

@@ -42,6 +42,7 @@ BEGUN = Begun(datetime(2026, 11, 27, 12, 0, tzinfo=UTC), "trunk.example", LAPTOP
         (("--user", "356", "--pbx", "8.8.8.8", "--address", LAPTOP), "a hosted PBX cannot reach this laptop"),
         (("--user", "356", "--pbx", "pbx.example"), "use an IPv4 address"),
         (("--user", "356", "--address", "203.0.113.7"), "this machine does not have that address."),
+        (("--user", "356", "--json", "/no/such/folder/pbx.json"), "cannot be written"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
