@@ -73,11 +73,13 @@ def _killed(number: int, after_s: float) -> str:
 
 def _pbx(ended: threading.Event, password: str) -> None:
     """Registers again and again."""
+    cseq = 0
     while not ended.is_set():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError, ValueError):
             sock.bind((PBX, 0))
             sock.settimeout(0.2)
             pbx = scripted.Pbx(cast(Rehearsal, places(LAPTOP)), sock, password)
+            pbx.cseq = cseq = cseq + 10  # else it were a retransmission
             pbx.look_up(DOMAIN, "A")
             pbx.register()
         ended.wait(0.1)

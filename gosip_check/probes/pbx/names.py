@@ -13,6 +13,8 @@ Order = Literal["best", "another-port", "worse", "elsewhere"]
 
 _SWAPPED = "srv-swapped"
 "The step in which a rehearsal changes the priorities. It lasts TTL and one granted registration."
+_REASONS = ("a-silent", "a-503", "refuse-401-new", "refuse-401-same", "refuse-403")
+"Steps from which on a PBX has a reason to try another site than the best."
 
 
 class Options(probe.Options, frozen=True):
@@ -100,11 +102,11 @@ def _record(data: str) -> tuple[int, int, str] | None:
 
 
 def _order(heard: Heard, srv_name: str) -> Seen:
-    silent = heard.steps_named("a-silent", "a-503")
+    reasons = heard.steps_named(*_REASONS)
     seen = []
     for each in _registers(heard):
-        if any(step.began_s <= each.sent_s[0] for step in silent):
-            break  # from there on it has a reason to be elsewhere
+        if any(step.began_s <= each.sent_s[0] for step in reasons):
+            break
         place = each.request.message.destination
         targets = _targets(list(heard.lookups), srv_name, each.sent_s[0])
         if place is None or not any(one.addresses for one in targets):

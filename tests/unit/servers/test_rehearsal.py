@@ -393,3 +393,17 @@ def test_two_sites_that_share_an_address_differ_by_their_ports() -> None:
     asked_from = {heard.site_of(each) for each in heard.requests("OPTIONS", "down")}
     assert asked_from == set(heard.sites)
     assert len(asked_from) == 2
+
+
+def test_who_tries_the_second_site_because_the_first_refuses_still_follows_the_records(pbx: Pbx, play: Play) -> None:
+    refuses = Phase("refuse-403", "refused", 20, listens_s=0.5, refuses="403")
+    playing = play(ONE_REGISTRATION, refuses)
+    pbx.look_up(SRV, "SRV")
+    pbx.look_up(f"site-a.{DOMAIN}", "A")
+    pbx.look_up(f"site-b.{DOMAIN}", "A")
+    assert pbx.register(0).status == 200
+    assert playing.began["refuse-403"].wait(20)
+    assert pbx.register(0).status == 403
+    pbx.send(1)
+    found = names.measure(names.Options(domain=DOMAIN, service="sip", transport="udp"), context(playing.heard()))
+    assert found.order == "best"
