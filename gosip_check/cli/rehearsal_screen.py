@@ -61,7 +61,7 @@ TEXTS = {
 class Played(Protocol):
     """What of a rehearsal is shown and steered."""
 
-    def heard(self) -> Heard: ...
+    def latest(self) -> Heard: ...
     def leave(self) -> None: ...
 
 
@@ -152,7 +152,7 @@ class Screen:
         if self._question is not None:
             wait_s = max(0.0, self._question.ends_s - now_s)
             rows.add_row(Text("?", "bold reverse"), Text(f"{self._question.text}  y / n  ({wait_s:.0f} s)", "bold"))
-        lines = seen(self.rehearsal.heard())[-_SEEN:]
+        lines = seen(self.rehearsal.latest())[-_SEEN:]
         for number in range(_SEEN):
             line = Text(visible(lines[number], 300) if number < len(lines) else "", no_wrap=True, overflow="ellipsis")
             rows.add_row(Text("" if number else "Seen", "bold"), line)
@@ -208,7 +208,7 @@ def _lines(shown: Screen) -> Iterator[None]:
         while not is_last:
             is_last = ended.wait(_LOOK_S)
             until_s = time.time() - (0.0 if is_last else _LOOK_S)
-            for line in seen(shown.rehearsal.heard(), said_s, until_s):
+            for line in seen(shown.rehearsal.latest(), said_s, until_s):
                 shown.line(line)
             said_s = until_s
 

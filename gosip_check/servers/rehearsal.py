@@ -171,15 +171,23 @@ class Rehearsal:
         self._leaves = self._stops = False
         self._play(Phase("put-back", "registered", for_s))
 
+    def latest(self) -> Heard:
+        """Messages and DNS questions until now, and no more. Another thread may ask."""
+        return Heard("rehearsal", self._written.messages, self._written.lookups, sites=self._site_names)
+
+    @property
+    def _site_names(self) -> list[str]:
+        is_shared = self.sites[0][0] == self.sites[1][0]
+        return [f"{address}:{port}" if is_shared else address for address, port in self.sites]
+
     def heard(self) -> Heard:
         """All that was written down until now."""
-        is_shared = self.sites[0][0] == self.sites[1][0]
         return Heard(
             way="rehearsal",
             messages=self._written.messages,
             lookups=self._written.lookups,
             steps=self._written.steps,
-            sites=[f"{address}:{port}" if is_shared else address for address, port in self.sites],
+            sites=self._site_names,
             user=self.slip.user,
             password=self.slip.password,
             numbers=self.slip.numbers,

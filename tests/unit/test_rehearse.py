@@ -142,7 +142,7 @@ class Still:
         lookup = Lookup(9.0, "_sip._udp.trunk.example" + "x" * 99, "SRV", [])
         self._heard = Heard("rehearsal", [up], [lookup] * 3, sites=sites)
 
-    def heard(self) -> Heard:
+    def latest(self) -> Heard:
         return self._heard
 
     def leave(self) -> None:
