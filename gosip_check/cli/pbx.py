@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gosip_check.cli import complete
 from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.cli.options import Option, output_options, outputs, shared
@@ -46,7 +47,13 @@ def pbx() -> None:
     "--address", metavar="ADDRESS", help="Of this laptop, for DNS and SIP. [default: the one towards the PBX]"
 )
 @click.option("--second-address", "second", metavar="ADDRESS", help="One that is free, for the second site (root).")
-@click.option("--only", metavar="PHASE", multiple=True, help="Only the registration and this phase (repeatable).")
+@click.option(
+    "--only",
+    metavar="PHASE",
+    multiple=True,
+    shell_complete=complete.of(lambda _: _phases()),
+    help="Only the registration and this phase (repeatable).",
+)
 @click.option("--no-dns", is_flag=True, help="The PBX cannot use this laptop as its DNS server: it gets an address.")
 @click.option("--no-forward", is_flag=True, help="Refuse all names but the trunk's, and ask no resolver.")
 @click.option("--yes", is_flag=True, help="Begin without waiting for Return.")
@@ -56,6 +63,7 @@ def pbx() -> None:
         "--skip",
         metavar="PHASE|ID",
         multiple=True,
+        shell_complete=complete.of(lambda _: ["long", *_phases()]),
         help="Leave out a phase, all that take long (`long`), or a requirement such as pbx.clir (repeatable).",
     )
 )
@@ -92,6 +100,12 @@ def trace(files: tuple[str, ...], **options: Any) -> int:
 
     plan = plan_of_pbx("pbx trace", options)
     return carry_out(replace(plan, heard=_heard(files, plan, options)), options)
+
+
+def _phases() -> list[str]:
+    from gosip_check.servers.rehearsal_phases import PHASES
+
+    return [phase.name for phase in PHASES]
 
 
 def plan_of_pbx(command: str, options: dict[str, Any]) -> Plan:

@@ -98,6 +98,8 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
     signals = _Signals()
     with taken(ground), PutBack(begun) as to_put_back, signals.heeded():
         click.echo(slip_text(slip, ground, phases, trunk.provider), err=True)
+        if options["json"] is None:
+            click.echo("\nNothing of it is kept: Ctrl-C, and name a file with --json, to keep the report.", err=True)
         if sys.stdin.isatty() and not options["yes"]:
             click.prompt("\nReturn to begin", default="", show_default=False, prompt_suffix=" ", err=True)
         with Rehearsal(slip, ground.pbx, ground.dns_place, ground.sites, resolver=ground.resolver) as rehearsal:

@@ -44,6 +44,7 @@ def test_a_pbx_registers_and_the_report_is_one_like_any_other(laptop: str, pbx: 
     file, again = tmp_path / "pbx.json", tmp_path / "again.json"
     with rehearsing(laptop, PBX, "--numbers", "21669015", "--json", file, "--skip", "pbx.rport") as program:
         slip = read_until(program, "1 of 2")
+        assert "--json" not in slip
         pbx.password = password_on(slip)
         pbx.look_up(f"_sip._udp.{DOMAIN}", "SRV")
         for site in ("site-a", "site-b"):
@@ -84,7 +85,7 @@ def test_a_signal_ends_it_with_a_report_and_the_list(laptop: str, number: int, t
 
 def test_what_was_killed_is_listed_by_the_next_start_and_nothing_listens(laptop: str, pbx: scripted.Pbx) -> None:
     with rehearsing(laptop, PBX) as program:
-        read_until(program, "1 of 2")
+        assert "name a file with --json" in read_until(program, "1 of 2")
         program.kill()
         program.wait()
     pbx.sock.sendto(dns.message.make_query(DOMAIN, "A").to_wire(), places(laptop).dns_place)

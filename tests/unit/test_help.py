@@ -104,6 +104,7 @@ def test_without_a_terminal_nobody_is_asked() -> None:
         (["checklist", "show", "go-g"], {"go-gateway"}),
         (["run", "--checklist", "gone", "--skip", "a"], set()),
         (["conf"], {"config"}),
+        (["pbx", "rehearse", "--skip", "a-s"], {"a-silent"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
