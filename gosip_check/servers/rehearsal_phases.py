@@ -66,13 +66,14 @@ PHASES = (
     Phase("session-refresh", "script", 170, grants_s=120, typical_s=65, is_long=True, script=scripts.session_refresh),
     Phase("transfer", "script", 130, grants_s=120, typical_s=40, is_long=True, script=scripts.transfer),
     Phase("refresh-120", "renewed", 185, renews_s=120, typical_s=60, is_long=True),
-    Phase("srv-swapped", "registered", 65, 35, typical_s=90, swapped=True, is_long=True),
     Phase("a-silent", "script", 380, typical_s=140, site_a="silent", is_long=True, script=scripts.silence),
     Phase("a-503", "registered", 125, typical_s=60, site_a="503", is_long=True),
     Phase("a-back", "registered", 95, 10, typical_s=60, is_long=True),
+    Phase("srv-swapped", "script", 140, typical_s=80, swapped=True, is_long=True, script=scripts.swapped),
     Phase("trunk-off", "script", 95, typical_s=30, is_long=True, script=scripts.trunk_off),
     Phase("refuse-401-new", "refused", 65, 300, typical_s=340, refuses="401-new", is_long=True),
     Phase("refuse-401-same", "refused", 125, 30, typical_s=60, refuses="401-same"),
     Phase("refuse-403", "refused", 65, 30, typical_s=60, refuses="403"),
 )
-"""In this order: the refusals come last, because a PBX may stop for good after one."""
+"""In this order: the refusals come last, because a PBX may stop for good after one. Before site A is silent the PBX is
+there: not where it stays at site B, to which changed records have led it."""

@@ -14,6 +14,8 @@ _RINGS_S = 8.0
 _MOVE_S = 330.0
 "One refresh, 32 s for it to fail, and a margin."
 _CALL_S = 45.0
+_TTL_S, _GRANTED_S = 30, 60
+"Of the SRV records, and of the registrations meanwhile."
 
 
 def incoming(stage: Stage) -> Script:
@@ -178,10 +180,16 @@ def transfer(stage: Stage) -> Script:
     return None
 
 
+def swapped(stage: Stage) -> Script:
+    """Site B has the better record now. A REGISTER may still follow the old one until that is out of date."""
+    yield from stage.until(lambda: stage.has_registered(1), max(stage.registered.granted_s, _TTL_S + _GRANTED_S) + 10)
+    return None
+
+
 def silence(stage: Stage) -> Script:
     """Registration and one call while site A is silent."""
     stage.say(f"The first site does not answer now. Dial {LOCAL}; if the call fails, dial it again.")
-    yield from stage.until(lambda: stage.has_registered(1), _MOVE_S)
+    yield from stage.until(stage.has_moved, _MOVE_S)
     call = yield from stage.next_call(_CALL_S)
     if call is not None:
         yield from stage.answered(call, 10)

@@ -37,7 +37,11 @@ class Sites:
                 self.calls.heard_again(message)
         elif message.method == "ACK":
             self.calls.acknowledge(message)
-        elif not is_silent or (message.method == "INVITE" and is_emergency(message.uri)):
+        elif is_silent and not (message.method == "INVITE" and is_emergency(message.uri)):
+            if message.method == "REGISTER":
+                ignored_s = [*self.registered.ignored_s, self._line.world.monotonic()]
+                self.registered.ignored_s = ignored_s[-_KEPT:]
+        else:
             served = self._line.transactions.serve(message, site, peer)
             if served is not None:
                 self._answer(served, phase)

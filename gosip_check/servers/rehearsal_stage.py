@@ -45,6 +45,8 @@ class Registered:
     successes: list[tuple[float, int]] = field(default_factory=list)
     "(when, site) of each."
     refused_s: list[float] = field(default_factory=list)
+    ignored_s: list[float] = field(default_factory=list)
+    "When the silent site got a REGISTER."
     taken_back_s: float | None = None
     renewed: set[int] = field(default_factory=set)
 
@@ -109,6 +111,13 @@ class Stage:
 
     def has_registered(self, site: int | None = None) -> bool:
         return any(at_s >= self.began_s and site in (None, at) for at_s, at in self.registered.successes)
+
+    def has_moved(self) -> bool:
+        """To the second site, after the first did not answer."""
+        ignored_s = next((at_s for at_s in self.registered.ignored_s if at_s >= self.began_s), None)
+        return ignored_s is not None and any(
+            site == 1 and at_s >= ignored_s for at_s, site in self.registered.successes
+        )
 
     def was_refused(self) -> bool:
         """A REGISTER with credentials was."""
