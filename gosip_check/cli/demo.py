@@ -17,6 +17,7 @@ from gosip_check.cli.options import checklist_option, output_options
 from gosip_check.cli.pbx import plan_of_pbx
 
 if TYPE_CHECKING:
+    from gosip_check.heard import Heard
     from gosip_check.plan import Plan
 
 _CHANNELS = 10
@@ -64,10 +65,19 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
     plan = plan_of_pbx("pbx rehearse", options)
     heard = rehearse(plan.checklist.trunk.domain, Behaviour() if fault is None else FAULTS[fault].behaviour)
     if not options["quiet"]:
-        minutes = (heard.steps[-1].ended_s - heard.steps[0].began_s) / 60
-        names = ", ".join(step.name for step in heard.steps)
-        click.echo(f"An emulated PBX went through {minutes:.0f} minutes in virtual time: {names}.", err=True)
+        _show(heard)
     return replace(plan, command=f"pbx rehearse{DEMO}", heard=heard)
+
+
+def _show(heard: Heard) -> None:
+    """What a rehearsal does, and when."""
+    from gosip_check.cli.rehearsal_screen import TEXTS
+
+    click.echo("A rehearsal with an emulated PBX, in virtual time:", err=True)
+    for step in heard.steps:
+        minutes, seconds = divmod(round(step.began_s - heard.steps[0].began_s), 60)
+        click.echo(f"{minutes:4}:{seconds:02}  {TEXTS[step.name][0]}", err=True)
+    click.echo(err=True)
 
 
 def _faults(of_pbx: bool) -> dict[str, str]:

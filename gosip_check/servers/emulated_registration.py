@@ -25,6 +25,7 @@ class Registration:
         self._challenge: digest.Challenge | None = None
         self._nonce_count = 0
         self._call_id, self._cseq = agent.token(), 0
+        self._times_on = 0
         self.is_on = self.goes_to_and_fro = False
         self.at: Place | None = None
 
@@ -32,6 +33,7 @@ class Registration:
         """It registers from now on; where it does already, nothing changes."""
         if not self.is_on:
             self.is_on = True
+            self._times_on += 1
             self._agent.scripts.begin(self._keep())
 
     def switch_off(self) -> None:
@@ -41,8 +43,8 @@ class Registration:
             self._agent.scripts.begin(self._at(self.at, 0))
 
     def _keep(self) -> Script[None]:
-        behaviour = self._setup.behaviour
-        while self.is_on:
+        behaviour, since = self._setup.behaviour, self._times_on
+        while self.is_on and self._times_on == since:
             granted_s = yield from self._anywhere()
             if isinstance(granted_s, int):
                 yield Wait(granted_s * behaviour.refreshes_after)

@@ -4,6 +4,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from gosip_check.servers.rehearsal_world import Later
+
 Say = Callable[[str], None]
 "What he must do now, or what was just seen: a sentence. It must return at once."
 
@@ -24,11 +26,11 @@ QUESTIONS = {
 class Questions:
     """Asks one after the other. answered: called in the other thread after each, to wake up who waits.
 
-    at_once: there is no other thread, because `ask` does not wait.
+    later: does in its own time what it is given, where `ask` does not wait and there is no thread.
     """
 
-    def __init__(self, ask: Ask, answered: Callable[[], None], *, at_once: bool = False) -> None:
-        self.ask, self._answered, self._at_once = ask, answered, at_once
+    def __init__(self, ask: Ask, answered: Callable[[], None], later: Later | None = None) -> None:
+        self.ask, self._answered, self._later = ask, answered, later
         self._asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.answers: dict[str, bool] = {}
@@ -39,8 +41,8 @@ class Questions:
         """Ask it when those before it are done. An answer that comes late counts all the same."""
         self.is_open.add(question)
         text = QUESTIONS[question].format(**values)
-        if self._at_once:
-            self._answer(question, text)
+        if self._later is not None:
+            self._later(lambda: self._answer(question, text))
             return
         self._asked.put((question, text))
         if self._thread is None:

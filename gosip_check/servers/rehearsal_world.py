@@ -3,15 +3,18 @@
 import selectors
 import socket
 import time
+from collections.abc import Callable
 
 from gosip_check.heard import Place
+
+Later = Callable[[Callable[[], object]], None]
 
 
 class World:
     """This machine."""
 
-    is_virtual = False
-    "Its time passes only while somebody waits for it: then nobody may think in a thread of his own."
+    later: Later | None = None
+    "Do it when a person has thought about it. None: he may think in a thread of his own, as long as he likes."
 
     def time(self) -> float:
         """Seconds since 1970: says when."""

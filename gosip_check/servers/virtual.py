@@ -18,8 +18,10 @@ from gosip_check.heard import Place
 from gosip_check.servers.rehearsal_world import World
 
 _ON_THE_WAY_S = 0.001
-_LEAST_S = 0.000_001
-"So much passes at least while somebody waits: a time that floats cannot hold would never be over."
+_LOOK_S = 0.000_001
+"A look at the clock takes so long, so that nothing has the same time as what was before."
+_THINKS_S = 2.0
+"A person, before he answers."
 _FREE_PORTS = 40_000
 
 Returned = TypeVar("Returned")
@@ -72,19 +74,18 @@ class VirtualSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The keys of all sockets that can be read, after `timeout` at the latest."""
         keys = [key for key in self.get_map().values() if isinstance(key.fileobj, VirtualSocket)]
-        self._world.go_on(timeout or 0.0, lambda: any(_has_waiting(key) for key in keys))
-        ready = [(key, selectors.EVENT_READ) for key in keys if _has_waiting(key)]
-        return [*ready, *super().select(0)]
+        select = super().select
 
+        def ready() -> list[tuple[selectors.SelectorKey, int]]:
+            waiting = [key for key in keys if isinstance(key.fileobj, VirtualSocket) and key.fileobj.waiting]
+            return [*((key, selectors.EVENT_READ) for key in waiting), *select(0)]
 
-def _has_waiting(key: selectors.SelectorKey) -> bool:
-    return isinstance(key.fileobj, VirtualSocket) and bool(key.fileobj.waiting)
+        self._world.go_on(timeout or 0.0, lambda: bool(ready()))
+        return ready()
 
 
 class VirtualWorld(World):
     """It begins now."""
-
-    is_virtual = True
 
     def __init__(self) -> None:
         self._began_s, self._elapsed_s = time.time(), 0.0
@@ -94,10 +95,14 @@ class VirtualWorld(World):
         self._sockets: dict[Place, VirtualSocket] = {}
 
     def time(self) -> float:
-        return self._began_s + self._elapsed_s
+        return self._began_s + self.monotonic()
 
     def monotonic(self) -> float:
+        self._elapsed_s += _LOOK_S
         return self._elapsed_s
+
+    def later(self, act: Callable[[], object]) -> None:
+        self.after(_THINKS_S, act)
 
     def selector(self) -> selectors.BaseSelector:
         return VirtualSelector(self)
@@ -129,7 +134,7 @@ class VirtualWorld(World):
 
     def go_on(self, seconds: float, is_enough: Callable[[], bool]) -> None:
         """Let events happen until it is enough, for so long at most."""
-        ends_s = self._elapsed_s + max(seconds, _LEAST_S)
+        ends_s = self.monotonic() + seconds
         while not is_enough():
             if not self._events or self._events[0][0] > ends_s:
                 self._elapsed_s = ends_s

@@ -77,7 +77,8 @@ def _registration(heard: Heard) -> tuple[Seen, Seen]:
         if not asked:
             continue
         since_s = asked[0].sent_s[0]
-        there = next((each for each in _at_second(heard, "REGISTER", since_s) if each.status == 200), None)
+        tried = [each for each in _at_second(heard, "REGISTER", since_s) if each.sent_s[0] <= step.ended_s]
+        there = next((each for each in tried if each.status == 200), None)
         if there is not None and there.final is not None and there.final.time_s is not None:
             after_s = there.final.time_s - since_s
             said = f"The PBX was registered at the second site {after_s:.0f} s after its first unanswered REGISTER."
@@ -97,9 +98,11 @@ def _call(heard: Heard) -> tuple[Seen, Seen]:
         first = _unanswered(heard, step, "INVITE")
         there = _at_second(heard, "INVITE", step.began_s)
         there = [each for each in there if each.sent_s[0] <= step.ended_s + _CALL_S]
-        if not first and not there:
+        if not first and there:
+            nothing = unseen("The call went to the second site at once: the PBX was there already.", heard)
+        if not first:
             continue
-        since_s = first[0].sent_s[0] if first else there[0].sent_s[0]
+        since_s = first[0].sent_s[0]
         later = [each for each in there if each.sent_s[0] >= since_s]
         if later:
             after_s = later[0].sent_s[0] - since_s

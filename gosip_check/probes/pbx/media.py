@@ -90,7 +90,7 @@ def _codecs(heard: Heard, codec: str) -> Iterator[Seen]:
             continue
         said = each.request if each.goes_up else next((one for one in each.responses if _body(one)), None)
         media = sdp.audio(_body(said))
-        if not each.goes_up and each.status == 488:
+        if not each.goes_up and each.starts_dialog and each.status == 488:
             yield Seen("refused", "The PBX refuses the trunk's offer of A-law (488).")
         if media is None:
             if said is not None and said.message.cut:

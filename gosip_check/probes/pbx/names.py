@@ -151,10 +151,18 @@ def _is_silent_before(heard: Heard, targets: list[_Target], register: Transactio
     return bool(asked) and (not asked[-1].responses or asked[-1].status == 503)
 
 
+def _last_site(heard: Heard, before_s: float) -> str | None:
+    """Where it was registered then."""
+    done = [each for each in _registers(heard) if each.status == 200 and each.sent_s[0] < before_s]
+    return heard.site_of(done[-1]) if done else None
+
+
 def _follows_change(heard: Heard) -> Seen:
     for step in heard.steps_named(_SWAPPED):
         during = [each for each in _registers(heard) if step.began_s <= each.sent_s[0] <= step.ended_s]
         at_new = [each for each in during if len(heard.sites) > 1 and heard.site_of(each) == heard.sites[1]]
+        if at_new and _last_site(heard, step.began_s) == heard.sites[1]:
+            return unseen("The PBX was at the new best record before the change.", heard)
         if at_new:
             after_s = at_new[0].sent_s[0] - step.began_s
             return Seen(True, f"The PBX went to the new best record {after_s:.0f} s after the change.")

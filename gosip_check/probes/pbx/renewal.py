@@ -39,7 +39,7 @@ def measure(options: Options, context: Context) -> Facts:
     heard = heard_by(context)
     every = heard.requests("REGISTER")
     asking = [each for each in every if not takes_back(each)]
-    left, after, soonest = _refreshes(heard, asking)
+    left, after, soonest = _refreshes(heard, asking, _ends_s(heard))
     return facts_of(
         Facts,
         expires_s=_expires(heard, asking),
@@ -60,10 +60,17 @@ def _expires(heard: Heard, asking: list[Transaction]) -> Seen:
     return Seen(most, f"REGISTER asks for {most} s.")
 
 
-def _refreshes(heard: Heard, asking: list[Transaction]) -> tuple[Seen, Seen, Seen]:
+def _ends_s(heard: Heard) -> float | None:
+    """A rehearsal switches the trunk off at its end, or refuses: from there on nothing is renewed."""
+    begins = [step.began_s for step in heard.steps_named("trunk-off", *REFUSING)]
+    return min(begins, default=heard.ends_s)
+
+
+def _refreshes(heard: Heard, every: list[Transaction], ends_s: float | None) -> tuple[Seen, Seen, Seen]:
     """(time left, longest time between, shortest time between) of registrations that were granted."""
     left: list[tuple[float, str]] = []
     apart: list[float] = []
+    asking = [each for each in every if ends_s is None or not each.sent_s or each.sent_s[0] <= ends_s]
     for number, each in enumerate(asking):
         time_s = granted_s(each)
         if not time_s or not each.sent_s or each.final is None or each.final.time_s is None:
@@ -74,8 +81,8 @@ def _refreshes(heard: Heard, asking: list[Transaction]) -> tuple[Seen, Seen, See
             after_s = rest[0].sent_s[0] - each.final.time_s
             apart.append(after_s)
             left.append((time_s - after_s, f"granted {time_s} s, renewed after {after_s:.0f} s"))
-        elif not rest and heard.ends_s is not None and heard.ends_s - each.final.time_s > time_s + 5:
-            silent_s = heard.ends_s - each.final.time_s
+        elif not rest and ends_s is not None and ends_s - each.final.time_s > time_s + 5:
+            silent_s = ends_s - each.final.time_s
             left.append((time_s - silent_s, f"granted {time_s} s, not renewed in {silent_s:.0f} s"))
     if not left:
         nothing = unseen("No renewal of a registration was seen: listen for more than five minutes.", heard)

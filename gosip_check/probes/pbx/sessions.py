@@ -103,12 +103,8 @@ def _refresh(heard: Heard) -> Seen:
         ended_s = ended.sent_s[0] if ended is not None and ended.goes_up and ended.sent_s else 0.0
         if answered_s is not None and ended_s - answered_s >= asked_s / 2:  # sooner somebody hung up
             return Seen("ended", f"The PBX ended a call with a session timer of {asked_s} s and did not refresh it.")
-        if (
-            ended is None
-            and answered_s is not None
-            and heard.ends_s is not None
-            and heard.ends_s - answered_s > asked_s
-        ):
+        over_s = ended.sent_s[0] if ended is not None and ended.sent_s else heard.ends_s
+        if answered_s is not None and over_s is not None and over_s - answered_s > asked_s:
             return Seen("silent", f"The PBX did not refresh a session of {asked_s} s.")
     return unseen("No session of which the PBX is the refresher lasted long enough.", heard)
 
