@@ -50,6 +50,10 @@ NOT_SHOWN_YET = {
 "Rows that need calls, or the trunk to be switched off, which a rehearsal does not do yet."
 
 
+NOT_DONE = {"forward", "trunk-off"}
+"Phases that do not take place where the installer does not do his part."
+
+
 @functools.cache
 def rehearsed(behaviour: Behaviour) -> Report:
     plan = plan_of_pbx("pbx rehearse", {"checklist": "go-native", "skip": ()})
@@ -86,7 +90,7 @@ def test_it_is_the_same_each_time() -> None:
     assert [(m.direction, m.source, m.destination) for m in first.messages] == [
         (m.direction, m.source, m.destination) for m in again.messages
     ]
-    assert [step.name for step in first.steps] == [phase.name for phase in PHASES]
+    assert [step.name for step in first.steps] == [phase.name for phase in PHASES if phase.name not in NOT_DONE]
 
 
 def test_the_faults_are_listed_for_people() -> None:
