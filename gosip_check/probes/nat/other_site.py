@@ -32,6 +32,8 @@ _PORTS = range(20000, 32000)
 
 _TRIES = 5
 
+_KEPT_OUT = "A rule for the PBX alone is not seen from here: call from the other site to know."
+
 
 class Options(probe.Options, frozen=True):
     """networks: only servers inside are asked."""
@@ -51,7 +53,10 @@ class Trial(Record, frozen=True):
 
 
 class Facts(probe.Facts, frozen=True):
-    """other_site_comes_in: an answer came, and none that was to come did not; None where nothing was decided."""
+    """other_site_comes_in: an answer came, and none that was to come did not; None where nothing was decided.
+
+    A port of this machine that is kept out says nothing of a rule that is for the PBX alone: None as well.
+    """
 
     trials: list[Trial]
     other_site_comes_in: bool | None
@@ -75,10 +80,10 @@ def measure(options: Options, context: Context) -> Facts:
 
 
 def facts_of(trials: Sequence[Trial]) -> Facts:
-    """What the trials say together: one that was kept out decides."""
+    """What the trials say together."""
     came = {trial.came for trial in trials}
-    decided = False if False in came else True if True in came else None
-    return _facts(list(trials), " ".join(dict.fromkeys(trial.detail for trial in trials)), decided)
+    said = [*dict.fromkeys(trial.detail for trial in trials), *([_KEPT_OUT] if False in came else [])]
+    return _facts(list(trials), " ".join(said), True if True in came and False not in came else None)
 
 
 def _facts(trials: list[Trial], sentence: str, decided: bool | None = None) -> Facts:
