@@ -52,8 +52,8 @@ def found(answer: bytes, location: str = "http://127.0.0.1:{port}/desc.xml") -> 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upnp, "_WAIT_S", 0.1)
-    monkeypatch.setattr(upnp, "_FETCH_S", 0.1)
+    monkeypatch.setattr(upnp, "_WAIT_S", 0.4)
+    monkeypatch.setattr(upnp, "_FETCH_S", 1.0)
 
 
 @pytest.mark.waits
