@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Literal
 
 from gosip_check.records import Record
+from gosip_check.wire.rtp import Counted
 from gosip_check.wire.sip import Request, Response, WireError, parse
 
 Place = tuple[str, int]
@@ -81,6 +82,27 @@ class Stream(Record, frozen=True):
     payloads: dict[int, int]
     packet_ms: float | None
     digits: list[Digit]
+
+
+def stream_of(
+    direction: Literal["up", "down"], source: Place, destination: Place, ssrc: int, counted: Counted
+) -> Stream:
+    """What was counted of a stream, with whose it is."""
+    return Stream(
+        direction=direction,
+        source=source,
+        destination=destination,
+        ssrc=ssrc,
+        first_s=counted.first_s,
+        last_s=counted.last_s,
+        packets=counted.packets,
+        lost=counted.lost,
+        jitter_mean_ms=counted.jitter_mean_ms,
+        jitter_max_ms=counted.jitter_max_ms,
+        payloads=dict(sorted(counted.payloads.items())),
+        packet_ms=counted.packet_ms,
+        digits=[Digit(digit, payload, ends) for digit, payload, ends in counted.digits()],
+    )
 
 
 class Step(Record, frozen=True):

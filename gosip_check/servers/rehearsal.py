@@ -1,7 +1,7 @@
 """The provider's trunk, played for one PBX: DNS, two sites, registrar, keep-alive. It writes down what was said.
 
-One address is served and nothing else gets an answer. No call is relayed or taken: each gets 503 at once, so that a PBX
-takes another way, an emergency call above all. A REGISTER for another user stops it: a real trunk may live on that PBX.
+One address is served and nothing else gets an answer. No call is relayed: a melody answers it. An emergency call gets
+503 at once, so that the PBX takes another way. A REGISTER for another user stops it: a real trunk may live on that PBX.
 Other names than the trunk's are asked of one resolver, where one is named, for the PBX alone.
 """
 
@@ -17,18 +17,21 @@ import dns.rdatatype
 
 from gosip_check.heard import Heard, Lookup, Message, Place, Step
 from gosip_check.servers.rehearsal_asking import Ask, Questions, Say
+from gosip_check.servers.rehearsal_call import Line
 from gosip_check.servers.rehearsal_forward import Forward
+from gosip_check.servers.rehearsal_media import Media
 from gosip_check.servers.rehearsal_names import Names, read_query
 from gosip_check.servers.rehearsal_phases import Phase
-from gosip_check.servers.rehearsal_registrar import Registrar, contact_of
+from gosip_check.servers.rehearsal_registrar import Registrar
+from gosip_check.servers.rehearsal_sites import Sites
+from gosip_check.servers.rehearsal_stage import Stage
+from gosip_check.servers.rehearsal_transactions import Transactions
 from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request
 
 _KEPT = 100_000
 "So many messages, and as many DNS questions, are written down; then the rehearsal stops."
-_REMEMBERED = 500
-"Answers kept for retransmissions (RFC 3261 17.2.2)."
 
 
 class RehearsalStop(Exception):
@@ -62,7 +65,9 @@ class Rehearsal:
     site A and site B; a port 0 takes a free one. resolver: who is asked for other names; None: they are refused.
     signs: what the PBX sent, and when last (by the clock of `world`), which shows that it still points here. began_s:
     when it began to listen, by the same.
-    world: whose clock and network it has. OSError where a port is taken, or is not allowed to this user.
+    world: whose clock and network it has.
+    patience: by how much the time is multiplied that a person gets.
+    OSError where a port is taken, or is not allowed to this user.
     """
 
     def __init__(
@@ -74,21 +79,19 @@ class Rehearsal:
         keepalive_s: float = 30.0,
         resolver: Place | None = None,
         world: World = THIS_MACHINE,
+        patience: float = 1.0,
     ) -> None:
-        self._world = world
+        self._world, self._patience = world, patience
         self.slip, self.pbx, self._keepalive_s = slip, pbx, keepalive_s
         self.signs: dict[str, float] = {}
         self._resolver_place, self._forward = resolver, Forward(self._world.monotonic())
-        self._leaves = self._stops = self._is_over = False
+        self._leaves = self._stops = False
         self._registrar = Registrar(slip.domain, slip.user, slip.password)
         self._wanted = (dns_place, *sites)
         self._stack = contextlib.ExitStack()
         self._written = _Written()
-        self._questions = Questions(lambda _question, _text: None, self._wake_up)
-        self._answers: dict[tuple[object, ...], bytes] = {}
-        self._bound: tuple[str, Place] | None = None
-        self._event_s: float | None = None
-        self._next_keepalive_s = 0.0
+        self._questions = Questions(lambda _question, _text: None, self._wake_up, later=world.later)
+        self._say: Say = lambda _: None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -107,6 +110,15 @@ class Rehearsal:
         self.began_s = self._world.monotonic()
         self.dns_place = ("", 0) if self._dns is None else _place_of(self._dns)
         self.sites = (_place_of(self._sites[0]), _place_of(self._sites[1]))
+        line = Line(
+            self.slip.domain,
+            self.sites,
+            Transactions(self._send, self._world),
+            self._world,
+            self._opened,
+            self._closed,
+        )
+        self._trunk = Sites(line, self._registrar, self._keepalive_s)
         self._names = Names(self.slip.domain, "sip", "udp", self.sites)
         return self
 
@@ -124,17 +136,19 @@ class Rehearsal:
 
         say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
         """
-        self._say, self._questions = say, Questions(ask, self._wake_up, self._world.later)
+        self._say, self._questions.ask = say, ask
         for phase in phases:
             self._leaves = self._stops
             if self._stops:
                 break
             began(phase)
             began_s = self._world.time()
+            took_place = True
             try:
-                self._play(phase)
+                took_place = self._play(phase)
             finally:
-                self._written.steps.append(Step(phase.name, began_s, self._world.time()))
+                if took_place:
+                    self._written.steps.append(Step(phase.name, began_s, self._world.time()))
         return self.heard()
 
     def leave(self) -> None:
@@ -153,7 +167,7 @@ class Rehearsal:
 
     def watch(self, for_s: float) -> None:
         """Listen on after the end: `signs` grows. Nobody is registered any more, and no password is asked for."""
-        self._is_over, self._bound = True, None
+        self._trunk.is_over, self._trunk.registered.bound = True, None
         self._leaves = self._stops = False
         self._play(Phase("put-back", "registered", for_s))
 
@@ -178,25 +192,54 @@ class Rehearsal:
             password=self.slip.password,
             numbers=self.slip.numbers,
             answers=dict(self._questions.answers),
-            has_media=False,
+            streams=self._trunk.calls.streams(),
             ends_s=self._world.time(),
             subject=self.pbx or "the PBX",
         )
 
-    def _play(self, phase: Phase) -> None:
-        self._event_s = None
+    def _play(self, phase: Phase) -> bool:
+        """False where it did not take place."""
         if phase.forgets_nonces:
             self._registrar.forget()
-        ends_s = self._world.monotonic() + phase.within_s
-        while (left_s := ends_s - self._world.monotonic()) > 0 and not self._leaves:
-            self._keep_alive(phase)
-            for key, _ in self._selector.select(min(left_s, max(0.0, self._keepalive_in_s()))):
-                with contextlib.suppress(OSError):  # an ICMP error for what was sent is no reason to stop
-                    self._hear(key.data, phase)
-            if self._event_s is not None:
-                ends_s = min(ends_s, self._event_s) if not phase.listens_s else self._event_s + phase.listens_s
+        stage = Stage(
+            self._trunk.calls,
+            self._trunk.registered,
+            self._questions,
+            self._say,
+            self.slip.numbers or (self.slip.user,),
+            phase.within_s + phase.listens_s,
+            self._patience,
+            self._world,
+        )
+        script = phase.play(stage)
+        try:
+            while not self._leaves:
+                self._wait(next(script), phase)
+        except StopIteration as ended:
+            return ended.value is not False
+        finally:
+            script.close()
+            self._trunk.calls.end()
+        return True
 
-    def _hear(self, sock: socket.socket, phase: Phase) -> None:
+    def _wait(self, until_s: float, phase: Phase) -> None:
+        """For what comes next: a packet, or the time at which something is to be sent."""
+        self._trunk.tick(phase)
+        left_s = min(until_s, self._trunk.next_s) - self._world.monotonic()
+        for key, _ in self._selector.select(max(0.0, left_s)):
+            with contextlib.suppress(OSError):  # an ICMP error for what was sent is no reason to stop
+                self._hear(key.data, phase)
+
+    def _opened(self, media: Media) -> None:
+        self._selector.register(media.socket, selectors.EVENT_READ, media)
+
+    def _closed(self, media: Media) -> None:
+        self._selector.unregister(media.socket)
+
+    def _hear(self, sock: socket.socket | Media, phase: Phase) -> None:
+        if isinstance(sock, Media):
+            sock.receive()
+            return
         data, peer = sock.recvfrom(65535) if sock is not self._woken else (sock.recv(4096), ("", 0))
         if sock is self._resolver:
             answer = self._forward.answer(data)
@@ -240,87 +283,20 @@ class Rehearsal:
         if len(self._written.messages) >= _KEPT:
             raise RehearsalStop(f"The PBX sent more than {_KEPT:,} messages.")
         self._write("up", peer, _place_of(sock), data)
-        is_first_site = sock is self._sites[0]
-        try:
-            request = sip.parse(data)
-            if not isinstance(request, Request) or request.method == "ACK":
-                return
-            if request.method == "REGISTER":
+        with contextlib.suppress(ValueError):  # a WireError, or a value that no answer can repeat
+            message = sip.parse(data)
+            if isinstance(message, Request) and message.method == "REGISTER":
                 self.signs["REGISTER"] = self._world.monotonic()
-                if not self._registrar.is_user(request) and not self._is_over:
+                if not self._registrar.is_user(message) and not self._trunk.is_over:
                     self._written.messages.pop()  # of another account: nothing of it is judged
                     raise RehearsalStop(
                         "The PBX registers another user than the slip's: a real trunk may be in use on it."
                     )
-            if is_first_site and phase.site_a == "silent":
-                return
-            key = (sock.fileno(), request.method, request.call_id, request.cseq.number, request.vias[0].branch)
-            if key not in self._answers:
-                if self._is_over:
-                    status, reason, headers = 503, "Service Unavailable", []
-                elif is_first_site and phase.site_a == "503":
-                    status, reason, headers = 503, "Service Unavailable", [("Retry-After", "30")]
-                else:
-                    status, reason, headers = self._answer(request, peer, phase)
-                answer = sip.response(
-                    request, status, reason, to_tag=secrets.token_hex(4), received=peer, headers=headers
-                )
-                self._answers[key] = answer
-                if len(self._answers) > _REMEMBERED:
-                    del self._answers[next(iter(self._answers))]
-        except ValueError:  # a WireError, or a value that no answer can repeat
-            return
-        self._send(sock, self._answers[key], peer)
+            self._trunk.hear(message, self._sites.index(sock), peer, phase)
 
-    def _answer(self, request: Request, peer: Place, phase: Phase) -> tuple[int, str, list[tuple[str, str]]]:
-        if request.method == "OPTIONS":
-            return 200, "OK", [("Allow", "OPTIONS, REGISTER")]
-        if request.method == "INVITE":
-            return 503, "Service Unavailable", []
-        if request.method != "REGISTER":
-            return 405, "Method Not Allowed", [("Allow", "OPTIONS, REGISTER")]
-        status, reason, headers = self._registrar.answer(request, phase.grants_s, phase.refuses)
-        if status == 200:
-            contact = contact_of(request)
-            self._bound = None if contact is None else (contact, peer)
-            if contact is not None:
-                self._happened("registered", phase)
-        elif self._registrar.has_credentials(request):
-            self._happened("refused", phase)
-        return status, reason, headers
-
-    def _happened(self, event: str, phase: Phase) -> None:
-        if event == phase.event and self._event_s is None:
-            self._event_s = self._world.monotonic()
-
-    def _keepalive_in_s(self) -> float:
-        """When the next one is due; while nobody is registered, an interval."""
-        return self._keepalive_s if self._bound is None else self._next_keepalive_s - self._world.monotonic()
-
-    def _keep_alive(self, phase: Phase) -> None:
-        """OPTIONS from both sites to where the PBX is; a silent site sends none."""
-        if self._bound is None or self._world.monotonic() < self._next_keepalive_s:
-            return
-        self._next_keepalive_s = self._world.monotonic() + self._keepalive_s
-        contact, peer = self._bound
-        for sock in self._sites[1:] if phase.site_a == "silent" else self._sites:
-            host, port = _place_of(sock)
-            with contextlib.suppress(ValueError, OSError):  # a contact that breaks a message cannot be asked
-                request = sip.options_request(
-                    uri=contact,
-                    transport="UDP",
-                    host=host,
-                    port=port,
-                    branch=f"z9hG4bK{secrets.token_hex(8)}",
-                    call_id=secrets.token_hex(8),
-                    from_tag=secrets.token_hex(4),
-                    user_agent="gosip-check rehearsal",
-                )
-                self._send(sock, request, peer)
-
-    def _send(self, sock: socket.socket, data: bytes, peer: Place) -> None:
-        self._write("down", _place_of(sock), peer, data)
-        sock.sendto(data, peer)
+    def _send(self, site: int, data: bytes, peer: Place) -> None:
+        self._write("down", self.sites[site], peer, data)
+        self._sites[site].sendto(data, peer)
 
     def _write(self, direction: Literal["up", "down"], source: Place, destination: Place, data: bytes) -> None:
         self._written.messages.append(Message(self._world.time(), direction, "UDP", source, destination, data))

@@ -17,6 +17,7 @@ QUESTIONS = {
     "routes-by-to": "Did each of the two numbers ring its own phone?",
     "dtmf-receives": "Did you hear three key tones after the melody?",
     "early-media": "Did you hear a melody before the call was answered?",
+    "forward-set": "Forward every call to {number} to {other} now. Is the forwarding set?",
     "trunk-off": "Is the trunk switched off now?",
 }
 "Question -> what is asked. The answers are judged under these names (heard.Heard.answers)."
@@ -29,7 +30,7 @@ class Questions:
     """
 
     def __init__(self, ask: Ask, answered: Callable[[], None], later: Later | None = None) -> None:
-        self._ask, self._answered, self._later = ask, answered, later
+        self.ask, self._answered, self._later = ask, answered, later
         self._asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.answers: dict[str, bool] = {}
@@ -54,9 +55,10 @@ class Questions:
 
     def _answer(self, question: str, text: str) -> None:
         try:
-            answer = self._ask(question, text)
+            answer = self.ask(question, text)
             if answer is not None:
-                self.answers[question] = answer
+                # What is asked twice is so where it is so both times.
+                self.answers[question] = answer and self.answers.get(question, True)
         finally:
             self.is_open.discard(question)
             self._answered()

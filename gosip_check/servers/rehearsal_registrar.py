@@ -5,11 +5,13 @@ Pure: no socket, no clock. It never knows a password of the provider.
 
 import re
 import secrets
+from typing import Literal
 
-from gosip_check.servers.rehearsal_phases import Refusal
 from gosip_check.wire import digest
 from gosip_check.wire.register import seconds
 from gosip_check.wire.sip import Request, WireError
+
+Refusal = Literal["401-new", "401-same", "403"]
 
 Answer = tuple[int, str, list[tuple[str, str]]]
 "Status, reason phrase, header fields."
@@ -42,6 +44,13 @@ class Registrar:
         if refuses == "401-new" or not self._is_right(given, request.method):
             return 401, "Unauthorized", [self._challenge()]
         return 200, "OK", self._bound(request, grants_s)
+
+    def admits(self, request: Request) -> Answer | None:
+        """A call. None: it has the right credentials; else how it is challenged (RFC 3261 22.2)."""
+        given = self._credentials(request)
+        if given is not None and given.get("nonce") in self._nonces and self._is_right(given, request.method):
+            return None
+        return 401, "Unauthorized", [self._challenge()]
 
     def forget(self) -> None:
         """What is answered from now on must answer a new challenge."""

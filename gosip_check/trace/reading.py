@@ -16,8 +16,8 @@ from gosip_check.trace.found import Found
 from gosip_check.trace.framing import begins_like_sip, starts_like_sip
 from gosip_check.trace.names import Question, Questions
 from gosip_check.trace.packets import TCP, UDP, Datagram, Fragments, address, ip_at, ports, udp_payload
-from gosip_check.trace.rtp import Counted, Streams
 from gosip_check.trace.tcp import Segments
+from gosip_check.wire.rtp import Counted, Streams
 
 MOST_MESSAGES = 50_000
 "SIP messages that are kept: some hours of a busy trunk, and 100 MB of memory at most."

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from gosip_check.heard import Digit, Heard, Lookup, Message, Place, Stream
+from gosip_check.heard import Heard, Lookup, Message, Place, Stream, stream_of
 from gosip_check.trace.found import Found
 from gosip_check.trace.packets import address
 from gosip_check.trace.reading import Trace, TraceError
-from gosip_check.trace.rtp import Counted
 from gosip_check.wire import sdp
+from gosip_check.wire.rtp import Counted
 from gosip_check.wire.sip import Request, Response, WireError, parse
 
 ENCRYPTED = "The signalling is encrypted (TLS): take the trace in the PBX, or in the gateway before it."
@@ -237,9 +237,9 @@ def _streams(counted: dict[tuple[bytes, int], Counted], messages: Sequence[Messa
         source = (address(flow[:half]), int.from_bytes(flow[-4:-2], "big"))
         destination = (address(flow[half : 2 * half]), int.from_bytes(flow[-2:], "big"))
         if destination in down or source in up:
-            brought.append(_stream("up", source, destination, ssrc, stream))
+            brought.append(stream_of("up", source, destination, ssrc, stream))
         elif source in down or destination in up:
-            brought.append(_stream("down", source, destination, ssrc, stream))
+            brought.append(stream_of("down", source, destination, ssrc, stream))
     return brought
 
 
@@ -252,21 +252,3 @@ def _announced(messages: Sequence[Message], direction: str) -> set[Place]:
             if media is not None and media.host is not None:
                 places.add((media.host, media.port))
     return places
-
-
-def _stream(direction: str, source: Place, destination: Place, ssrc: int, counted: Counted) -> Stream:
-    return Stream(
-        direction="up" if direction == "up" else "down",
-        source=source,
-        destination=destination,
-        ssrc=ssrc,
-        first_s=counted.first_s,
-        last_s=counted.last_s,
-        packets=counted.packets,
-        lost=counted.lost,
-        jitter_mean_ms=counted.jitter_mean_ms,
-        jitter_max_ms=counted.jitter_max_ms,
-        payloads=dict(sorted(counted.payloads.items())),
-        packet_ms=counted.packet_ms,
-        digits=[Digit(digit, payload, ends) for digit, payload, ends in counted.digits()],
-    )

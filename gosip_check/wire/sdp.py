@@ -1,6 +1,6 @@
 """SDP as an offer or an answer shows it (RFC 8866, RFC 3264): what is needed to say which codec flows where. Text only.
 
-Lenient: a line that cannot be read is left out, and nothing here raises.
+Lenient: a line that cannot be read is left out, and reading raises nothing.
 """
 
 import re
@@ -80,3 +80,31 @@ def read(body: bytes) -> list[Media]:
 def audio(body: bytes) -> Media | None:
     """The first audio line that is not refused."""
     return next((each for each in read(body) if each.kind == "audio" and each.port), None)
+
+
+def alaw(host: str, port: int, event: int | None, version: int = 1, direction: str = "sendrecv") -> bytes:
+    """One audio line: A-law in packets of 20 ms, and telephone-event of this payload type. host: an IPv4 address."""
+    lines = [
+        "v=0",
+        f"o=BroadWorks 1 {version} IN IP4 {host}",
+        "s=-",
+        f"c=IN IP4 {host}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP 8{'' if event is None else f' {event}'}",
+        "a=rtpmap:8 PCMA/8000",
+        *([] if event is None else [f"a=rtpmap:{event} telephone-event/8000", f"a=fmtp:{event} 0-15"]),
+        "a=ptime:20",
+        f"a={direction}",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+ANSWERED_BY = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+"The direction of an offer -> that of its answer (RFC 3264 6.1)."
+
+
+def event_payload(described: Media) -> int | None:
+    """The payload type of telephone-event at the clock of A-law (RFC 4733 2.1: the same as that of the sound)."""
+    wanted = ("TELEPHONE-EVENT", 8000)
+    return next((payload for payload in described.payloads if described.codec_of(payload) == wanted), None)

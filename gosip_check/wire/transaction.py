@@ -1,10 +1,14 @@
-"""The client's side of one non-INVITE exchange (RFC 3261 17.1.2). No socket and no clock: the caller passes `now`.
+"""The client's side of one exchange (RFC 3261 17.1). No socket and no clock: the caller passes `now`.
 
     transaction = ClientTransaction(request, now=clock(), timeout_s=8)
     loop: send what due(clock()) returns; wait for a datagram until next_at; hand it to receive(); stop when is_over
 
-`now` is monotonic time in seconds. What an answer means is not decided here, only whether it is ours, and when to send.
+An INVITE is sent again with growing pauses until anything answers, then it may ring for as long as it likes (17.1.1.2).
+Its ACK is the caller's. `now` is monotonic time in seconds. What an answer means is not decided here, only whether it
+is ours, and when to send.
 """
+
+import math
 
 from gosip_check.wire.sip import Message, Response, WireError, parse
 
@@ -60,7 +64,8 @@ class ClientTransaction:
         self.request = request
         self._branch = branch.lower()
         self._method = message.cseq.method
-        self._t2 = t2
+        self._is_invite = self._method == "INVITE"
+        self._t2 = math.inf if self._is_invite else t2
         self._reliable = reliable
         self._interval = t1  # what timer E is set to at the next transmission
         self._send_at: float | None = now
@@ -116,6 +121,8 @@ class ClientTransaction:
         if message.status < 200:
             self.provisional = message
             self._interval = self._t2  # Proceeding: timer E, when it fires, is set to T2 (17.1.2.2)
+            if self._is_invite:
+                self._send_at, self._timeout_at = None, math.inf
         else:
             self.final = message
         return message

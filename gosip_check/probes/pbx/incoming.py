@@ -113,6 +113,8 @@ def _headers(calls: list[Transaction]) -> Iterator[Seen]:
                     None, f"An INVITE with {', '.join(odd)} is answered with {call.status}; none without it was tried."
                 )
             continue
+        if call.status in (*_REFUSALS, 405, 501):
+            continue  # for another reason
         answered = next((one for one in call.responses if tag_of(one.header("To"))), None)
         if answered is None:
             continue

@@ -100,7 +100,8 @@ def _refresh(heard: Heard) -> Seen:
             return Seen(
                 "refreshed", f"The PBX refreshes a session of {asked_s} s by {again.method} after {after_s:.0f} s."
             )
-        if ended is not None and ended.goes_up:
+        ended_s = ended.sent_s[0] if ended is not None and ended.goes_up and ended.sent_s else 0.0
+        if answered_s is not None and ended_s - answered_s >= asked_s / 2:  # sooner somebody hung up
             return Seen("ended", f"The PBX ended a call with a session timer of {asked_s} s and did not refresh it.")
         over_s = ended.sent_s[0] if ended is not None and ended.sent_s else heard.ends_s
         if answered_s is not None and over_s is not None and over_s - answered_s > asked_s:
@@ -128,7 +129,7 @@ def _is_over(heard: Heard, each: Transaction) -> bool:
 
 def _reliable(heard: Heard) -> Seen:
     """18x with RSeq are acknowledged by PRACK (RFC 3262 3)."""
-    calls = [each for each in heard.requests("INVITE", "down") if each.starts_dialog and each.responses]
+    calls = [each for each in heard.requests("INVITE", "down") if each.starts_dialog and _has_rung(each)]
     if not calls:
         return unseen("No incoming call was seen.", heard)
     used = [each for each in calls if any(said.header("RSeq") for said in each.responses)]
@@ -142,6 +143,11 @@ def _reliable(heard: Heard) -> Seen:
         if any(each.status == 200 for each in pracks):
             return Seen("acknowledged", "18x is sent reliably, and PRACK answered with 200.")
     return unseen("18x was sent reliably; no PRACK was seen.", heard)
+
+
+def _has_rung(call: Transaction) -> bool:
+    """It was taken so far that a provisional response could be reliable."""
+    return call.status == 200 or any(100 < call.status_of(each) < 200 for each in call.responses)
 
 
 def _hang_ups(heard: Heard) -> Iterator[Seen]:

@@ -1,6 +1,7 @@
-"""RTP of a capture, counted: packets, codec, loss by sequence, jitter (RFC 3550), events (RFC 4733). Keeps no content.
+"""RTP: packets and events written (RFC 3550, RFC 4733), and streams counted: codec, loss by sequence, jitter, digits.
 
-What is RTP is known from its first octets only; whether it belongs to a call, by the addresses in SDP, is said later.
+Keeps no content. What is RTP is known from its first octets only; whether it belongs to a call, by the addresses in
+SDP, is said later.
 """
 
 import struct
@@ -20,7 +21,22 @@ _MOST_STEPS = 200
 _DROPOUT = 3000
 "RFC 3550 A.1: a larger jump is a new beginning, not a loss."
 
-_header = struct.Struct("!BBHII").unpack_from
+_HEADER = struct.Struct("!BBHII")
+_header = _HEADER.unpack_from
+_EVENT = struct.Struct("!BBH")
+_VOLUME = 10
+"Power of an event in dBm0, without its sign."
+
+
+def packet(payload: int, sequence: int, timestamp: int, ssrc: int, content: bytes, *, marker: bool = False) -> bytes:
+    """One packet (RFC 3550 5.1). sequence and timestamp may have grown beyond their fields."""
+    second = payload | marker << 7
+    return _HEADER.pack(0x80, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + content
+
+
+def event(digit: str, duration: int, *, ends: bool) -> bytes:
+    """The content of an event packet (RFC 4733 2.3). duration: until now, in units of the timestamp."""
+    return _EVENT.pack(_DIGITS.index(digit), ends << 7 | _VOLUME, duration)
 
 
 @dataclass
