@@ -90,7 +90,7 @@ class Rehearsal:
         self._wanted = (dns_place, *sites)
         self._stack = contextlib.ExitStack()
         self._written = _Written()
-        self._questions = Questions(lambda _question, _text: None, self._wake_up, later=world.later)
+        self._questions = Questions(lambda _question, _text: None, self._wake_up, world.later)
         self._say: Say = lambda _: None
 
     def __enter__(self) -> Self:
