@@ -116,7 +116,7 @@ def every_should_left_out(document: Document, *, unmeasured: bool) -> None:
     document["skip"] += shoulds
     skipped_by_hand(document, "Skipped on request (--skip {}).", lambda verdict: verdict["id"] in shoulds)
     if unmeasured:
-        for probe in ("interface", "nat", "binding_lifetime"):
+        for probe in ("interface", "nat", "other_site", "binding_lifetime"):
             document["measurements"].remove(measurement_of(document, probe))
         document["links"][0]["interface"] = None
 
