@@ -130,11 +130,12 @@ class Calls:
             return
         if request.method == "CANCEL":
             self._cancelled(request, peer)
-        elif call is None or (request.method == "BYE" and behaviour.loses_calls):
+        elif call is None:
             self._agent.answer(request, peer, 481, "Call Does Not Exist")
         elif request.method == "BYE":
             self._end(call)
-            self._agent.answer(request, peer, 200, "OK")
+            status, reason = (481, "Call Does Not Exist") if behaviour.loses_calls else (200, "OK")
+            self._agent.answer(request, peer, status, reason)
         elif request.method == "PRACK" and behaviour.refuses_prack:
             self._agent.answer(request, peer, 405, "Method Not Allowed", [_ALLOW])
         elif request.method in ("UPDATE", "INVITE"):
