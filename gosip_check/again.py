@@ -55,7 +55,7 @@ class Again:
 
 
 def refuse(report: Report, checklist: ChecklistIdentity, host: HostIdentity, now: datetime) -> None:
-    """Raises Refused where the report as such is none to go on from."""
+    """Raises Refused where nobody could go on from this report, whatever is asked."""
     age_s = (now - report.started).total_seconds()
     if report.command != "run":
         raise Refused(f"It is no report of `gosip-check run`, but of {report.command}.")
@@ -177,7 +177,7 @@ def _address_of(measurement: Measurement) -> str | None:
 
 
 def says_the_same(before: Any, now: Any) -> bool:
-    """Facts without what is measured anew each time: figures with a unit, and what chance decides."""
+    """Facts without what differs each time: figures with a unit, and what chance decides."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         names = {name for name in [*before, *now] if name not in _OTHER_EVERY_TIME and not unit_of(name)}
         return all(says_the_same(before.get(name), now.get(name)) for name in names)

@@ -1,4 +1,5 @@
-"""What stands in a report and no run at a site can have brought: a demo sold as a run, times that cannot be. Pure.
+"""What stands in a report and no run at a site can have brought: a demo sold as a run, times that cannot be, facts that
+contradict each other. Pure.
 
 Every sentence is about something in the file itself. It says nothing of an odd date that a wrong clock may show.
 """
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from gosip_check import __version__
+from gosip_check.agreement import disagreements
 from gosip_check.records import Checklist, Measurement, Report
 
 _YEARS = (1970, 2262)
@@ -22,6 +25,9 @@ def impossible(report: Report, checklist: Checklist) -> Iterator[str]:
     """A sentence each. checklist: the one that the report was made with."""
     yield from _times(report)
     yield from _measured_twice(report)
+    if report.tool_version == __version__:  # of another version's facts it is not known what they mean
+        for measurement in report.measurements:
+            yield from disagreements(measurement)
     if not report.is_demo:
         yield from _of_a_demo(report)
         networks = [ip_network(network) for network in checklist.trunk.networks]

@@ -142,9 +142,8 @@ def _measurement(report: Report, link: str, checklist: Checklist, requirement: R
         except msgspec.ValidationError:  # options that no run can have had
             continue
         as_saved = msgspec.json.decode(msgspec.json.encode(wanted))
-        # An option that is newer than the report: it was measured as the option's default says, or for this trunk.
-        newer = {name: as_saved[name] if name in trunk else value for name, value in _defaults(probe).items()}
-        known = newer | options
+        # An option that is newer than the report: it was measured as the option's default says.
+        known = _defaults(probe) | options
         if all(known.get(name, as_saved[name]) == as_saved[name] for name in as_saved.keys() - _NAMES):
             return measurement
     return None

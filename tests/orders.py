@@ -43,7 +43,8 @@ def _judged(kind: str, vendor: str, model: str) -> dict[str, Any]:
     document["form"] = {"router": {"vendor": vendor, "model": model, "release": "1"}}
     for measurement in document["measurements"]:
         if kind == "alg" and measurement["probe"] == "sip_rewriting":
-            measurement["facts"]["alg_found"] = True
+            facts = measurement["facts"]
+            facts |= {"alg_found": True, "looks": [{**facts["looks"][0], "found": True}, *facts["looks"][1:]]}
     report = msgspec.convert(document, Report)
     judged: dict[str, Any] = msgspec.to_builtins(rejudge(report, as_asked(report, load("go-native"))))
     return judged

@@ -148,6 +148,12 @@ def saying_what_remains(remains: Sequence[str], terminal: Console) -> Iterator[N
                 print(sentence, file=sys.stderr)
 
 
+def stop_signals() -> list[signal.Signals]:
+    """Those that end a command. A closed terminal ends none that nohup(1) has begun."""
+    is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if is_deaf else [signal.SIGHUP])]
+
+
 @contextmanager
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """The first signal ends the measuring and the report is still made; a second one ends the program.
@@ -164,7 +170,7 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
         is_stopping = True
         stop.set()
 
-    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stopped) for number in stop_signals()}
     try:
         yield
     finally:

@@ -34,7 +34,7 @@ def path() -> int:
 @config.command(epilog=example("config show"))
 def show() -> int:
     """Every default that counts now, and where it comes from."""
-    from gosip_check.cli.defaults import config_path
+    from gosip_check.cli.defaults import config_path, read_defaults
     from gosip_check.folders import NoHomeFolder
 
     try:
@@ -42,7 +42,8 @@ def show() -> int:
         click.echo(f"{file}{'' if file.exists() else ' (there is no such file)'}\n")
     except NoHomeFolder as error:
         click.echo(f"{error}\n")
-    rows = [(key, *_row(key)) for key in _known()]
+    values = read_defaults()
+    rows = [(key, *_row(key, values)) for key in _known()]
     width = max(len(key) for key, _, _ in rows)
     for key, value, source in rows:
         click.echo(f"{key:{width}}  {value:24}  {source}".rstrip())
@@ -72,7 +73,7 @@ def _known() -> dict[str, click.Option]:
     return known_options()
 
 
-def _row(key: str) -> tuple[str, str]:
+def _row(key: str, values: Mapping[str, Any]) -> tuple[str, str]:
     """The value as it is written, and where it comes from."""
     from click.core import ParameterSource
 
@@ -84,7 +85,7 @@ def _row(key: str) -> tuple[str, str]:
         if option is None or option.name is None:
             continue
         takes_from_the_environment(command)
-        context = command.make_context(command.name, [], default_map=defaults_for(command))
+        context = command.make_context(command.name, [], default_map=defaults_for(command, values))
         source = context.get_parameter_source(option.name)
         words = {
             ParameterSource.ENVIRONMENT: f"environment, {variable_of(key)}",
@@ -111,7 +112,7 @@ def _try_out(values: Mapping[str, Any]) -> None:
     from gosip_check.cli.plan import settings_of
     from gosip_check.cli.run import run
 
-    options = run.make_context("run", [], default_map=defaults_for(run)).params
+    options = run.make_context("run", [], default_map=defaults_for(run, values)).params
     load_checklist(options["checklist"])
     settings_of(options)
     signing_key(options["sign_key_file"], signs=True)

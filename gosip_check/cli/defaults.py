@@ -65,9 +65,12 @@ def takes_from_the_environment(command: click.Command) -> click.Command:
     return command
 
 
-def defaults_for(command: click.Command) -> dict[str, Any]:
-    """What the file says of the command's options, under the names that Click has for them. Raises UsageProblem."""
-    values = read_defaults()
+def defaults_for(command: click.Command, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the file says of the command's options, under the names that Click has for them. Raises UsageProblem.
+
+    values: what `read_defaults` gave, where the file was read already.
+    """
+    values = read_defaults() if values is None else values
     return {option.name or "": values[key] for key, option in options_of(command).items() if key in values}
 
 

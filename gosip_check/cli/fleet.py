@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from gosip_check.cli.commands import Commands, example
-from gosip_check.cli.exits import EXIT_READY, UsageProblem, output_errors
+from gosip_check.cli.exits import EXIT_READY, ToolFailed, UsageProblem, output_errors
+from gosip_check.cli.inputs import a_file
 
 
 @click.group(cls=Commands, epilog=example("fleet files fleet/"))
@@ -14,7 +15,7 @@ def fleet() -> None:
 
 
 @fleet.command(epilog=example("fleet files fleet/"))
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", callback=a_file)
 def files(folder: str) -> int:
     """Write the files that Prometheus, Grafana and PostgreSQL read.
 
@@ -29,8 +30,10 @@ def files(folder: str) -> int:
     there = [name for name in FILES if Path(folder, name).exists()]
     if there:
         raise UsageProblem(f"{folder}: has {', '.join(there)} already; name another folder.")
-    with output_errors(OSError):
+    try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolFailed(f"{folder}: no folder can be made there: {error.strerror}.") from error
     for name, meaning in FILES.items():
         with output_errors(OutputError):
             Output(str(Path(folder, name))).write(content(name))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gosip_check.cli.commands import Commands, example
-from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, UsageProblem, output_errors
-from gosip_check.cli.inputs import load_form, load_report
+from gosip_check.cli.exits import EXIT_NOT_READY, EXIT_READY, ToolFailed, UsageProblem, output_errors
+from gosip_check.cli.inputs import a_file, load_form, load_report
 from gosip_check.form_fields import FIELDS, names_of
 
 if TYPE_CHECKING:
@@ -25,18 +25,23 @@ def form() -> None:
 
 
 @form.command(epilog=example("form new form.toml"))
-@click.argument("file")
+@click.argument("file", callback=a_file)
 def new(file: str) -> int:
     """Write an empty form with comments to FILE."""
     from gosip_check.form.form import TEMPLATE
 
+    path = Path(file)
     try:
-        with Path(file).open("x", encoding="utf-8") as out:
-            out.write(TEMPLATE)
+        path.open("x").close()
     except FileExistsError as error:
         raise UsageProblem(f"{file}: exists already; choose another name, so that nothing is lost.") from error
     except OSError as error:
         raise UsageProblem(f"{file}: cannot be written: {error.strerror}.") from error
+    try:
+        path.write_text(TEMPLATE, encoding="utf-8")
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half a form is none
+        raise ToolFailed(f"{file}: cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {file}. Fill it in, then: gosip-check form check {file}")
     return EXIT_READY
 
@@ -68,7 +73,7 @@ def show(file: str) -> int:
 
 
 @form.command(epilog=example("form fill form.toml --pbx 192.168.1.20"))
-@click.argument("file")
+@click.argument("file", callback=a_file)
 @click.option("--pbx", metavar="ADDRESS[:PORT]", help="Ask this PBX what it is, with one OPTIONS.")
 @click.option("--report", metavar="FILE", help="Take lines, addresses and measured speeds from a saved report.")
 @click.option("--link", metavar="NAME=ADDRESS|INTERFACE", multiple=True, help="An internet line (repeatable).")
@@ -82,6 +87,7 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     from gosip_check.form.discover import discover
     from gosip_check.form.form import findings_of
     from gosip_check.records import Form
+    from gosip_check.report.output import Output, OutputError
 
     pbx_at = _pbx(pbx)
     links = links_of(link)
@@ -89,6 +95,8 @@ def fill(file: str, pbx: str | None, report: str | None, link: tuple[str, ...], 
     measured = load_report(report) if report else None
     if measured is not None and measured.is_demo:
         raise UsageProblem(f"{report}: was made by the demo; its addresses and speeds are those of no site.")
+    with output_errors(OutputError):  # before the questions, not after
+        Output(file).discard()
     findings = findings_of(measured) if measured is not None else []
     click.echo("Looking around ...", err=True)
     findings += discover(links, pbx_at)

@@ -83,7 +83,7 @@ def _form() -> list[str]:
 
 
 def _forms() -> Iterator[tuple[str, str]]:
-    """Name and company of every form here. A TOML file that is something else is none."""
+    """Name and company of every form here. A TOML file that is something else is left out."""
     from gosip_check.form.form import load
     from gosip_check.report.text import visible
     from gosip_check.tomlfile import TomlError

@@ -15,6 +15,7 @@ from gosip_check.cli.carry_out import exit_code, stopping_on_signals
 from gosip_check.cli.commands import example
 from gosip_check.cli.demo import emulated
 from gosip_check.cli.exits import ToolFailed, UsageProblem, input_errors
+from gosip_check.cli.inputs import a_file
 from gosip_check.cli.options import everything_option, format_option, shared, site_options, skip_option
 from gosip_check.cli.outputs import outputs_of, show, write
 from gosip_check.cli.plan import plan_of
@@ -43,7 +44,10 @@ class NagiosCommand(click.Command):
 
 
 history_options = shared(
-    click.option("--history", metavar="FILE", help="Where the runs are kept; `history path` shows the usual place."),
+    click.option(
+        "--history", metavar="FILE", callback=a_file,
+        help="Where the runs are kept; `history path` shows the usual place.",
+    ),
     click.option(
         "--keep-days", metavar="DAYS", type=click.IntRange(1, 36500), default=365, show_default=True,
         help="Runs that are older go.",

@@ -10,13 +10,14 @@ import click
 from gosip_check.cli.commands import Commands, example
 from gosip_check.cli.exits import EXIT_READY, input_errors
 from gosip_check.cli.health import history_path
+from gosip_check.cli.inputs import a_file
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 60
 _NUMBERS = 40
 "Columns that stand beside a sparkline."
 
-_file = click.option("--history", metavar="FILE", help="Another file than the usual one.")
+_file = click.option("--history", metavar="FILE", callback=a_file, help="Another file than the usual one.")
 
 
 @click.group(cls=Commands, epilog=example("history show"))

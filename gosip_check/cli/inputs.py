@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gosip_check.cli.exits import input_errors
+from gosip_check.cli.exits import UsageProblem, input_errors
 
 if TYPE_CHECKING:
+    import click
+
     from gosip_check.order import Order
     from gosip_check.records import Checklist, Form, Report
     from gosip_check.signing import Key
@@ -66,6 +68,14 @@ def checklist_of(report: Report, named: str | None) -> Checklist | None:
 
     checklists = [load_checklist(named)] if named else [load_file(path) for path in shipped().values()]
     return next((checklist for checklist in checklists if checklist.identity == report.checklist), None)
+
+
+def a_file(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """A callback for what is written to: names that mean something else elsewhere here, or to SQLite, are refused."""
+    if name is not None and (name in ("", "-") or name.startswith((":", "file:"))):
+        what = parameter.get_error_hint(context).strip("'")
+        raise UsageProblem(f"{what}: {name!r} names no file and no folder; ./{name or 'name'} would.")
+    return name
 
 
 def reflector_key(option: str, file: str) -> bytes:

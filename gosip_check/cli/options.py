@@ -115,7 +115,7 @@ far_end_link_options = shared(
         "--stun",
         metavar="HOST[:PORT]",
         multiple=True,
-        help="A STUN server that says as what --far-end-link is seen (give two).",
+        help="A STUN server that says as what this line and --far-end-link are seen (give two).",
     ),
 )
 

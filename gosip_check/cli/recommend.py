@@ -58,14 +58,14 @@ def recommend(
     if pbx and name:
         raise UsageProblem("--pbx and --report both say which PBX it is; leave one out.")
     try:
-        shown, told = kind_of_pbx(_of_pbx(name)) if name else (None, "")
+        kind, reason = kind_of_pbx(_of_pbx(name)) if name else (None, "")
         orders = load_orders(data_folder() / "orders.toml")
-        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx or shown or "sip", trunks)
+        need = Need(lines, phones, calls, erlang_per_phone, blocking, pbx or kind or "sip", trunks)
         advice = reckon(need, orders)
     except (ValueError, TomlError) as error:
         raise UsageProblem(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.") from error
-    if told:
-        advice = msgspec.structs.replace(advice, reasons=[told, *advice.reasons])
+    if reason:
+        advice = msgspec.structs.replace(advice, reasons=[reason, *advice.reasons])
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(advice), indent=2).decode())
         return EXIT_READY

@@ -93,9 +93,10 @@ def reflector(
 def _serve(opened: Reflector, stop: threading.Event) -> int:
     import signal
 
+    from gosip_check.cli.carry_out import stop_signals
     from gosip_check.servers import privileges
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     dropped = privileges.drop()
     sip = f", SIP mirror on {', '.join(map(str, opened.sip_ports))}" if opened.sip_ports else ""

@@ -31,6 +31,7 @@ ANSWER_WITHIN_S = 60.0
 _REFRESHES_PER_S = 2
 _SEEN = 6
 _LOOK_S = 1.0
+_JUST_S = 1.0
 _KEYS = "s leave this step out   r do this step again   Ctrl-C end and put back"
 
 TEXTS = {
@@ -51,7 +52,7 @@ TEXTS = {
     "a-503": ("The first site says 503", "Nothing to do: the PBX should move to the second site."),
     "a-back": ("The first site is back", "Nothing to do."),
     "trunk-off": ("The trunk is switched off", "Switch the trunk off in the PBX, and on again when it is said here."),
-    "refuse-401-new": ("The password is refused", "Nothing to do: the slip's password is right, and refused here."),
+    "refuse-401-new": ("The password is refused", "Nothing to do: the right password is refused here."),
     "refuse-401-same": ("The password is refused, same nonce", "Nothing to do. If the PBX gave up: trunk off and on."),
     "refuse-403": ("The password is refused with 403", "Nothing to do. If the PBX gave up: trunk off and on."),
 }
@@ -85,18 +86,20 @@ class Screen:
     say_line: Callable[[str], None] | None
     asks: bool
     repeats: bool = True
-    answers: dict[str, bool] = field(default_factory=dict)
-    "Question -> what was said."
     _number: int = 0
     _phase: Phase | None = None
     _began_s: float = 0.0
+    _before: str = ""
     _do: str = ""
+    _said_s: float = 0.0
     _question: _Question | None = None
 
     def began(self, phase: Phase) -> None:
         """It is played now."""
         self._number += phase != self._phase
         self._phase, self._began_s, self.repeats = phase, time.monotonic(), False
+        # What was said as the last phase ended is still to be done.
+        self._before = self._do if self._began_s - self._said_s < _JUST_S else ""
         title, self._do = TEXTS.get(phase.name, (phase.name, ""))
         self._line(
             f"{self._number} of {self.count}, at most {_minutes(self._at_most_s())}: {title}. {self._do}".strip()
@@ -104,11 +107,12 @@ class Screen:
 
     def say(self, text: str) -> None:
         """What the installer does now."""
-        self._do = text
+        self._do, self._said_s = text, time.monotonic()
         self._line(text)
 
     def ask(self, question_id: str, text: str) -> bool | None:
         """What only the installer can hear or see; None where nobody says it in time."""
+        del question_id
         if not self.asks:
             self._line(f"Not asked, because there is no terminal: {text}")
             return None
@@ -116,8 +120,6 @@ class Screen:
         self._question = question
         question.said.wait(ANSWER_WITHIN_S)
         self._question = None
-        if question.answer is not None:
-            self.answers[question_id] = question.answer
         return question.answer
 
     def key(self, key: str) -> None:
@@ -148,7 +150,7 @@ class Screen:
         rows = Table.grid(padding=(0, 2))
         rows.add_column(width=6)
         rows.add_column(ratio=1)
-        rows.add_row(Text("Do", "bold"), Text(self._do))
+        rows.add_row(Text("Do", "bold"), Text(f"{self._before} Then: {self._do}" if self._before else self._do))
         if self._question is not None:
             wait_s = max(0.0, self._question.ends_s - now_s)
             rows.add_row(Text("?", "bold reverse"), Text(f"{self._question.text}  y / n  ({wait_s:.0f} s)", "bold"))

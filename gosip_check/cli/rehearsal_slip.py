@@ -36,7 +36,7 @@ def slip_text(slip: Slip, ground: Ground, phases: Sequence[Phase], provider: str
         "takes another way if it has one. No call leaves this laptop.",
         "",
         f"Do not do this while {provider}'s trunk is in use on this PBX: it would go down.",
-        f"It takes at most {_minutes(phases)} minutes. Ctrl-C ends it and says what to put back.",
+        f"It takes about {_minutes(phases)} minutes. Ctrl-C ends it and says what to put back.",
         *[f"Other names that the PBX asks for {_others(ground)}."] * ground.has_dns,
         "",
         "THE SLIP",
@@ -51,4 +51,5 @@ def _others(ground: Ground) -> str:
 
 
 def _minutes(phases: Sequence[Phase]) -> int:
-    return round(sum(phase.within_s + phase.listens_s for phase in phases) / 60 + 0.5)
+    """With a person who is there."""
+    return max(1, round(sum(phase.typical_s for phase in phases) / 60))

@@ -21,10 +21,11 @@ from gosip_check.cli.exits import UsageProblem
 from gosip_check.cli.inputs import signing_key
 from gosip_check.cli.outputs import outputs_of
 from gosip_check.cli.put_back import Begun, PutBack, say_what_was_left
-from gosip_check.cli.rehearsal_place import Ground, ground_of, taken
+from gosip_check.cli.rehearsal_place import DNS_PORT, SECOND_SIP_PORT, SIP_PORT, Ground, ground_of, taken
 from gosip_check.cli.rehearsal_screen import screen
 from gosip_check.cli.rehearsal_slip import slip_text
 from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
+from gosip_check.servers.rehearsal_media import PORTS
 from gosip_check.servers.rehearsal_phases import PHASES, Phase
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _TWO_SITES = ("srv-swapped", "a-silent")
 "Without DNS the PBX knows of one site only."
 
 _IN = ("incoming", "routing", "site-b-call", "forward")
-_OUT = ("outgoing", "withheld", "session-refresh", "transfer", "outgoing-international")
+_OUT = ("outgoing", "outgoing-international", "withheld", "session-refresh", "transfer", "a-silent")
 _CALLS = (*_IN, *_OUT)
 
 SHOWN_BY = {
@@ -51,23 +52,23 @@ SHOWN_BY = {
     "pbx.clir": ("withheld",),
     "pbx.to-format": _OUT,
     "pbx.invite-contact": _OUT,
-    "pbx.invite-auth": _OUT,
+    "pbx.invite-auth": ("outgoing-international",),
     "pbx.codec-alaw": _CALLS,
     "pbx.ptime": _CALLS,
     "pbx.no-extras": _OUT,
     "pbx.rtp-both-ways": _CALLS,
     "pbx.dtmf-rfc2833": _CALLS,
-    "pbx.dtmf-receives": _CALLS,
+    "pbx.dtmf-receives": ("incoming",),
     "pbx.session-timer": _OUT,
     "pbx.session-refresh": ("session-refresh",),
-    "pbx.session-refreshed": _CALLS,
+    "pbx.session-refreshed": ("incoming",),
     "pbx.incoming-call": _IN,
     "pbx.routes-by-to": ("routing",),
-    "pbx.incoming-number": _IN,
+    "pbx.incoming-number": ("incoming", "site-b-call"),
     "pbx.tolerates-headers": _IN,
     "pbx.100rel": _IN,
-    "pbx.early-media": _OUT,
-    "pbx.hold": _CALLS,
+    "pbx.early-media": ("outgoing",),
+    "pbx.hold": ("incoming",),
     "pbx.hangs-up": _CALLS,
     "pbx.fails-over": ("a-silent",),
     "pbx.fails-over-call": ("a-silent",),
@@ -79,8 +80,8 @@ SHOWN_BY = {
 "Requirement -> the phases of which one shows it. Where all are left out on request, so is the requirement."
 
 _NOTHING_CAME = (
-    "Nothing of the PBX came. Can the PBX ping this laptop? "
-    "The laptop's firewall must let in UDP 53, 5060 and 5062 from the PBX."
+    "Nothing of the PBX came. Can the PBX ping this laptop? From it, the laptop's firewall must let in UDP "
+    f"{DNS_PORT}, {SIP_PORT}, {SECOND_SIP_PORT} and {PORTS[0]} to {PORTS[-1]}."
 )
 _NOT_REGISTERED = "The PBX did not register here, so the rest was not tried. Is the password that of the slip?"
 
@@ -103,14 +104,13 @@ def rehearse(plan: Plan, numbers: Sequence[str], options: Mapping[str, Any]) -> 
         if sys.stdin.isatty() and not options["yes"]:
             click.prompt("\nReturn to begin", default="", show_default=False, prompt_suffix=" ", err=True)
         with Rehearsal(slip, ground.pbx, ground.dns_place, ground.sites, resolver=ground.resolver) as rehearsal:
-            answers = _play(rehearsal, phases, signals, plan.remains, quiet=options["quiet"])
+            plan.remains.extend(_play(rehearsal, phases, signals, quiet=options["quiet"]))
             heard = rehearsal.heard()
             heard = replace(
                 heard,
                 show_numbers=options["show_numbers"],
                 is_inside=not IPv4Address(ground.address).is_global,
                 pointed_by=_pointed_by(heard, ground),
-                answers=answers,
             )
             skip = [*plan.skip, *not_shown(phases, has_dns=has_dns)]
             ended = check(replace(plan, heard=heard, skip=skip), options)
@@ -164,10 +164,8 @@ def not_shown(phases: Sequence[Phase], *, has_dns: bool) -> list[str]:
     return [id_ for id_, names in SHOWN_BY.items() if not_asked and not_asked.issuperset(names)]
 
 
-def _play(
-    rehearsal: Rehearsal, phases: Sequence[Phase], signals: _Signals, remains: list[str], *, quiet: bool
-) -> dict[str, bool]:
-    """What the installer said. remains: gets a sentence where it ended before the last phase by itself."""
+def _play(rehearsal: Rehearsal, phases: Sequence[Phase], signals: _Signals, *, quiet: bool) -> list[str]:
+    """A sentence where it ended before the last phase by itself."""
     with screen(rehearsal, len(phases), quiet=quiet) as shown, signals.stopping(rehearsal.stop, shown.ended):
         try:
             for number, phase in enumerate(phases):
@@ -175,11 +173,10 @@ def _play(
                 while shown.repeats and signals.first is None:
                     rehearsal.run([phase], shown.began, shown.say, shown.ask)
                 if number == 0 and signals.first is None and not _is_registered(rehearsal.heard()):
-                    remains.append(_NOT_REGISTERED if rehearsal.signs else _NOTHING_CAME)
-                    break
+                    return [_NOT_REGISTERED if rehearsal.signs else _NOTHING_CAME]
         except RehearsalStop as stop:
-            remains.append(str(stop))
-        return dict(shown.answers)
+            return [str(stop)]
+    return []
 
 
 def _is_registered(heard: Heard) -> bool:

@@ -160,10 +160,13 @@ def list_() -> int:
     from gosip_check.report.reading import listed
     from gosip_check.report.text import visible
 
+    number = 0
     with input_errors(NoHomeFolder):
         for number, (_, loaded) in enumerate(kept.reports(), 1):
             words = str(loaded) if isinstance(loaded, ReportError) else listed(loaded)
             click.echo(f"{number:3}  {visible(words)}")
+    if not number:
+        click.echo("No run is kept here yet; `gosip-check run` keeps each.", err=True)
     return EXIT_READY
 
 
@@ -200,7 +203,7 @@ def compare(before: str | None, after: str | None, everything: bool) -> int:
 
 
 def _the_one_before(new: Report) -> Report:
-    """The newest kept run before this one with the same checklist. Raises UsageProblem where there is none."""
+    """The newest kept run before this one with the same checklist. Raises UsageProblem where no such run was kept."""
     from gosip_check import kept
     from gosip_check.records import Report
 

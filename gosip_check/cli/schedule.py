@@ -188,8 +188,10 @@ def _installed(kind: str, system: bool) -> dict[str, str]:
     files = [_unit_folder(system) / f"{NAME}.{end}" for end in ("service", "timer")]
     try:
         return {str(file): file.read_text(encoding="utf-8") for file in files if file.exists()}
-    except (OSError, UnicodeError) as error:
-        raise ToolFailed(f"{files[0]}: cannot be read: {error}.") from error
+    except OSError as error:
+        raise ToolFailed(f"{error.filename or files[0]}: cannot be read: {error.strerror}.") from error
+    except UnicodeError as error:
+        raise ToolFailed(f"{files[0]}: cannot be read: it is not UTF-8 text.") from error
 
 
 def _install(kind: str, system: bool, texts: dict[str, str]) -> None:

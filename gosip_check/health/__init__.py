@@ -1,1 +1,1 @@
-"""The light check again and again: when it runs, what it keeps, who is told. Nothing here judges."""
+"""The light check again and again: when it runs, what it keeps, who hears of it. Nothing here judges."""

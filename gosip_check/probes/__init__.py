@@ -10,7 +10,7 @@ from gosip_check.probes.firewall import management, port_range, rtp
 from gosip_check.probes.host import interface, machine, ntp
 from gosip_check.probes.lines import redundancy
 from gosip_check.probes.media import channels
-from gosip_check.probes.nat import binding_lifetime, fixed_address, translation
+from gosip_check.probes.nat import binding_lifetime, fixed_address, other_site, translation
 from gosip_check.probes.path import hops, mtu, stand_in
 from gosip_check.probes.pbx import (
     failover,
@@ -46,6 +46,7 @@ PROBES: dict[str, Probe] = {
         large.PROBE,
         translation.PROBE,
         fixed_address.PROBE,
+        other_site.PROBE,
         binding_lifetime.PROBE,
         management.PROBE,
         mtu.PROBE,

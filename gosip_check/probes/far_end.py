@@ -57,6 +57,10 @@ class FarEnd:
     tells_tlvs: bool = True
 
 
+_NOT_IN_A_HOST = frozenset("/\\@?# ")
+"Of a path or a URL."
+
+
 def host_and_port(text: str, otherwise: int = stamp.PORT) -> tuple[str, int]:
     """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`. otherwise: the port where there is none. Raises ValueError."""
     host, port = text.strip(), str(otherwise)
@@ -68,7 +72,14 @@ def host_and_port(text: str, otherwise: int = stamp.PORT) -> tuple[str, int]:
                 raise ValueError(f"{text!r}: HOST or HOST:PORT would be right.")
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535 or not text.isprintable():
+    if (
+        not host
+        or _NOT_IN_A_HOST.intersection(host)
+        or not port.isascii()
+        or not port.isdigit()
+        or not 1 <= int(port) <= 65535
+        or not text.isprintable()
+    ):
         raise ValueError(f"{text!r}: HOST or HOST:PORT would be right, such as 192.0.2.10:{otherwise}.")
     return host, int(port)
 

@@ -40,6 +40,9 @@ def read_private(file: str) -> bytes:
                 raise ValueError("is no file.")
             if about.st_mode & 0o077:
                 raise ValueError("others can read it; chmod 600 would be right.")
-            return opened.read(_LONGEST)
+            content = opened.read(_LONGEST + 1)
+            if len(content) > _LONGEST:
+                raise ValueError(f"is longer than {_LONGEST // 1024} KiB.")
+            return content
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}.") from error

@@ -128,8 +128,8 @@ def _gaps(summary: Summary) -> list[str]:
 
 def _warnings(summary: Summary) -> list[str]:
     """Without those about the machine that measured."""
-    told = [warning for warning in summary.look_at if warning.is_advised and not warning.id.startswith("host.")]
-    return [f"To look at: {_where(warning)}." for warning in told]
+    advised = [warning for warning in summary.look_at if warning.is_advised and not warning.id.startswith("host.")]
+    return [f"To look at: {_where(warning)}." for warning in advised]
 
 
 def _outcome(summary: Summary) -> str:

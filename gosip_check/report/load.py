@@ -35,6 +35,8 @@ DEEPEST = 32
 MOST_LINKS = 64
 MOST_SKIPPED, LONGEST_SKIPPED = 200, 200
 "Globs that a run may leave out, and the letters of one."
+_LONGEST_ID = 64
+"A run's has 26 letters. It stands in the names of files and in the code on a page, which hold only so many."
 _MOST_VERDICTS = 1_000
 "On one line; a checklist has a few dozen."
 _MOST_MEASUREMENTS = 64
@@ -115,6 +117,8 @@ def _too_much(report: Report) -> str | None:
     places = len(report.links) + 1
     of_a_probe = Counter((measurement.probe, measurement.link) for measurement in report.measurements)
     most = max(of_a_probe.values(), default=0)
+    if len(report.id) > _LONGEST_ID:
+        return f"an id of {len(report.id)} letters, and a run's has 26"
     if len(report.links) > MOST_LINKS:
         return f"{len(report.links)} internet lines, and a run has {MOST_LINKS} at most"
     if len(report.skip) > MOST_SKIPPED or any(len(pattern) > LONGEST_SKIPPED for pattern in report.skip):

@@ -83,6 +83,8 @@ class Output:
             self._lock = None
 
 
+_LONGEST_PREFIX = 100
+"Octets: with what follows, no file system finds the name too long where it takes the file's own."
 _OWN = ".gosip-check"
 "How temporary files end, so that what a killed run left behind is known."
 
@@ -90,11 +92,16 @@ _OWN = ".gosip-check"
 def _temporary_beside(path: Path) -> tuple[int, Path]:
     """A new file, locked as long as its descriptor is open. What earlier runs left there, which nobody locks, goes."""
     for left in path.parent.glob(f".*{_OWN}"):
-        with contextlib.suppress(OSError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+        with contextlib.suppress(OSError):
+            number = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # a pipe of that name would block
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(number)
     while True:
-        number, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=_OWN, dir=path.parent)
+        prefix = os.fsdecode(os.fsencode(f".{path.name}")[:_LONGEST_PREFIX])
+        number, temporary = tempfile.mkstemp(prefix=prefix, suffix=_OWN, dir=path.parent)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(number, fcntl.LOCK_EX)
         if Path(temporary).exists():

@@ -82,8 +82,8 @@ def whose(report: Report) -> tuple[str, str, list[str]]:
 
 def checked(report: Report, summary: Summary) -> list[Verdict]:
     """What does not stand above already, as a problem, as its effect, or as open."""
-    told = [*summary.problems, *summary.look_at]
-    above = {problem.title for problem in told} | {title for problem in told for title in problem.effects}
+    problems = [*summary.problems, *summary.look_at]
+    above = {problem.title for problem in problems} | {title for problem in problems for title in problem.effects}
     above |= {title for gap in summary.gaps for title in gap.titles}
     return [v for v in report.verdicts if v.outcome not in _MISSED and title_of(v) not in above]
 

@@ -103,7 +103,7 @@ def _table(verdicts: list[Verdict]) -> Table:
     table = Table(box=box.SIMPLE, show_header=False, expand=True, show_edge=False)
     table.add_column(width=9, no_wrap=True)
     table.add_column(ratio=1)
-    told: set[str] = set()  # what several verdicts say in the same words stands at the first of them
+    shown: set[str] = set()  # what several verdicts say in the same words stands at the first of them
     group = None
     for verdict in verdicts:
         if verdict.group != group:
@@ -115,12 +115,12 @@ def _table(verdicts: list[Verdict]) -> Table:
         cell = Text.assemble(
             (visible(title_of(verdict)), "bold" if weighs else ""),
             f"  {visible(verdict.id)}, {LEVELS[verdict.level]}",
-            f"\n{visible(verdict.reason)}" if verdict.reason not in told else "",
+            f"\n{visible(verdict.reason)}" if verdict.reason not in shown else "",
         )
-        told.add(verdict.reason)
-        if needs_hint(verdict) and verdict.hint not in told:
+        shown.add(verdict.reason)
+        if needs_hint(verdict) and verdict.hint not in shown:
             cell.append(f"\n-> {visible(verdict.hint)}")
-            told.add(verdict.hint)
+            shown.add(verdict.hint)
         table.add_row(Text(f" {verdict.outcome.value} ", OF_OUTCOME[verdict.outcome]), cell)
     return table
 

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from gosip_check.wire import linux
+
 _DSCP_EF = 46 << 2
 _OVERHEAD_OCTETS = 28
+_ANCILLARY_OCTETS = 64
 _LONGEST_SLEEP_S = 0.1
 _QUEUE_S = 0.05
 _SEED = 20261123
@@ -45,16 +48,16 @@ class _Way:
     passed: int = 0
     dropped: int = 0
 
-    def leaves_s(self, octets: int, now_s: float) -> float | None:
-        """When a packet that came now goes on; None when it is dropped."""
+    def leaves_s(self, octets: int, arrived_s: float) -> float | None:
+        """When a packet that came then goes on; None when it is dropped."""
         line = self.impairment
         if self.chance.random() < line.loss:
             self.dropped += 1
             return None
-        at_s = now_s
+        at_s = arrived_s
         if line.rate_kbps is not None:
-            at_s = max(now_s, self.free_s)
-            if at_s - now_s > _QUEUE_S:
+            at_s = max(arrived_s, self.free_s)
+            if at_s - arrived_s > _QUEUE_S:
                 self.dropped += 1
                 return None
             at_s = self.free_s = at_s + (octets + _OVERHEAD_OCTETS) * 8 / (line.rate_kbps * 1000)
@@ -120,23 +123,23 @@ class ImpairingRelay:
     def _take_from_clients(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                data, client = self._front.recvfrom(2048)
+                data, arrived_s, client = _receive(self._front)
                 back = self._backs.get(client)
                 if back is None:
                     back = self._backs[client] = self._socket()
                     back.bind(("127.0.0.1", 0))
                     self._clients[back.fileno()] = client
                     self._epoll.register(back.fileno(), select.EPOLLIN)
-                self._pass_on(self.way_up, back, data, self.target)
+                self._pass_on(self.way_up, arrived_s, back, data, self.target)
 
     def _take_from_target(self, back: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
-                data, _ = back.recvfrom(2048)
-                self._pass_on(self.way_down, self._front, data, self._clients[back.fileno()])
+                data, arrived_s, _ = _receive(back)
+                self._pass_on(self.way_down, arrived_s, self._front, data, self._clients[back.fileno()])
 
-    def _pass_on(self, way: _Way, sock: socket.socket, data: bytes, place: tuple[str, int]) -> None:
-        at_s = way.leaves_s(len(data), time.monotonic())
+    def _pass_on(self, way: _Way, arrived_s: float, sock: socket.socket, data: bytes, place: tuple[str, int]) -> None:
+        at_s = way.leaves_s(len(data), arrived_s)
         if at_s is not None:
             heapq.heappush(self._waiting, (at_s, next(self._tickets), sock, data, place))
 
@@ -145,5 +148,16 @@ class ImpairingRelay:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _DSCP_EF)
         return sock
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, float, tuple[str, int]]:
+    """Data, when the kernel had it, and from where. A queue must not fill because this thread was late to look."""
+    data, ancillary, _, sender = sock.recvmsg(2048, _ANCILLARY_OCTETS)
+    waited_s = 0.0
+    for _, kind, value in ancillary:
+        if kind == linux.SO_TIMESTAMPNS:
+            waited_s = (time.time_ns() - linux.arrival_ns(value)) / 1e9
+    return data, time.monotonic() - max(0.0, waited_s), sender

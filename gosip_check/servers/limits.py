@@ -77,6 +77,18 @@ class Limits:
         return any(address in prefix for prefix in self._allow)
 
 
+class Shares:
+    """So many octets a second, and at once, for one source, and for all of them together."""
+
+    def __init__(self, of_one: int, of_all: int, now_s: float) -> None:
+        self._sources = Limits((), of_one)
+        self._all = Bucket(of_all, of_all, now_s)
+
+    def take(self, host: str, now_s: float, octets: int) -> bool:
+        """So many octets, if both have them. What one source may not have is not taken from the others."""
+        return self._sources.source(host, now_s).bucket.take(now_s, octets) and self._all.take(now_s, octets)
+
+
 def network_of(host: str) -> str:
     """What counts as one source: an IPv4 address; of IPv6 the /64, of which one customer has every address."""
     if ":" not in host:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gosip_check.servers.limits import Bucket, Limits, Source, network_of
+from gosip_check.servers.limits import Limits, Shares, Source, network_of
 from gosip_check.wire import sip_mirror
 from gosip_check.wire.sip import WireError
 from gosip_check.wire.sip_stream import MessageStream
@@ -54,9 +54,9 @@ class _Connection:
 
 
 class MirrorStreams:
-    """Listeners and the connections they brought. octets: what all of them together may have mirrored."""
+    """Listeners and the connections they brought. octets: what they may have mirrored."""
 
-    def __init__(self, listeners: Sequence[socket.socket], limits: Limits, octets: Bucket) -> None:
+    def __init__(self, listeners: Sequence[socket.socket], limits: Limits, octets: Shares) -> None:
         self._listeners = {sock.fileno(): sock for sock in listeners}
         self._connections: dict[int, _Connection] = {}
         self._limits = limits
@@ -113,7 +113,7 @@ class MirrorStreams:
             known.stream.feed(chunk)
             while message := known.stream.take():
                 octets = len(message.raw)
-                if not (known.source.bucket.take(now_s) and self._octets.take(now_s, octets)):
+                if not (known.source.bucket.take(now_s) and self._octets.take(known.peer[0], now_s, octets)):
                     return False
                 answer = sip_mirror.answer(message.raw, known.peer)
                 # An answer that the connection will not take at once is lost: nobody who reads sends that much.

@@ -4,6 +4,7 @@ By their separators, and by where a first line of SIP stands. Lines may carry a 
 wrapped; what was masked stays masked. Line by line, so linear; nothing here raises.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from gosip_check.trace.found import Found
 from gosip_check.wire.sip_fields import is_number
 
 _LONGEST_LINE = 8192
+_LONGEST_OF_UTF_8 = 4 * _LONGEST_LINE
 _MOST_LINES = 400
 "Of one message."
 _DAY_S = 86_400.0
@@ -63,8 +65,8 @@ def _all(content: bytes) -> Iterator[Found]:
     clock = _Clock()
     current: _Message | None = None
     announced: _Message | None = None
-    for raw in content.decode("utf-8", "replace").split("\n"):
-        line = raw.rstrip("\r")[:_LONGEST_LINE]
+    for raw in io.BytesIO(content):  # not all at once: a list of short lines is many times as large as the log
+        line = raw[:_LONGEST_OF_UTF_8].decode("utf-8", "replace").rstrip("\r\n")[:_LONGEST_LINE]
         separator = _separator(line)
         start = _START.search(line) if "SIP/2.0" in line and separator is None else None
         if separator is not None or start is not None:

@@ -168,6 +168,7 @@ def options_request(
     user_agent: str,
     cseq: int = 1,
     via_host: str | None = None,
+    rport: bool = True,
     max_forwards: int = 70,
     extra: Sequence[tuple[str, str]] = (),
     body: bytes = b"",
@@ -176,6 +177,7 @@ def options_request(
 
     host, port: the socket's own, in Via, Contact and From. A Via port that is not the socket's port makes Linux's SIP
     helper send the answer elsewhere. via_host: another host for Via alone.
+    rport: ask for the answer at the port that the request comes from (RFC 3581 4), not at the one in Via.
     Via and Contact come first, so that they lie within the few octets that an ICMP error quotes.
     """
     if transport not in ("UDP", "TCP", "TLS"):
@@ -188,7 +190,7 @@ def options_request(
     return written(
         f"OPTIONS {uri} SIP/2.0",
         [
-            ("Via", f"SIP/2.0/{transport} {_bracketed(via_host or host)}:{port};branch={branch};rport"),
+            ("Via", f"SIP/2.0/{transport} {_bracketed(via_host or host)}:{port};branch={branch}{';rport' * rport}"),
             ("Contact", f"<{contact}>"),
             ("From", f"<{here}>;tag={from_tag}"),
             ("To", f"<{uri}>"),

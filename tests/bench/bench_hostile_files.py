@@ -7,6 +7,7 @@ code that --help names and no traceback. A WORD picks the files whose name holds
 """
 
 import copy
+import gzip
 import json
 import os
 import resource
@@ -18,7 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.saved import TOOL, demo
+from tests.saved import DATA, TOOL, demo
+from tests.unit.trace.calls import timed
+from tests.unit.trace.test_reading import ethernet, ipv4
 
 OCTETS = 1 << 20
 MOST_CPU_S, MOST_MIB, MOST_PRINTED = 2.0, 200, 16 << 20
@@ -34,8 +37,23 @@ OF_A_REPORT = (
     ("report", "svg", "FILE", "-"),
     ("report", "compare", "FILE", "FILE", "--all"),
     ("report", "judge", "FILE", "--checklist", "go-native"),
+    ("report", "pdf", "FILE", "-"),
+    ("report", "text", "FILE", "--for", "technician"),
+    ("report", "table", "FILE", "--verdicts"),
+    ("report", "bundle", "FILE", "FILE", "-"),
+    ("report", "form", "FILE", "/dev/null"),
+    ("recommend", "--phones", "5", "--report", "FILE"),
+    ("form", "fill", "/dev/null", "--no-questions", "--report", "FILE"),
+    ("run", "--again", "FILE", "--skip", "nothing"),
 )
-OF_A_FORM = (("form", "check", "FILE"), ("form", "show", "FILE"), ("run", "--form", "FILE", "--skip", "nothing"))
+OF_A_FORM = (
+    ("form", "check", "FILE"),
+    ("form", "show", "FILE"),
+    ("run", "--form", "FILE", "--skip", "nothing"),
+    ("report", "form", "REPORT", "FILE"),
+)
+OF_DEFAULTS = (("config", "check"), ("config", "show"))
+OF_A_TRACE = (("pbx", "trace", "FILE", "--all"), ("pbx", "trace", "FILE", "--json", "-"))
 OF_A_CHECKLIST = (("checklist", "check", "FILE"), ("checklist", "show", "FILE"))
 
 
@@ -151,19 +169,73 @@ def checklists() -> Iterator[tuple[str, bytes]]:
     yield "networks", shipped.replace(b"networks = [", b"networks = [" + b'"10.0.0.0/8",' * 70_000, 1)
 
 
+def traces() -> Iterator[tuple[str, bytes]]:
+    """Logs and captures."""
+    separator = b"<--- Received SIP request (500 bytes) from UDP:192.0.2.1:5060 --->\n"
+    request = (
+        b"INVITE sip:b@example.net SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK%d\nCall-ID: %d\n"
+        b"From: <sip:a@example.net>;tag=1\nTo: <sip:b@example.net>\nCSeq: 1 INVITE\n\n"
+    )
+    yield "log: many calls", b"".join(separator + request % (n, n) for n in range(OCTETS // 250))
+    yield "log: many calls, one id", b"".join(separator + request % (n, 1) for n in range(OCTETS // 250))
+    yield "log: one request many times", (separator + request % (1, 1)) * (OCTETS // 250)
+    yield "log: separators", separator * (OCTETS // len(separator))
+    yield "log: starts on one line", (b"INVITE sip:" * 740 + b" SIP/2.0\n") * (OCTETS // 8_150)
+    yield "log: TX on one line", (b"TX 1 bytes " * 740 + b"\n") * (OCTETS // 8_150)
+    yield "log: addresses on one line", (b"send 1 bytes to udp/[1:1:1:1:1:" * 260 + b"\n") * (OCTETS // 8_100)
+    yield "log: one line", b"SIP/2.0 200 " * (OCTETS // 12)
+    yield "log: headers", separator + request % (1, 1) + b"Via: a\n" * (OCTETS // 7)
+    yield "log: parameters", separator + (request % (1, 1))[:-1] + b"Via: a" + b";a=b,a" * (OCTETS // 6)
+    yield "log: prefixes", b"".join(b"1 " * 3_000 + b"INVITE sip:a SIP/2.0\n" for _ in range(OCTETS // 6_100))
+    yield "log: times", b"12:00:00.123 " * (OCTETS // 13)
+    capture = timed([])
+    yield "capture: records of nothing", capture + bytes(16) * (OCTETS // 16)
+    yield "capture: a long packet", capture + b"\0" * 8 + b"\xff\xff\x03\0" * 2 + bytes(OCTETS)
+
+    def udp(content: bytes) -> bytes:
+        return ethernet(ipv4(b"\1\2\3\4", b"\5\6\7\b", _UDP + content, 1))
+
+    sip = [udp((request % (n, n)).replace(b"\n", b"\r\n")) for n in range(OCTETS // 300)]
+    yield "capture: many calls", timed([(n / 1000, frame) for n, frame in enumerate(sip)])
+    rtp = [udp(b"\x80\0" + n.to_bytes(10, "big")) for n in range(OCTETS // 80)]
+    yield "capture: streams", timed([(n / 1000, frame) for n, frame in enumerate(rtp)])
+    pieces = [ethernet(ipv4(b"\1\2\3\4", n.to_bytes(4, "big"), bytes(16), n & 0xFFFF)) for n in range(OCTETS // 80)]
+    begun = [frame[:20] + b"\x20\0" + frame[22:] for frame in pieces]  # more fragments to come
+    yield "capture: fragments that do not end", timed([(n / 1000, frame) for n, frame in enumerate(begun)])
+    yield "capture: gzip of a gigabyte", gzip.compress(capture + bytes(1 << 30), 9)[:OCTETS]
+    yield "capture: gzip of packets", gzip.compress(timed([(0.0, udp(b"\x80\0" + bytes(1200)))] * 200_000), 9)[:OCTETS]
+    yield "log: gzip of a gigabyte", gzip.compress(b"INVITE sip:a SIP/2.0\n" * 50_000_000, 9)[:OCTETS]
+    yield "section of pcapng", b"\n\r\r\n\x1c\0\0\0\x4d\x3c\x2b\x1a" + b"\1\0\0\0" * (OCTETS // 4)
+    yield "zeros", bytes(OCTETS)
+    yield "noise", bytes(range(256)) * (OCTETS // 256)
+
+
+_UDP = bytes.fromhex("13c4 13c4 0000 0000")
+
+
 def main(words: list[str]) -> None:
     """Print a row for each file and command that breaks a bound, and the worst of all."""
-    tables = ((OF_A_REPORT, reports), (OF_A_FORM, tomls), (OF_A_CHECKLIST, tomls), (OF_A_CHECKLIST, checklists))
+    tables = (
+        (OF_A_REPORT, reports),
+        (OF_A_FORM, tomls),
+        (OF_DEFAULTS, tomls),
+        (OF_A_CHECKLIST, tomls),
+        (OF_A_CHECKLIST, checklists),
+        (OF_A_TRACE, traces),
+    )
     worst_s, worst_mib, worst_printed, cells, broken = 0.0, 0.0, 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(XDG_STATE_HOME=folder, XDG_CONFIG_HOME=folder)
+        (Path(folder) / "gosip-check").mkdir()
         for commands, files in tables:
             for name, content in files():
                 if words and not any(word in name for word in words):
                     continue
-                path = Path(folder) / ("r.json" if files is reports else "f.toml")
+                path = Path(folder) / ("gosip-check/config.toml" if commands is OF_DEFAULTS else "file")
                 path.write_bytes(content)
+                named = {"FILE": str(path), "REPORT": str(DATA / "demo-ready.json")}
                 for command in commands:
-                    cpu_s, mib, printed, code, fault = _cost([str(path) if w == "FILE" else w for w in command])
+                    cpu_s, mib, printed, code, fault = _cost([named.get(w, w) for w in command])
                     cells += 1
                     worst_s, worst_mib, worst_printed = (
                         max(worst_s, cpu_s),

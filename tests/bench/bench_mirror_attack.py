@@ -140,6 +140,20 @@ def _pipeline(stop: threading.Event) -> None:
             stop.wait(0.01)
 
 
+def _long(stop: threading.Event) -> None:
+    """Three sources that have messages of 8 KiB mirrored, as many as they get."""
+    message = MESSAGE.replace(b"Call-ID: c", b"Call-ID: " + b"c" * 7_800)
+    while not stop.is_set():
+        for number in range(3):
+            try:
+                with _connected(f"127.0.1.{number + 1}") as sock:
+                    sock.sendall(message * 20)
+                    while sock.recv(65_535):
+                        pass
+            except OSError:
+                stop.wait(0.01)
+
+
 def _idle_of(sources: int) -> Attack:
     """400 connections that say nothing, opened again where they were closed."""
 
@@ -178,6 +192,7 @@ ATTACKS: dict[str, Attack] = {
     "none": lambda stop: None,
     "trickle, 200": _trickle,
     "pipelined, 1": _pipeline,
+    "long messages, 3": _long,
     "idle, 1 source": _idle_of(1),
     "idle, 50 sources": _idle_of(50),
     "idle, 400 sources": _idle_of(400),

@@ -12,6 +12,9 @@ import pytest
 
 from tests.saved import DNS_ALONE, TOOL, fresh_demo, tool
 
+WITH_A_TERMINAL = ["env", "--default-signal=HUP"]
+"Under nohup(1), as tests may be, a closed terminal would end nothing."
+
 WRONG_USAGE = {
     ("frob",): "Error: No such command 'frob'.",
     ("run", "--frob"): "Error: No such option '--frob'.",
@@ -159,7 +162,7 @@ def test_what_was_asked_to_be_skipped_is_not_passed() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_half_way_still_leaves_a_report(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
-    command = [*TOOL, "demo", "--fault", "silent", "--json", str(path)]
+    command = [*WITH_A_TERMINAL, *TOOL, "demo", "--fault", "silent", "--json", str(path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -34,6 +34,7 @@ def test_a_run_is_kept_as_it_was_written(state: Path, tmp_path: Path) -> None:
 
 def test_other_commands_are_not_kept(state: Path) -> None:
     assert tool("host", "--quiet").returncode in (0, 1, 3)
+    assert here("report", "list") == (0, "No run is kept here yet; `gosip-check run` keeps each.\n")
     assert not state.exists()
 
 

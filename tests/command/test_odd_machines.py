@@ -1,12 +1,11 @@
 """A share of the table of commands and odd machines (tests/bench/bench_odd_machines.py), and what belongs to it."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from tests.bench.bench_odd_machines import MACHINES, run
-from tests.saved import here, tool
+from tests.saved import tool
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces of its own")
@@ -42,13 +41,3 @@ def test_a_run_on_a_full_disk_keeps_its_result_on_standard_output() -> None:
     assert done.returncode == 4
     assert '"schema": "gosip-check/report/1"' in done.stdout or '"schema":"gosip-check/report/1"' in done.stdout
     assert "--json /dev/full: cannot be written: No space left on device." in done.stderr
-
-
-def test_a_history_that_has_the_name_of_sqlites_memory_is_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    code, _ = here("health", "--demo", "nxdomain", "--skip", "host.*", "--history", ":memory:")
-    assert code == 1
-    assert here("history", "show", "--history", ":memory:")[1].startswith("1 run(s) kept")
-    assert (tmp_path / ":memory:").is_file()

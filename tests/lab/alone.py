@@ -32,6 +32,7 @@ TWO_HOPS = (
 )
 NEED_KBPS = 1000
 LARGE_OCTETS = 1200
+_ONE_PACKET_OCTETS = 1500 + 2 * ETHERNET_OCTETS
 
 _MOST_LATE = 4
 _QUIETLY = ("--json", "-", "--quiet")
@@ -189,8 +190,8 @@ class Run:
     @property
     def echoes(self) -> dict[str, Any]:
         """What the media probe says of its echoes."""
-        media = next(m for m in self.report["measurements"] if m["probe"] == "media")
-        return (media["facts"] or {}).get("echoes") or {}
+        media = (m["facts"] or {} for m in self.report["measurements"] if m["probe"] == "media")
+        return next(media, {}).get("echoes") or {}
 
 
 def measured(lab: Lab, row: Row, command: str, before: Sequence[str] = ()) -> Run:
@@ -272,7 +273,7 @@ def _loss(way: Way, share: float) -> str:
 def _shape(lab: Lab, room: str, interface: str, shaper: Shaper, *, fair: bool) -> None:
     framed = 0 if interface == "wire" else ETHERNET_OCTETS
     bits = int(shaper.times * NEED_KBPS * 1000 * (LARGE_OCTETS + framed) / LARGE_OCTETS)
-    limit = int(bits / 8 * shaper.queue_ms / 1000) + shaper.bucket if shaper.queue_ms else LARGE_OCTETS + 2 * framed
+    limit = int(bits / 8 * shaper.queue_ms / 1000) + shaper.bucket if shaper.queue_ms else _ONE_PACKET_OCTETS
     if not fair:
         tbf = f"tbf rate {bits}bit burst {shaper.bucket} limit {limit}"
         lab.run(room, f"tc qdisc replace dev {interface} root {tbf}".split())

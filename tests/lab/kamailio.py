@@ -82,6 +82,9 @@ request_route {{
     if (method == "ACK") {{
         exit;
     }}
+    if ($shv(force_rport) == 1) {{
+        force_rport();
+    }}
     if (method == "REGISTER") {{
         if ($shv(fault) == 13 && is_present_hf("Contact")) {{
             subst('/^Contact: <sip:([^@]+)@([^:]+):[0-9]+/Contact: <sip:\\1@\\2:1234/ig');
@@ -261,6 +264,10 @@ class Kamailio:
                 self._set(f"status{number}", "int", str(status))
                 self._set(f"reason{number}", "str", REASONS.get(status, "No Comment"))
 
+    def force_rport(self, force: bool) -> None:
+        """Answer at the port that a request came from, also where nobody asked for that."""
+        self._set("force_rport", "int", str(int(force)))
+
     def register(self, fault: str) -> None:
         """Deal with REGISTER like this (REGISTER_FAULTS) from now on, count from nothing, and hold no binding."""
         control = f"unix:{self._folder}/ctl"
@@ -303,7 +310,7 @@ class Kamailio:
         listen += [f"listen=tcp:{address}:{port}" for address in MANAGEMENT for port in (22, 443)]
         variables = [f'modparam("pv", "shvset", "status{n}=i:200")' for n, _ in numbered]
         variables += [f'modparam("pv", "shvset", "reason{n}=s:OK")' for n, _ in numbered]
-        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in ("fault", *_COUNTED)]
+        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in ("fault", "force_rport", *_COUNTED)]
         return _CONFIG.format(
             folder=self._folder,
             realm=REALM,

@@ -46,6 +46,7 @@ NO_SERVER: Right = {
     "firewall.signalling-every-target": UNKNOWN,
     **_NO_SIGNALLING,
     "firewall.rtp": NOT_A_FAIL,
+    "media.latency": UNKNOWN,
 }
 NO_RECORDS: Right = {
     "dns.srv-answers": FAIL,

@@ -36,7 +36,7 @@ def _until(done: bool, room: Rooms, within_s: float = 10.0) -> bool:
 
 
 def _serving(room: Rooms, log: Path) -> subprocess.Popen[bytes]:
-    process = room.start("far", gosip_check(*COMMAND), log)
+    process = room.start("far", ["env", "--default-signal=HUP", *gosip_check(*COMMAND)], log)  # also under nohup(1)
     until_s = time.monotonic() + 15
     while "STAMP on UDP" not in log.read_text() and time.monotonic() < until_s and process.poll() is None:
         time.sleep(0.05)

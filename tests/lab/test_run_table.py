@@ -57,7 +57,7 @@ ALL_WELL = {
     "link.fixed-address": UNKNOWN,  # no form names one
 }
 BY_PRODUCT = {
-    "go-native": {**ALL_WELL, "firewall.large-sip": PASS, "nat.consistent": PASS},
+    "go-native": {**ALL_WELL, "firewall.large-sip": PASS, "nat.consistent": PASS, "nat.other-site-comes-in": WARN},
     "go-gateway": {**ALL_WELL, "nat.consistent": UNKNOWN},  # TCP tells nothing of UDP
 }
 HAVE_THEIR_OWN_TESTS = {"gateway", "redundancy", "edge", "media"}
@@ -84,19 +84,21 @@ _NOBODY_ANSWERS = {
     "firewall.large-sip": UNKNOWN,
     "alg.absent": UNKNOWN,  # what leaves was seen, what comes back was not
     "nat.consistent": UNKNOWN,
+    "nat.other-site-comes-in": UNKNOWN,
     "link.go-internet": UNKNOWN,
 }
 _NOBODY_TO_ASK = {
     "firewall.large-sip": SKIPPED,
     "alg.absent": UNKNOWN,
     "nat.consistent": SKIPPED,
+    "nat.other-site-comes-in": SKIPPED,
     "nat.binding-lifetime": SKIPPED,
     "link.go-internet": SKIPPED,
     "link.fixed-address": SKIPPED,
 }
 FINE = Product()
 SECOND_SITE_SILENT = Product(
-    {"firewall.signalling-every-target": UNKNOWN, "nat.consistent": UNKNOWN},
+    {"firewall.signalling-every-target": UNKNOWN, "nat.consistent": UNKNOWN, "nat.other-site-comes-in": UNKNOWN},
     INCONCLUSIVE,
     {"firewall.signalling-every-target": SITES[1]},
 )
@@ -187,7 +189,7 @@ TABLE: Mapping[str, Row] = {
     "reject-5060": Row(UDP_5060_BLOCKED, MEDIA_5060_BLOCKED, sipsak=(3, "send failure")),
     "reject-5061": Row(FINE, BLOCKED),
     "reset-5061": Row(FINE, Product(BLOCKED.verdicts, NOT_READY, {"firewall.signalling": "forged"})),
-    "one-site": _both(Product({"dns.two-sites": WARN, "nat.consistent": UNKNOWN})),
+    "one-site": _both(Product({"dns.two-sites": WARN, "nat.consistent": UNKNOWN, "nat.other-site-comes-in": UNKNOWN})),
     "nxdomain": _both(NO_RECORDS),
     "no-addresses": _both(NO_ADDRESSES),
     "aliases": _both(Product({"dns.no-alias": WARN}, reasons={"dns.no-alias": "real.gotel.com.mt"})),

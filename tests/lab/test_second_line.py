@@ -76,6 +76,17 @@ def test_a_provider_that_does_not_know_the_second_line_takes_stun(two: Lab) -> N
     assert punched(two, STUN)["punched"]
 
 
+def test_an_address_to_whitelist_comes_from_stun_where_the_provider_is_silent(two: Lab) -> None:
+    _enter(two)
+    two.nft("go", "table inet silent { chain c { type filter hook input priority -200; udp dport 5060 drop; }; }")
+    try:
+        report = run_tool(two, "nat", "--link", LINE, "--stun", STUN[0], "--stun", STUN[1])
+    finally:
+        two.nft("go", "delete table inet silent")
+    facts = next(each["facts"] for each in report["measurements"] if each["probe"] == "nat")
+    assert (facts["outside_address"], facts["outside_address_from"]) == (OUTSIDE_OF["line"], "stun")
+
+
 @pytest.mark.parametrize(("way", "other"), [("up", "down"), ("down", "up")])
 def test_a_line_that_is_too_narrow_one_way_shows_which(two: Lab, way: str, other: str) -> None:
     _enter(two)

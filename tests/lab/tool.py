@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gosip_check.vetting import vet
 from tests.consistency import contradictions
 
 from .site import Lab
@@ -47,6 +48,7 @@ def run_tool(lab: Lab, *arguments: str, before: tuple[str, ...] = (), checkout: 
     report: dict[str, Any] = json.loads(ended.stdout)
     if checkout == REPOSITORY:
         assert contradictions(report) == []
+        assert vet("report.json", ended.stdout.encode()).contradictions == []
     return report
 
 

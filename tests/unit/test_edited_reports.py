@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gosip_check.checklist import load
+from gosip_check.possible import impossible
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import Readiness, Settings
@@ -77,7 +78,10 @@ def judged(document: dict[str, Any]) -> None:
         report = reading.parse(json.dumps(document).encode(), "report.json")
     except ReportError:
         return
-    assert all(isinstance(sentence, str) for sentence in [*contradictions(report, NATIVE), *unchecked(report)])
+    assert all(
+        isinstance(sentence, str)
+        for sentence in [*contradictions(report, NATIVE), *impossible(report, NATIVE), *unchecked(report)]
+    )
     assert rejudge(report, NATIVE).outcome in Readiness
 
 

@@ -1,5 +1,6 @@
 """The places of this user's files stay where they are, so that failed attempts at a password are found again."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from gosip_check.folders import NoHomeFolder, state_folder, unit_folder
+from gosip_check.probes.secret import read_private
+from tests.saved import here
 
 
 def test_a_home_folder_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +70,37 @@ def test_a_command_without_a_home_folder_ends_in_that_sentence(arguments: list[s
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == f"Error: This user has no home folder; {variable} can name one instead.\n"
+
+
+@pytest.mark.parametrize("name", ["", "-", ":memory:", "file:runs?mode=memory"])
+@pytest.mark.parametrize(
+    "command", ["health --demo nxdomain --history", "history show --history", "form new", "form fill", "fleet files"]
+)
+def test_a_name_that_means_something_else_is_no_file(
+    command: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps `:memory:` nowhere, and `-` is standard output elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    code, printed = here(*command.split(), name)
+    assert (code, "names no file and no folder; ./" in printed) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_half_a_form_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    code, printed = here("form", "new", tmp_path / "form.toml")
+    assert (code, printed) == (4, f"Error: {tmp_path}/form.toml: cannot be written: No space left on device.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_secret_that_is_too_long_is_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_bytes(b"0" * 16384)
+    assert len(read_private(str(path))) == 16384
+    path.write_bytes(b"0" * 16385)
+    with pytest.raises(ValueError, match=r"is longer than 16 KiB\."):
+        read_private(str(path))

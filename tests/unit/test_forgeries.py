@@ -14,6 +14,9 @@ from gosip_check.checklist import load
 from gosip_check.possible import impossible
 from gosip_check.report.load import parse
 from gosip_check.run import report_id
+from gosip_check.vetting import Trust, vet
+from tests.forgeries import FORGERIES as FITTED
+from tests.forgeries import Forgery, forged, honest
 from tests.saved import DATA, demo, here, save
 
 Document = dict[str, Any]
@@ -113,7 +116,7 @@ def every_should_left_out(document: Document, *, unmeasured: bool) -> None:
     document["skip"] += shoulds
     skipped_by_hand(document, "Skipped on request (--skip {}).", lambda verdict: verdict["id"] in shoulds)
     if unmeasured:
-        for probe in ("interface", "nat", "binding_lifetime"):
+        for probe in ("interface", "nat", "other_site", "binding_lifetime"):
             document["measurements"].remove(measurement_of(document, probe))
         document["links"][0]["interface"] = None
 
@@ -326,6 +329,18 @@ def test_what_no_run_can_have_brought_is_caught(
     code, printed = here("report", "check", save(document, tmp_path))
     assert words in printed
     assert code == 1
+
+
+@pytest.mark.parametrize("forgery", FITTED, ids=lambda forgery: forgery.name)
+def test_whose_contradiction_stands_in_the_measurements_is_caught(forgery: Forgery) -> None:
+    vetted = vet(forgery.name, forged(forgery))
+    said = " ".join(vetted.contradictions)
+    assert (vetted.trust is Trust.HOLDS_TOGETHER, forgery.refused in said) == (bool(forgery.accepted), True), said
+
+
+@pytest.mark.parametrize("state", sorted(path.name[:-8] for path in (DATA / "screens").glob("*.json.gz")))
+def test_an_honest_report_with_a_far_end_is_not_refused(state: str) -> None:
+    assert vet(state, json.dumps(honest(state)).encode()).contradictions == []
 
 
 @pytest.mark.parametrize("path", sorted((DATA / "reports").glob("*.json.gz")), ids=lambda path: path.name[:-8])

@@ -1,11 +1,12 @@
 """What a run may leave at the provider is the last line, however it ends."""
 
 import io
+import signal
 
 import pytest
 from rich.console import Console
 
-from gosip_check.cli.carry_out import saying_what_remains
+from gosip_check.cli.carry_out import saying_what_remains, stop_signals
 from gosip_check.cli.exits import ToolFailed
 
 REMAINS = "This computer may still be registered until 14:05:10."
@@ -46,3 +47,9 @@ def test_a_crash_and_a_closed_terminal_say_it_too(capsys: pytest.CaptureFixture[
     with pytest.raises(BrokenPipeError), saying_what_remains([REMAINS], console()):
         raise BrokenPipeError
     assert capsys.readouterr().err == f"{REMAINS}\n"
+
+
+@pytest.mark.parametrize("by_nohup", [True, False])
+def test_a_closed_terminal_ends_nothing_that_nohup_has_begun(monkeypatch: pytest.MonkeyPatch, by_nohup: bool) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN if by_nohup else signal.SIG_DFL)
+    assert (signal.SIGHUP in stop_signals()) is not by_nohup

@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recommend": {"records", "tomlfile"},
     "form": {"form", "form_fields", "probes", "records", "tomlfile"},
     "report": {"report", "form_fields", "records"},
-    "possible": {"records"},
+    "agreement": {"probes", "records"},
+    "possible": {"agreement", "records"},
     "rejudge": {"again", "heard", "judge", "links", "probes", "records", "settle"},
     "order": {"heard", "records", "rejudge", "report"},
     "signing": {"records"},
@@ -108,7 +109,7 @@ DOORS: dict[str, set[str]] = {
     "net": {"echo", "flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
     "path": {"asking", "hops", "plan", "quotes", "stand_in", "syns"},
-    "far_link": {"pair"},
+    "far_link": {"pair", "stun"},
     "host": {"interface"},
     "sip": {"exchange", "mapping", "signalling", "stream", "tls", "transactions"},
 }

@@ -14,6 +14,7 @@ from gosip_check.order import Order, faults
 from gosip_check.probes import PROBES
 from gosip_check.probes.probe import fill_options
 from gosip_check.records import Equipment, Form, Readiness, Report
+from gosip_check.rejudge import rejudge
 from gosip_check.report.to_json import to_json
 from gosip_check.signing import Key
 from tests.saved import here, save
@@ -24,9 +25,11 @@ Document = dict[str, Any]
 
 
 def site(name: str = "ready") -> Report:
-    """A report of the lab, with the options that are newer than it."""
-    report = kept(name)
-    trunk = msgspec.structs.asdict(load(report.checklist.id).trunk)
+    """A report of the lab, with the options and the requirement that are newer than it."""
+    report, checklist = kept(name), load(kept(name).checklist.id)
+    asked = {"nat.other-site-comes-in", *(verdict.id for verdict in report.verdicts)}
+    report = rejudge(report, checklist, [each for each in checklist.requirements if each.id in asked])
+    trunk = msgspec.structs.asdict(checklist.trunk)
     measurements = [
         replace(m, options=msgspec.to_builtins(fill_options(PROBES[m.probe], m.options or {}, trunk)))
         for m in report.measurements

@@ -182,7 +182,6 @@ def test_a_question_is_answered_by_a_key(key: str, answer: bool) -> None:
     shown.key(key)
     asking.join(20)
     assert said == [answer]
-    assert shown.answers == {"early-media": answer}
 
 
 def test_a_question_that_nobody_answers_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +191,16 @@ def test_a_question_that_nobody_answers_stays_open(monkeypatch: pytest.MonkeyPat
     lines: list[str] = []
     assert Screen(Still(), 1, lines.append, asks=False).ask("early-media", "Did you hear it?") is None
     assert lines[0].endswith("  Not asked, because there is no terminal: Did you hear it?")
+
+
+def test_what_was_said_as_a_phase_ended_is_still_to_be_done_in_the_next_one() -> None:
+    shown = Screen(Still(), 3, None, asks=True)
+    for phase in PHASES[:2]:
+        shown.began(phase)
+        shown.say("Take the forwarding back.")
+    shown.began(PHASES[2])
+    shown.say("Dial 79019648.")
+    assert "Take the forwarding back. Then: Dial 79019648." in " ".join(" ".join(drawn(shown, 80)).split())
 
 
 def test_a_step_is_left_out_or_done_again_by_a_key() -> None:

@@ -40,8 +40,8 @@ def test_every_family_has_devices() -> None:
 
 
 _LEADS_TO = {
-    "mikrotik-routeros": ["MikroTik hEX S", "MikroTik CCR2004", "RB4011"],
-    "ubiquiti-edgerouter": ["Ubiquiti EdgeRouter X", "EdgeRouter 4", "Ubiquiti ER-X"],
+    "mikrotik-routeros": ["MikroTik hEX S", "MikroTik CCR2004", "RB4011", "hAP ax3"],
+    "ubiquiti-edgerouter": ["Ubiquiti EdgeRouter X", "EdgeRouter 4", "Ubiquiti ER-X", "ERLite-3"],
     "unifi-gateway": ["Ubiquiti UDM Pro", "Ubiquiti USG", "UniFi Dream Machine", "UCG Ultra"],
     "openwrt": ["GL.iNet MT3000", "Teltonika RUTX11", "TP-Link Archer C7 OpenWrt", "Linksys WRT3200ACM OpenWrt"],
     "freshtomato": ["Netgear R7000 FreshTomato", "ASUS RT-AC68U Tomato"],

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.far_link import outside
-from gosip_check.probes.far_link.punch import End, punch
+from gosip_check.probes.far_link.punch import End, meets_within, punch
 from gosip_check.probes.host.interface import link_of
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path import hops
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Link
 
@@ -65,6 +66,7 @@ def pair(
         line = line_of(named)
     except ValueError as error:
         raise ProbeFailed(FailureKind.UNSUPPORTED, f"The second line cannot be used: {error}") from error
+    path = context.facts_of(hops.Facts)
     contexts = [context, replace(context, link=line, addresses={}, kept={})]
 
     def end_of(each: tuple[Context, socket.socket]) -> End:
@@ -81,6 +83,10 @@ def pair(
                 raise ProbeFailed(FailureKind.UNSUPPORTED, sentence)
             context.say(f"second line {line.name}: opening both NATs")
             if punch(near, far, _LEAST_TTL + number):
+                # Up through every router of the site and down again, with one hop to spare.
+                if meets_within(near, far, 2 * (path.edge_ttl if path else 1)):
+                    sentence = f"{line.name} and {context.link.name} meet inside the site, at one router for both."
+                    raise ProbeFailed(FailureKind.UNSUPPORTED, sentence)
                 _connect(near_sock, far.outside)
                 _connect(far_sock, near.outside)
                 yield Pair(near_sock, far_sock, line, near.outside, far.outside, far.opened_ttl)

@@ -8,7 +8,6 @@ from the other's outside address counts.
 import secrets
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gosip_check.probes.net import sockets
@@ -20,6 +19,7 @@ _FIRST_TTL, _LAST_TTL = 2, 4
 _QUOTED_WITHIN_S = 0.3
 _TTL = 64
 _TRIES, _TRY_S = 5, 0.2
+_COPIES = 3
 _DRAIN_S = 0.3
 "What is still under way when both have heard each other must not be counted by whoever measures."
 _MARK = b"gosip-check "
@@ -54,9 +54,24 @@ def punch(near: End, far: End, least_ttl: int = _FIRST_TTL) -> bool:
             if any(each.data == _MARK + other.token and each.is_from(*other.outside) for each in datagrams):
                 heard.add(sock)
         if len(heard) == len(ends):
-            _drain(near.context, list(ends))
             return True
     return False
+
+
+def meets_within(near: End, far: End, ttl: int) -> bool:
+    """Whether a packet that goes no further than `ttl` hops arrives.
+
+    Then both lines end at one router of the site, which passes it on by itself (RFC 4787 REQ-9), and nothing that is
+    sent crosses either line. Afterwards nothing of `punch` is under way any more.
+    """
+    token = secrets.token_bytes(16)
+    for _ in range(_COPIES):
+        sockets.send_to(near.sock, _MARK + token, *far.outside, ttl=ttl)
+    sockets.limit_ttl(near.sock, _TTL)
+    meets = False
+    for _, datagrams, _ in sockets.arrivals(near.context, [near.sock, far.sock], time.monotonic() + _DRAIN_S):
+        meets |= any(each.data == _MARK + token for each in datagrams)
+    return meets
 
 
 def _open(end: End, towards: tuple[str, int], least_ttl: int) -> None:
@@ -70,8 +85,3 @@ def _open(end: End, towards: tuple[str, int], least_ttl: int) -> None:
         if "public" in died_at or (ttl >= least_ttl and not died_at):
             break
     sockets.limit_ttl(end.sock, _TTL)
-
-
-def _drain(context: Context, socks: Sequence[socket.socket]) -> None:
-    for _ in sockets.arrivals(context, socks, time.monotonic() + _DRAIN_S):
-        pass

@@ -90,7 +90,9 @@ def with_transfers(facts: Facts, options: Options, context: Context) -> Facts:
     seconds = echo_load.THOROUGH_LOAD_S if options.thorough else echo_load.LOAD_S
     context.say(f"media: {need_kbps:.0f} kb/s from and to the URLs that were named, {seconds + START_S:.0f} s")
     named = [(way, url) for way, url in urls.items() if url is not None]
-    transfers = side_by_side(lambda each: transfer(context, *each, need_kbps, seconds), named)
+    way_out = context.facts_of(hops.Facts)
+    edge_ttl = None if context.link.is_loopback else way_out.edge_ttl if way_out else 1
+    transfers = side_by_side(lambda each: transfer(context, *each, need_kbps, seconds, edge_ttl), named)
     carrying = {each.way for each in transfers if each.carries(need_kbps, seconds)}
     said = texts.transfers(transfers, carrying, need_kbps)
     evidence = {**facts.evidence, "delivered_pct": f"{said} {facts.evidence['delivered_pct']}"}

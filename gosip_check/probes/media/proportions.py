@@ -3,8 +3,9 @@
 Pure. Exact on purpose: at a few lost packets, where a verdict turns, approximations are too sure of themselves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import exp, lgamma, log, log1p
+from sys import float_info
 
 _STEPS = 60
 "Halvings of the interval from 0 to 1: as exact as a float."
@@ -57,8 +58,26 @@ def _at_most(lost: int, of: int, share: float) -> float:
         return 1.0
     if share >= 1:
         return 0.0
-    lose, keep = log(share), log1p(-share)
-    return min(1.0, sum(exp(_log_choose(of, k) + k * lose + (of - k) * keep) for k in range(lost + 1)))
+    odds = share / (1 - share)
+    # Away from the middle, where each term is smaller than the one before it.
+    if lost <= of * share:
+        return _sum(_probability(lost, of, share), (k / (of - k + 1) / odds for k in range(lost, 0, -1)))
+    return 1 - _sum(_probability(lost + 1, of, share), ((of - k) / (k + 1) * odds for k in range(lost + 1, of)))
+
+
+def _sum(term: float, ratios: Iterable[float]) -> float:
+    """Of a term, the next one by the first ratio, and so on, as far as a float shows them."""
+    total = term
+    for ratio in ratios:
+        term *= ratio
+        total += term
+        if term <= total * float_info.epsilon:
+            break
+    return total
+
+
+def _probability(lost: int, of: int, share: float) -> float:
+    return exp(_log_choose(of, lost) + lost * log(share) + (of - lost) * log1p(-share))
 
 
 def _log_choose(of: int, k: int) -> float:

@@ -1,8 +1,9 @@
 """Does the line carry the calls' rate in one direction? A download or an upload to a URL that the user named.
 
 It is read and written at the rate that is needed, and a little more, never as fast as it goes. What arrived, or was
-acknowledged, is proof that the line carried it. Less than that proves nothing: it may be the server, the distance, or
-one flow's congestion control. So a transfer passes a direction and never fails one.
+acknowledged, is proof that the line carried it, if nobody at the site answers in the server's name, as the proxy of a
+firewall does. Less than that proves nothing: it may be the server, the distance, or one flow's congestion control. So a
+transfer passes a direction and never fails one.
 """
 
 import fcntl
@@ -37,6 +38,8 @@ _AT_IP = 1500 / 1460
 "TCP without options in packets of 1500 octets: each octet of the payload is at least so many at IP."
 _CHUNK = 8192
 _TIMEOUT_S = 5.0
+_NEARER_WITHIN_S = 1.5
+"What answers at the site does so at once; and a SYN that was lost is sent again after a second."
 _BUFFER_S = 0.25
 _LARGEST_BUFFER = 212_992
 "What any Linux grants (net.core.rmem_max). Above it the system's own growing buffer is better."
@@ -86,15 +89,19 @@ def place_of(url: str) -> Place:
     return Place(parsed.scheme, parsed.host.strip("[]"), port, parsed.request_uri)
 
 
-def transfer(context: Context, way: Way, url: str, need_kbps: float, seconds: float) -> Transfer:
+def transfer(
+    context: Context, way: Way, url: str, need_kbps: float, seconds: float, edge_ttl: int | None = None
+) -> Transfer:
     """Takes `seconds` and START_S, and half as long again where the rate is not reached.
+
+    edge_ttl: how many hops away the site ends; None on the loopback, which has no edge.
 
     Raises ProbeFailed when the run was stopped.
     """
     counted = _Counted(context, need_kbps, seconds)
     trouble = ""
     try:
-        connection = _connect(context, place_of(url), need_kbps)
+        connection = _connect(context, place_of(url), need_kbps, edge_ttl)
         try:
             (_download if way == "down" else _upload)(connection, place_of(url), counted)
         finally:
@@ -149,9 +156,20 @@ class _Counted:
         return (self._to[1] - self._from[1]) * _AT_IP * 8 / 1000 / self.lasted_s
 
 
-def _connect(context: Context, place: Place, need_kbps: float) -> HTTPConnection:
+def _nobody_nearer(context: Context, address: str, port: int, edge_ttl: int) -> None:
+    """Raises _Refused where a SYN is accepted that cannot leave the site: then nothing need cross the line."""
+    try:
+        sockets.tcp_connect(context, address, port, _NEARER_WITHIN_S, ttl=edge_ttl).close()
+    except sockets.ConnectFailed:
+        return
+    raise _Refused("something at this site answers in the server's name, so it proves nothing of the line")
+
+
+def _connect(context: Context, place: Place, need_kbps: float, edge_ttl: int | None) -> HTTPConnection:
     """urllib3 over a socket of our own, which is bound to the link. It opens none by itself."""
     address = far_end.resolve(context, place.host)
+    if edge_ttl is not None:
+        _nobody_nearer(context, address, place.port, edge_ttl)
     sock = sockets.tcp_connect(context, address, place.port, _TIMEOUT_S)
     buffer = int(need_kbps * 1000 / 8 * _BUFFER_S)
     connection = HTTPConnection(address, place.port, timeout=_TIMEOUT_S)

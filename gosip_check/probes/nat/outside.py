@@ -3,20 +3,21 @@
 SOURCES are asked in order, the most trusted first; a source that knows nothing costs nothing but its time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 from typing import Literal
 
 from gosip_check.probes import far_end
+from gosip_check.probes.far_link import stun
 from gosip_check.probes.host import interface
 from gosip_check.probes.nat import upnp
-from gosip_check.probes.net import interfaces
+from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.path import hops
 from gosip_check.probes.probe import Context, ProbeFailed
 
-Source = Literal["server", "reflector", "router"]
-"Who says so: a server of the provider, a reflector, or this line's own router, which nobody confirms."
+Source = Literal["server", "reflector", "stun", "router"]
+"Who says so: a server of the provider, a reflector, a STUN server, or this line's router, which nobody confirms."
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Asked:
     local_address: str
     reflector: str | None = None
     reflector_key_file: str | None = None
+    stun_servers: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,19 @@ def _by_reflector(context: Context, asked: Asked) -> str | None:
     return far.mapped[0] if far is not None and far.mapped is not None else None
 
 
+def _by_stun(context: Context, asked: Asked) -> str | None:
+    """Where two servers say two things, none is believed: one of them, or something between, lies."""
+    if not asked.stun_servers:
+        return None
+    try:
+        with sockets.udp_socket(context.link) as sock:
+            seen = {each.address for each in stun.ask(context, sock, asked.stun_servers)}
+    except ProbeFailed:
+        context.check()
+        return None
+    return seen.pop() if len(seen) == 1 else None
+
+
 def router_says(context: Context, local_address: str) -> str | None:
     """The address outside of the router next to this address, public or not, by UPnP; None where it does not say.
 
@@ -74,6 +89,6 @@ def router_says(context: Context, local_address: str) -> str | None:
 
 SOURCES: dict[Source, Callable[[Context, Asked], str | None]] = {
     "reflector": _by_reflector,
+    "stun": _by_stun,
     "router": lambda context, asked: router_says(context, asked.local_address),
 }
-"STUN, where somebody names a server, stands between the two: a server confirms what it sees."

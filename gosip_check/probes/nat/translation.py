@@ -31,6 +31,7 @@ class Options(probe.Options, frozen=True):
     own_networks_date: str = ""
     reflector: str | None = None
     reflector_key_file: str | None = None
+    stun: list[str] = []
 
 
 class Facts(probe.Facts, frozen=True):
@@ -77,7 +78,7 @@ def measure(options: Options, context: Context) -> Facts:
         if exchange.received and exchange.rport:
             seen_by = [SeenBy(server=server.address, address=exchange.received, port=exchange.rport)]
             break
-    asked = outside.Asked(local_address, options.reflector, options.reflector_key_file)
+    asked = outside.Asked(local_address, options.reflector, options.reflector_key_file, options.stun)
     other = None if seen_by else outside.find(context, asked)
     outer = outside.router_says(context, local_address) if path and _second_routers(path) else None
     return _facts(options, path, (local_address, local_port), seen_by, other, outer)

@@ -10,7 +10,7 @@ A datagram counts as dropped after as many silences as make bad luck rare at the
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gosip_check.probes.path.ration import VOUCHERS, Ration
@@ -47,6 +47,10 @@ class Question:
     silences: list[int] = field(default_factory=list)
     doubts: int = 0
     last_s: float = -math.inf
+
+    def silences_left(self, enough: int) -> int:
+        """How many more make it dropped, where `enough` do for a question that does not say so itself."""
+        return (self.enough or enough) - len(self.silences)
 
 
 @dataclass(frozen=True)
@@ -99,21 +103,31 @@ class Plan:
     def next_volleys(self, questions: Iterable[Question], now_s: float) -> tuple[list[Volley], float]:
         """What to send now, and if that is nothing, when to ask again (infinite: there is nothing left to ask)."""
         left = [question for question in questions if not question.is_answered and not question.is_dropped]
-        ttls = {ttl for question in left for ttl in self.usable(question)}
+        usable = {question: self.usable(question) for question in left}
+        ttls = {ttl for question in left for ttl in usable[question]}
         volleys: list[Volley] = []
         wake_s = math.inf
         for ttl in sorted(ttls, key=lambda ttl: -self.rations[ttl].has(now_s)):
-            volley, then_s = self._volley(ttl, [q for q in left if ttl in self.usable(q)], now_s)
+            volley, then_s = self._volley(ttl, {q: usable[q][0] for q in left if ttl in usable[q]}, now_s)
             wake_s = min(wake_s, then_s)
             if volley is not None:
                 volleys.append(volley)
                 left = [question for question in left if question not in volley.questions]
         return volleys, wake_s
 
-    def _volley(self, ttl: int, asked: Sequence[Question], now_s: float) -> tuple[Volley | None, float]:
+    def _volley(self, ttl: int, asked: Mapping[Question, int], now_s: float) -> tuple[Volley | None, float]:
+        """asked: what may be asked there -> the nearest hop where it may be asked."""
         ration = self.rations[ttl]
+        enough = self.silences_needed
         new = [question for question in asked if question.is_new]
-        waiting = [q for q in asked if not q.is_new and self._may_be_silent(q, ttl) and self.circle(q, ttl) is not None]
+        waiting = [
+            question
+            for question, nearest in asked.items()
+            if not question.is_new
+            # The last silence that it needs is one at the nearest hop: further out something else may drop it.
+            and (ttl == nearest or nearest in question.silences or question.silences_left(enough) > 1)
+            and self.circle(question, ttl) is not None
+        ]
         ready_s = min((question.last_s + APART_S for question in waiting), default=math.inf)
         circle, silent = self._largest_circle([q for q in waiting if q.last_s + APART_S <= now_s], ttl)
         most = ration.may_explore(now_s)
@@ -136,15 +150,6 @@ class Plan:
         for question in silent:
             circles[self.circle(question, ttl)].append(question)
         return max(circles.items(), key=lambda item: len(item[1]), default=(None, []))
-
-    def _may_be_silent(self, question: Question, ttl: int) -> bool:
-        """The last silence that it needs is one at the nearest hop: further out something else may drop it."""
-        nearest = self.usable(question)[0]
-        is_last = len(question.silences) + 1 >= self._enough(question)
-        return ttl == nearest or nearest in question.silences or not is_last
-
-    def _enough(self, question: Question) -> int:
-        return question.enough or self.silences_needed
 
     def take(self, volley: Volley, quoted: Sequence[bool | None], controls: Sequence[bool], sent_s: float) -> None:
         """What came of a volley: did the hop quote each question (None: something else answered), and each control?"""
@@ -178,5 +183,4 @@ class Plan:
             is_less = ration.ran_empty(given, sent_s, explored=volley.explores)
             self.in_vain[volley.ttl, volley.circle] += is_less
         for question in volley.questions:
-            enough = len(question.silences) >= self._enough(question)
-            question.is_dropped = enough and not question.is_answered
+            question.is_dropped = question.silences_left(self.silences_needed) <= 0 and not question.is_answered

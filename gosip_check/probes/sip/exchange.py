@@ -165,9 +165,16 @@ def instead_of_answer(transaction: Transaction) -> Exchange:
 
 
 def options(
-    context: Context, domain: str, transport: str, address: str, port: int, *, via_host: str | None = None
+    context: Context,
+    domain: str,
+    transport: str,
+    address: str,
+    port: int,
+    *,
+    via_host: str | None = None,
+    rport: bool = True,
 ) -> bytes:
-    """An OPTIONS whose Via is the socket's own address, or `via_host`, and `port`."""
+    """An OPTIONS whose Via is the socket's own address, or `via_host`, and `port`; with `rport` or without."""
     host = sockets.source_address(context.link, address)
     return sip.options_request(
         uri=f"sip:{domain}",
@@ -175,6 +182,7 @@ def options(
         host=host,
         port=port,
         via_host=via_host,
+        rport=rport,
         branch=f"z9hG4bK{secrets.token_hex(8)}",
         call_id=f"{secrets.token_hex(8)}@{host}",
         from_tag=secrets.token_hex(4),

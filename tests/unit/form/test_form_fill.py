@@ -56,16 +56,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upnp, "_FETCH_S", 0.1)
 
 
+@pytest.mark.waits
 def test_a_router_tells_its_name() -> None:
     assert found(http(DESCRIPTION.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "avm")]
 
 
+@pytest.mark.waits
 def test_a_device_within_the_router_is_not_the_router() -> None:
     within = "<deviceList><device><modelName>WANDevice</modelName><modelNumber>2021</modelNumber></device></deviceList>"
     router = DESCRIPTION.replace("<modelNumber>avm</modelNumber>", within)
     assert found(http(router.encode())) == [upnp.Device("127.0.0.1", "AVM Berlin", "FRITZ!Box 7590", "")]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     "answer",
     [
@@ -83,6 +86,7 @@ def test_a_description_that_cannot_be_trusted_tells_nothing(answer: bytes) -> No
     assert found(answer) == []
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     "location",
     [

@@ -28,6 +28,7 @@ def with_an_alg(folder: Path) -> Path:
         m["facts"] for m in document["measurements"] if m["probe"] == "sip_rewriting" and "alg_found" in m["facts"]
     )
     facts.update(alg_found=True, family="netfilter")
+    facts["looks"][-1]["found"] = True
     path = save(document, folder)
     assert here("report", "judge", path, "--checklist", "go-native", "--json", folder / "judged.json")[0] == 1
     return folder / "judged.json"

@@ -216,6 +216,14 @@ def test_what_a_killed_run_left_behind_goes_with_the_next(tmp_path: Path) -> Non
     assert sorted(p.name for p in tmp_path.iterdir()) == [".r.json.swp", "r.json"]
 
 
+def test_a_long_name_is_written_beside_a_pipe_that_somebody_put_there(tmp_path: Path) -> None:
+    """In a folder of everybody's, such as /tmp, where to open the pipe would wait for ever."""
+    os.mkfifo(tmp_path / ".r.json.gosip-check")
+    path = tmp_path / ("\U0001f4de" * 60 + ".json")
+    Output(str(path)).write("new")
+    assert path.read_text() == "new"
+
+
 def test_modes_links_and_pipes(tmp_path: Path) -> None:
     path, link = tmp_path / "r.json", tmp_path / "link.json"
     path.write_text("old")

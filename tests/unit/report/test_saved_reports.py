@@ -95,6 +95,23 @@ def test_what_is_no_report_is_refused_with_a_sentence(content: bytes, sentence: 
     assert str(caught.value).startswith("r.json: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("id", "0" * 65, "an id of 65 letters, and a run's has 26"),
+        ("links", [{**demo()["links"][0], "name": str(number)} for number in range(65)], "65 internet lines, and a"),
+        ("skip", ["host.*"] * 201, "more of what was left out on request"),
+        ("skip", ["[" * 201], "more of what was left out on request"),
+        ("verdicts", demo()["verdicts"] * 60, "verdicts, and no checklist has so many requirements"),
+        ("measurements", demo()["measurements"] * 65, "measurements, and no run makes so many"),
+    ],
+)
+def test_more_of_something_than_a_run_makes_is_no_report(name: str, value: Any, words: str) -> None:
+    """Who reads a report takes time for each with each, and a page holds only so long an id."""
+    with pytest.raises(ReportError, match=re.escape(words)):
+        parse(json.dumps({**demo(), name: value}).encode(), "report.json")
+
+
 def test_a_newer_minor_version_is_refused_and_told_as_such() -> None:
     document = demo()
     for more in ({}, {"colour": "blue"}):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from gosip_check.servers import mirror_streams
+from gosip_check.servers.limits import Shares
 from gosip_check.servers.reflector import Reflector
 from gosip_check.wire import sip_mirror
 from tests.unit.servers.test_reflector import OPTIONS, reflecting
@@ -98,6 +99,13 @@ def test_one_source_gets_so_many_messages_mirrored_and_another_is_answered(refle
             pass
         assert octets < 100 * len(MESSAGE)
     assert mirrored(reflector, "127.0.0.3")
+
+
+def test_what_one_source_may_not_have_is_not_taken_from_the_others() -> None:
+    shares = Shares(of_one=10, of_all=25, now_s=0.0)
+    assert [shares.take("192.0.2.1", 0.0, 8) for _ in range(50)] == [True, *[False] * 49]
+    assert [shares.take(f"192.0.2.{number}", 0.0, 8) for number in (2, 3, 4)] == [True, True, False]
+    assert shares.take("192.0.2.1", 1.0, 8)
 
 
 def test_an_answer_over_tcp_is_at_most_three_times_as_long(reflector: Reflector) -> None:

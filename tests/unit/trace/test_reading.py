@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gosip_check.trace import captures
 from gosip_check.trace.reading import CUT, FILTERED, Trace, TraceError, read
 from gosip_check.trace.sides import Trunk, heard_in
 from gosip_check.wire.sip import parse
@@ -283,3 +284,14 @@ def test_damage_raises_nothing_but_a_sentence(tmp_path: Path) -> None:
             assert heard.transactions is not None
         except TraceError:
             continue
+
+
+def test_what_unpacks_to_more_than_any_capture_is_read_to_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million empty packets in a thousand octets, and a gigabyte of nothing in a megabyte."""
+    empty = gzip.compress(pcap([]) + bytes(16) * 100_000)
+    assert any("more packets than anything" in gap for gap in read_bytes(empty, tmp_path).gaps)
+    monkeypatch.setattr(captures, "_LARGEST_BLOCK", 1 << 16)
+    large = gzip.compress(pcap([bytes(60_000)] * 60), 9)
+    assert any("unpacks to more than 256 times its size." in gap for gap in read_bytes(large, tmp_path).gaps)

@@ -53,7 +53,7 @@ def test_a_password_file_holds_one_line(tmp_path: Path) -> None:
         f'password = "{PASSWORD}"',
         f'user = "a b"\npassword = "{PASSWORD}"',
         f'user = ["{PASSWORD}"]',
-        f'user = "{PASSWORD}"\npassword = {"[" * 100_000}',
+        f'user = "{PASSWORD}"\npassword = {"[" * 10_000}',
         f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = 3',
         f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = ""',
         f'user = "3562"\npassword = "{PASSWORD}"\nauth_user = "a\\nb"',

@@ -24,7 +24,7 @@ class Way:
     loss_of_large: float = 0.0
     delay_ms: float = 8.0
     jitter_ms: float = 0.0
-    others: Callable[[float], float] = lambda _: 0.0
+    others: Callable[[float], float] | None = None
     _free_s: float = 0.0
     _clock_s: float = 0.0
     _tokens: float = field(default=0.0)
@@ -57,7 +57,7 @@ class Way:
 
     def _queued(self, at_s: float, octets: int) -> float | None:
         step_s = 0.002
-        while self._clock_s + step_s <= at_s:  # what others send in the meantime
+        while self.others is not None and self._clock_s + step_s <= at_s:  # what others send in the meantime
             self._clock_s += step_s
             work_s = self.others(self._clock_s) * step_s / self.kbps
             waiting_s = max(0.0, self._free_s - self._clock_s)

@@ -406,7 +406,9 @@ def test_a_host_and_its_port(text: str, expected: tuple[str, int]) -> None:
     assert far_end.host_and_port(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":862", "a:b", "a:0", "a:65536", "[::1]862", "a\x1b:1", "a:\u0661"])
+@pytest.mark.parametrize(
+    "text", ["", ":862", "a:b", "a:0", "a:65536", "[::1]862", "a\x1b:1", "a:\u0661", "/etc/hosts", "a@b"]
+)
 def test_what_is_no_host_and_port(text: str) -> None:
     with pytest.raises(ValueError, match="would be right"):
         far_end.host_and_port(text)

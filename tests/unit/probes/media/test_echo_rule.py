@@ -1,6 +1,7 @@
 """The rule of the echo load on lines whose truth is known: never a wrong word, and the right one where there is one."""
 
 import random
+from bisect import bisect_right
 from collections.abc import Callable
 
 import pytest
@@ -30,7 +31,7 @@ def bursts(kbps: float, seed: int) -> Callable[[float], float]:
     edges = [0.0]
     while edges[-1] < 300:
         edges.append(edges[-1] + chance.uniform(2, 5))
-    return lambda at_s: kbps if sum(edge <= at_s for edge in edges) % 2 else 0.0
+    return lambda at_s: kbps if bisect_right(edges, at_s) % 2 else 0.0
 
 
 @pytest.mark.parametrize("times", [1.05, 1.1, 1.5])

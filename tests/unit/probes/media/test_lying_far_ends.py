@@ -49,7 +49,8 @@ def now_and_then(lie: Lie, step: int) -> Lie:
 
 
 def brought_back(lie: Lie, up: Delay = GOOD, down: Delay = GOOD, channels: int = 4, **options: Any) -> StreamFacts:
-    return facts_of_logs(*[lying.channel(lie, up, down) for _ in range(channels)], **options)
+    """Every channel the same."""
+    return facts_of_logs(*[lying.channel(lie, up, down)] * channels, **options)
 
 
 def verdicts(

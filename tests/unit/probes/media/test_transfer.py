@@ -169,7 +169,7 @@ def test_it_passes_a_direction_and_never_fails_one(
 ) -> None:
     rates = {"down": down, "up": up}
     monkeypatch.setattr(
-        alone, "transfer", lambda _, way, url, need, seconds: Transfer(way, url, rates[way] or 0.0, seconds)
+        alone, "transfer", lambda _, way, url, need, seconds, edge: Transfer(way, url, rates[way] or 0.0, seconds)
     )
     options = Options(
         domain="trunk.example",
