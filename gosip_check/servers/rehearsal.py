@@ -32,7 +32,7 @@ from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request
 
-_KEPT = 100_000
+_KEPT = 20_000
 "So many messages, and as many DNS questions, are written down; then the rehearsal stops."
 
 _ANOTHER_USER = "The PBX registers another user than the slip's: a real trunk may be in use on it."
