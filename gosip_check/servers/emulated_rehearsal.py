@@ -32,6 +32,6 @@ def rehearse(
             pbx.began(phase)
 
         try:
-            return rehearsal.run(phases, begin)
+            return rehearsal.run(phases, begin, ask=lambda question, _: pbx.says(question))
         finally:
             pbx.close()

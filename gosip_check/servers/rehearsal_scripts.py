@@ -37,6 +37,9 @@ def incoming(stage: Stage) -> Script:
     yield from stage.until_done(lambda: len(call.media.digits) >= 3 or call.is_over, 15)
     stage.say("Put the call on hold, then take it back.")
     yield from stage.until_done(lambda: call.was_retrieved or call.is_over, 20)
+    if call.is_held and not call.is_over:
+        stage.say("Take the call back now.")
+        yield from stage.until_done(lambda: call.was_retrieved or call.is_over, 20)
     if not call.is_over and not call.is_held and call.media.press("123"):
         stage.say("Listen: three key tones come now.")
         yield from stage.until(lambda: not call.media.is_pressing, 5)

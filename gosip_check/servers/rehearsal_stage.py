@@ -21,7 +21,7 @@ from gosip_check.servers.rehearsal_world import World
 Script = Generator[float, None, bool | None]
 "It yields the time at which it wants to go on at the latest. False: it did not take place."
 
-ANSWER_S = 30.0
+ANSWER_S = 60.0
 "So long a phase waits for an answer of the installer."
 _PERSON_S = 45.0
 _BYE_S = 5.0

@@ -142,4 +142,4 @@ class ToPbx(Call):
         self.remote = response.header("To") or self.remote
         self.target = contact_uri(response, self.target)
         routes = [item for value in response.headers("Record-Route") for item in sip.split_list(value, ",")]
-        self.routes = [route for route in reversed(routes) if self.line.site(self.site) not in route]
+        self.routes = [route for route in reversed(routes) if f"sip:{self.line.site(self.site)};" not in route]

@@ -25,6 +25,8 @@ _ENDS = 3
 "RFC 4733 2.5.1.4: the last packet of an event is sent three times."
 _LEAST_S = 1.0
 _FEW_PACKETS = 10
+_DROPPED_S = 2.0
+"A call that ends so soon after it was held was not ended by a person."
 
 
 class Options(probe.Options, frozen=True):
@@ -254,22 +256,31 @@ def _answered(heard: Heard, question: str, what: str) -> Seen:
 def _hold(heard: Heard) -> Seen:
     """A re-INVITE of the PBX with sendonly or inactive, and one that takes it back (RFC 3264 8.4)."""
     asked = [each for each in heard.requests("INVITE") if not each.starts_dialog]
-    held = None
+    held, last = None, None
     for each in asked:
         media = sdp.audio(_body(each.request))
         if media is None:
             continue
         if media.host == "0.0.0.0":
+            last = each
             held = Seen("zero-address", "Hold is asked for with the address 0.0.0.0, the old way.")
         elif media.direction in ("sendonly", "inactive"):
+            last = each
             held = Seen("held", f"Hold is asked for with {media.direction}.")
         elif held is not None and each.status == 200:
             return Seen(held.value, f"{held.sentence} The call goes on afterwards.")
     if held is None:
         return unseen("No call was put on hold.", heard)
-    if any(each.method == "BYE" and each.goes_up for each in heard.transactions):
+    if last is not None and any(_ends_soon_after(last, each) for each in heard.requests("BYE")):
         return Seen("dropped", f"{held.sentence} The call ended with it.")
     return unseen(f"{held.sentence} It was not taken back.", heard)
+
+
+def _ends_soon_after(hold: Transaction, bye: Transaction) -> bool:
+    """Sooner than a person who holds a call hangs up; without times it may be so."""
+    if bye.call_id != hold.call_id:
+        return False
+    return not hold.sent_s or not bye.sent_s or 0 <= bye.sent_s[0] - hold.sent_s[0] <= _DROPPED_S
 
 
 PROBE = Probe("pbx_media", Options, Facts, measure, subject=lambda _: "audio of the PBX", local=True, listens=True)
