@@ -151,7 +151,7 @@ def _sentence(place: Place, trouble: OSError) -> str:
     address, port = place
     without = " Or go on without DNS: --no-dns." if port == DNS_PORT else ""
     if trouble.errno in (errno.EACCES, errno.EPERM):
-        return f"This user may not open UDP port {port}. Allow it: {ALLOW_53}{without and f'.{without}'}"
+        return f"This user may not open UDP port {port}. Allow it: `{ALLOW_53}`.{without}"
     if trouble.errno == errno.EADDRINUSE:
         return f"UDP port {port} of {address} is taken by {_taken_by(place)}. End that program first.{without}"
     return f"UDP port {port} of {address} cannot be opened: {trouble.strerror or trouble}."

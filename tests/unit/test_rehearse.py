@@ -66,7 +66,7 @@ def test_a_port_that_is_taken_names_its_program(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_port_that_is_not_allowed_says_how_to_allow_it_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsal_place, "trouble_at", lambda _: PermissionError(13, "Permission denied"))
-    with pytest.raises(UsageProblem, match=r"sudo sysctl net\.ipv4\.ip_unprivileged_port_start=53\. Or .* --no-dns"):
+    with pytest.raises(UsageProblem, match=r"sudo sysctl net\.ipv4\.ip_unprivileged_port_start=53`\. Or .* --no-dns"):
         taken(GROUND).__enter__()
 
 
