@@ -10,7 +10,8 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
 from typing import Any
 
 from gosip_check.cli.exits import UsageProblem, input_errors
@@ -83,7 +84,7 @@ def _address(option: str, text: str | None) -> str | None:
 
 
 def _own_address(named: str | None, pbx: str | None) -> str:
-    """The one that was named, else the one that packets to the PBX leave from."""
+    """The one that was named, else the one that packets to the PBX leave from, else the only one there is."""
     from gosip_check.probes.net import interfaces, sockets
     from gosip_check.probes.probe import ProbeFailed
     from gosip_check.records import Link
@@ -95,7 +96,15 @@ def _own_address(named: str | None, pbx: str | None) -> str:
     try:
         return sockets.source_address(Link(name="PBX"), pbx or _ANYWHERE)
     except ProbeFailed as failed:
-        raise UsageProblem(f"{failed.failure.message} Name this laptop's address with --address.") from failed
+        here = [str(each.ip) for each in chain(*interfaces.addresses().values()) if _is_of_a_network(each.ip)]
+        if pbx is None and len(here) == 1:
+            return here[0]
+        known = f" There are {', '.join(here)}." if here else ""
+        raise UsageProblem(f"{failed.failure.message} Name this laptop's address with --address.{known}") from failed
+
+
+def _is_of_a_network(ip: IPv4Address | IPv6Address) -> bool:
+    return ip.version == 4 and not ip.is_loopback
 
 
 def _resolver(address: str) -> Place | None:
@@ -142,7 +151,7 @@ def _sentence(place: Place, trouble: OSError) -> str:
     address, port = place
     without = " Or go on without DNS: --no-dns." if port == DNS_PORT else ""
     if trouble.errno in (errno.EACCES, errno.EPERM):
-        return f"This user may not open UDP port {port}. Allow it: {ALLOW_53}{without and f'.{without}'}"
+        return f"This user may not open UDP port {port}. Allow it: `{ALLOW_53}`.{without}"
     if trouble.errno == errno.EADDRINUSE:
         return f"UDP port {port} of {address} is taken by {_taken_by(place)}. End that program first.{without}"
     return f"UDP port {port} of {address} cannot be opened: {trouble.strerror or trouble}."

@@ -36,27 +36,27 @@ _KEYS = "s leave this step out   r do this step again   Ctrl-C end and put back"
 
 TEXTS = {
     "register": ("The PBX registers", "Enter what the slip says, and switch the new trunk on."),
-    "incoming": ("A call comes in", "Answer the phone that rings."),
-    "routing": ("Calls to two numbers", "Look which phone rings."),
-    "site-b-call": ("A call from the second site", "Answer the phone that rings."),
-    "forward": ("A call that is forwarded", "Forward one phone to the number that is named here."),
-    "outgoing": ("A call goes out", "Dial the number that is named here."),
-    "withheld": ("A call that hides its number", "Dial with the number withheld."),
-    "session-refresh": ("A call that is refreshed", "Dial, and leave the call open."),
-    "transfer": ("A transfer", "Transfer the call."),
-    "outgoing-international": ("A call abroad", "Dial the number that is named here."),
+    "incoming": ("A call comes in", ""),
+    "routing": ("Calls to two numbers", ""),
+    "site-b-call": ("A call from the second site", ""),
+    "forward": ("A call that is forwarded", ""),
+    "outgoing": ("A call goes out", ""),
+    "withheld": ("A call that hides its number", ""),
+    "session-refresh": ("A call that is refreshed", ""),
+    "transfer": ("A transfer", ""),
+    "outgoing-international": ("A call abroad", ""),
     "refresh-60": ("Renewal after 60 s", "Nothing to do: the PBX renews its registration."),
     "refresh-120": ("Renewal after 120 s", "Nothing to do: the PBX renews its registration."),
     "srv-swapped": ("The SRV records change", "Nothing to do: the PBX should follow."),
-    "a-silent": ("The first site is silent", "Nothing to do: the PBX should move to the second site."),
+    "a-silent": ("The first site is silent", ""),
     "a-503": ("The first site says 503", "Nothing to do: the PBX should move to the second site."),
     "a-back": ("The first site is back", "Nothing to do."),
-    "trunk-off": ("The trunk is switched off", "Switch the trunk off in the PBX, and on again when it is said here."),
+    "trunk-off": ("The trunk is switched off", ""),
     "refuse-401-new": ("The password is refused", "Nothing to do: the right password is refused here."),
     "refuse-401-same": ("The password is refused, same nonce", "Nothing to do. If the PBX gave up: trunk off and on."),
     "refuse-403": ("The password is refused with 403", "Nothing to do. If the PBX gave up: trunk off and on."),
 }
-"Phase -> what it is called here, and what the installer does meanwhile."
+"Phase -> what it is called here, and what the installer does meanwhile; empty where its script says that."
 
 
 class Played(Protocol):

@@ -1,6 +1,8 @@
 """`pbx rehearse` as a program: a scripted PBX registers at it, its report is used like any other, and how it ends."""
 
+import itertools
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,14 +17,16 @@ from tests.rehearsed import DOMAIN, USER, password_on, places, read_until, rehea
 from tests.saved import here
 from tests.unit.servers import test_rehearsal as scripted
 
-PBX = "127.0.0.60"
 LIST = "PUT BACK"
+OWN = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250}"
+"Tests side by side share a network: those of this process have addresses of their own."
+PBX = f"{OWN}.1"
+_hosts = itertools.count(2)
 
 
-@pytest.fixture(params=["127.0.0.61"])
-def laptop(request: pytest.FixtureRequest) -> str:
-    address: str = request.param
-    return address
+@pytest.fixture
+def laptop() -> str:
+    return f"{OWN}.{next(_hosts)}"
 
 
 @pytest.fixture

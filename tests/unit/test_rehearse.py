@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 from datetime import UTC, datetime
+from ipaddress import ip_interface
 
 import pytest
 from rich.console import Console
@@ -19,6 +20,9 @@ from gosip_check.cli.rehearsal_screen import TEXTS, Screen
 from gosip_check.cli.rehearsal_slip import slip_text
 from gosip_check.cli.rehearse import SHOWN_BY, _national, _Signals, not_shown, phases_of
 from gosip_check.heard import Heard, Lookup, Message
+from gosip_check.probes.net import interfaces, sockets
+from gosip_check.probes.probe import ProbeFailed
+from gosip_check.records import FailureKind
 from gosip_check.servers import second_address
 from gosip_check.servers.rehearsal import Slip, made_up_password
 from gosip_check.servers.rehearsal_phases import PHASES, Phase
@@ -62,7 +66,7 @@ def test_a_port_that_is_taken_names_its_program(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_port_that_is_not_allowed_says_how_to_allow_it_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsal_place, "trouble_at", lambda _: PermissionError(13, "Permission denied"))
-    with pytest.raises(UsageProblem, match=r"sudo sysctl net\.ipv4\.ip_unprivileged_port_start=53\. Or .* --no-dns"):
+    with pytest.raises(UsageProblem, match=r"sudo sysctl net\.ipv4\.ip_unprivileged_port_start=53`\. Or .* --no-dns"):
         taken(GROUND).__enter__()
 
 
@@ -242,3 +246,22 @@ def test_a_signal_between_the_phases_and_the_report_loses_neither() -> None:
 )
 def test_calls_go_to_the_national_form_of_a_number(number: str, national: str) -> None:
     assert _national(number, load("go-native").trunk) == national
+
+
+@pytest.mark.parametrize(
+    ("here", "address"), [(["10.0.0.9/24"], "10.0.0.9"), ([], None), (["10.0.0.9/24", "10.1.0.9/24"], None)]
+)
+def test_without_a_route_the_only_address_is_the_laptops(
+    monkeypatch: pytest.MonkeyPatch, here: list[str], address: str | None
+) -> None:
+    def no_route(*_: object) -> str:
+        raise ProbeFailed(FailureKind.UNSUPPORTED, "There is no route.")
+
+    addresses = {"lo": [ip_interface("127.0.0.1/8")], "eth0": [ip_interface(each) for each in here]}
+    monkeypatch.setattr(sockets, "source_address", no_route)
+    monkeypatch.setattr(interfaces, "addresses", lambda: addresses)
+    if address is not None:
+        assert ground_of({**OPTIONS, "address": None}).address == address
+        return
+    with pytest.raises(UsageProblem, match=r"There is no route\. Name this laptop's address with --address\."):
+        ground_of({**OPTIONS, "address": None})
