@@ -48,6 +48,7 @@ def test_what_nobody_says_is_unknown_and_nothing_else() -> None:
     assert {row for row, outcome in came.items() if outcome is not Outcome.PASS} == unknown | {"pbx.from-forwarded"}
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_as_what_it_is_and_nothing_else_fails(name: str) -> None:
     fault = FAULTS[name]
