@@ -15,6 +15,7 @@ from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import Link, Record
+from gosip_check.wire import linux
 
 MARK = b" gosip-check measures this line for its user; at most 300 packets a second for a minute. "
 _HEADERS_OCTETS = 28
@@ -75,14 +76,18 @@ class DyingSocket:
         self.quotes()
         return self.went_elsewhere
 
-    def quotes(self) -> list[int] | None:
-        """The numbers that the hop has quoted since; None where it quoted none. A short quote shows no number."""
+    def quotes(self) -> list[tuple[int, int]] | None:
+        """What the hop has quoted since: the number, and when that came, in Unix nanoseconds. None: it quoted nothing.
+
+        A short quote shows no number.
+        """
         errors = sockets.read_icmp_errors(self._sock)
         there = [error for error in errors if self._ended_there(error)]
         self.went_elsewhere |= len(there) < len(errors) or bool(sockets.read_datagrams(self._sock))
         if not there:
             return None
-        return [_NUMBER.unpack_from(error.quoted)[0] for error in there if error.quoted[_NUMBER.size :][:8] == MARK[:8]]
+        whole = [error for error in there if error.quoted[_NUMBER.size :][:8] == MARK[:8]]
+        return [(_NUMBER.unpack_from(error.quoted)[0], error.arrived_ns or time.time_ns()) for error in whole]
 
     def _ended_there(self, error: IcmpError) -> bool:
         return error.sender == self._stream.hop and (error.is_time_exceeded or self._stream.address == error.sender)
@@ -94,4 +99,5 @@ def open_dying(link: Link, stream: DyingStream) -> Iterator[DyingSocket]:
     with sockets.udp_socket(link) as sock:
         sockets.limit_ttl(sock, stream.ttl)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, stream.dscp << 2)
+        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
         yield DyingSocket(sock, stream)

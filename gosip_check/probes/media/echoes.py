@@ -207,10 +207,12 @@ class _Echoes:
         if isinstance(sending.stream, DyingStream):
             dying = sending.own or self._dying
             assert isinstance(dying, DyingSocket)
+            sent_ns = time.time_ns()
             is_sent = dying.send(len(sending.rtts_ms))
             if is_sent or sending.own is None:
                 sending.rtts_ms.append(None)
                 sending.sent_s.append(now_s)
+                sending.sent_ns.append(sent_ns)
                 sending.unsent += not is_sent
             return
         sequence, self._next = self._next, (self._next + 1) % _SEQUENCES
@@ -228,10 +230,9 @@ class _Echoes:
             if isinstance(sending.own, EchoSocket):
                 self._read_echoes(sending.own)
         for sending, dying in self._quoted():
-            now_s = time.monotonic()
-            for number in dying.quotes() or ():
+            for number, arrived_ns in dying.quotes() or ():
                 if number < len(sending.rtts_ms) and sending.rtts_ms[number] is None:
-                    sending.rtts_ms[number] = (now_s - sending.sent_s[number]) * 1000
+                    sending.rtts_ms[number] = max(0.0, (arrived_ns - sending.sent_ns[number]) / 1e6)
 
     def _read_echoes(self, sock: EchoSocket) -> None:
         while (answer := sock.receive()) is not None:
