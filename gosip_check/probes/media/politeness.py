@@ -62,7 +62,7 @@ FILL = Manner(
     14,
 )
 FILLING_UPLOAD = Manner(
-    "with --under-load and --upload: an upload as fast as it goes, up to this, beside five small streams",
+    "with --under-load and --upload: four uploads as fast as they go, up to this, beside five small streams",
     "the URL that was named; the streams go to one hop behind the edge",
     20000,
     200000,

@@ -30,7 +30,7 @@ def too_many_loads(most_s: float) -> str:
 
 def sharing(found: Found, far: str, load_kbps: float, upload: Transfer | None) -> str:
     """The whole of it: what happened, under which load, how far."""
-    what = f"an upload of {load_kbps:.0f} kb/s" if upload else f"a load of {load_kbps:.0f} kb/s that went up"
+    what = f"uploads of {load_kbps:.0f} kb/s" if upload else f"a load of {load_kbps:.0f} kb/s that went up"
     seen = _streams(found)
     beside = f"Beside {what}, {far}: {seen}." if seen else f"Beside {what}, {far}."
     trouble = f" {upload.trouble}" if upload and upload.trouble else ""

@@ -111,7 +111,7 @@ def test_a_hop_gets_no_more_than_is_polite_and_the_load_is_not_the_providers(mon
 def test_an_upload_fills_a_faster_line(monkeypatch: pytest.MonkeyPatch) -> None:
     uplink = Uplink(first=(46,), kbps=20_000)
     facts = _measured(monkeypatch, uplink, upload="http://x/")
-    assert (facts.sharing, facts.load, facts.load_kbps) == ("priority", "upload", 20000)
+    assert (facts.sharing, facts.load, facts.load_kbps) == ("priority", "upload", 80000)
     assert len(uplink.plans[2].quoted) == 3
 
 
