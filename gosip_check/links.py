@@ -12,7 +12,7 @@ from gosip_check.judge import readiness
 from gosip_check.probes.host import interface
 from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import LinkResult, Probe, ProbeFailed
-from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement, Verdict
+from gosip_check.records import Form, Link, LinkReport, Measurement, Readiness, Requirement, Settings, Verdict
 
 _IS_READY = {Readiness.READY: True, Readiness.NOT_READY: False, Readiness.INCONCLUSIVE: None}
 
@@ -33,6 +33,12 @@ def of_one_link(
 def of_all_links(requirements: Iterable[Requirement], probes: Mapping[str, Probe]) -> list[Requirement]:
     """What compares the links."""
     return [requirement for requirement in requirements if probes[requirement.probe].across]
+
+
+def switched_off(probes: Mapping[str, Probe], settings: Settings) -> dict[str, str]:
+    """Probes that are asked only where the run was given a switch, and was not: name -> the option."""
+    wanting = {name: probe.only_with for name, probe in probes.items() if probe.only_with}
+    return {name: f"--{switch.replace('_', '-')}" for name, switch in wanting.items() if not getattr(settings, switch)}
 
 
 def as_on_form(links: Sequence[Link], form: Form | None) -> list[Link]:

@@ -95,7 +95,8 @@ def ask_of(plan: Plan, requirement: Requirement) -> Ask:
 
 def _not_skipped(plan: Plan) -> list[Ask]:
     left = [r for r in plan.requirements if not any(fnmatch.fnmatchcase(r.id, glob) for glob in plan.skip)]
-    return [ask_of(plan, requirement) for requirement in left]
+    asks = [ask_of(plan, requirement) for requirement in left]
+    return [ask for ask in asks if not ask.probe.only_with or getattr(plan.settings, ask.probe.only_with)]
 
 
 def _filled(plan: Plan, probe: Probe, chosen: Mapping[str, Any]) -> Ask:

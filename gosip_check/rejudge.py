@@ -15,7 +15,7 @@ from gosip_check import __version__
 from gosip_check.again import OLDEST_S
 from gosip_check.heard import WAYS
 from gosip_check.judge import counts, readiness, stopped, verdict
-from gosip_check.links import first_found, local_probes, of_all_links, of_one_link
+from gosip_check.links import first_found, local_probes, of_all_links, of_one_link, switched_off
 from gosip_check.probes import PROBES, RENAMED
 from gosip_check.probes.probe import Probe, fill_options
 from gosip_check.records import (
@@ -105,7 +105,8 @@ def _on_link(
     report: Report, link: LinkReport, checklist: Checklist, requirements: Sequence[Requirement]
 ) -> list[Verdict]:
     was_stopped = {v.id for v in report.verdicts if v.link == link.name and v.stopped}
-    around = Circumstances(link.name, report.skip, link.trouble is not None, local_probes(PROBES), report.form)
+    off = switched_off(PROBES, report.asked.settings if report.asked else Settings())
+    around = Circumstances(link.name, report.skip, link.trouble is not None, local_probes(PROBES), report.form, off)
 
     def measurement_of(requirement: Requirement) -> Measurement | None:
         return _measurement(report, link.name, checklist, requirement)

@@ -31,6 +31,7 @@ from gosip_check.links import (
     of_all_links,
     of_one_link,
     route_of,
+    switched_off,
     unmeasured,
 )
 from gosip_check.plan import Ask, Plan, about_s, add_what_they_come_after, ask_of, batch
@@ -180,7 +181,8 @@ def _on_link(
     measurements: dict[Key, Measurement] = {}
     facts: dict[Key, Facts | None] = {}
     asks: dict[Key, Ask] = {}
-    around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form)
+    off = switched_off(PROBES, plan.settings)
+    around = Circumstances(link.name, plan.skip, trouble is not None, local_probes(PROBES), plan.form, off)
 
     def measurement_of(requirement: Requirement) -> Measurement | None:
         return measurements.get(ask_of(plan, requirement).key)

@@ -4,8 +4,8 @@ Decides only what is looked at at all (skipped, stopped, no network, a need that
 """
 
 import fnmatch
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gosip_check.judge import judge, stopped, verdict
 from gosip_check.records import Form, Measurement, Outcome, Requirement, Verdict
@@ -17,6 +17,8 @@ class Circumstances:
     """What a link's verdicts depend on beside its measurements. skip: globs on ids, as `--skip` gave them.
 
     without_network: the link has no way to the provider. local: probes that need none.
+
+    switched_off: probes that the run did not ask for -> the option that would.
     """
 
     link: str
@@ -24,6 +26,7 @@ class Circumstances:
     without_network: bool
     local: Container[str]
     form: Form | None
+    switched_off: Mapping[str, str] = field(default_factory=dict)
 
 
 def settle(
@@ -62,6 +65,8 @@ def _reason_to_skip(requirement: Requirement, around: Circumstances, needed: Seq
     for pattern in around.skip:
         if fnmatch.fnmatchcase(requirement.id, pattern):
             return f"Skipped on request (--skip {pattern})."
+    if requirement.probe in around.switched_off:
+        return f"Not looked at without {around.switched_off[requirement.probe]}."
     if around.without_network and requirement.probe not in around.local:
         return "There is no network towards the provider."
     for need in needed:

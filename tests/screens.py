@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gosip_check.checklist import load
+from gosip_check.probes import PROBES
 from gosip_check.records import Report
-from gosip_check.rejudge import rejudge
+from gosip_check.rejudge import WHOLE, rejudge
 from gosip_check.report.last_screen import WIDTH, screen
 from gosip_check.report.load import parse
 from gosip_check.report.summary import summary_of
@@ -25,10 +26,12 @@ def names() -> list[str]:
 
 @functools.cache
 def kept(name: str) -> Report:
-    """The report of a state, judged under the checklist of today."""
+    """The report of a state, judged under the checklist of today. A whole run names what it was not switched on for."""
     report = parse(gzip.decompress((SCREENS / f"{name}.json.gz").read_bytes()), name)
     checklist = load(report.checklist.id)
     asked = {verdict.id for verdict in report.verdicts}
+    if report.command in WHOLE:
+        asked |= {r.id for r in checklist.requirements if PROBES[r.probe].only_with}
     return rejudge(report, checklist, [r for r in checklist.requirements if r.id in asked])
 
 

@@ -154,6 +154,12 @@ thorough_option = click.option(
 
 gentle_option = click.option("--gentle", is_flag=True, help="Where media is measured, send nothing but round trips.")
 
+under_load_option = click.option(
+    "--under-load",
+    is_flag=True,
+    help="Fill the way out for ten seconds, and see whether voice goes first; people notice.",
+)
+
 channels_option = click.option(
     "--channels",
     type=click.IntRange(1, 2000),

@@ -69,6 +69,8 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     _check_reflector(settings)
     _check_far_end_link(settings)
     _check_urls(settings)
+    if settings.under_load and settings.gentle:
+        raise UsageProblem("--under-load fills the line, and --gentle sends next to nothing: leave one of them out.")
     if settings.reflector_key_file is not None:
         reflector_key("--reflector-key-file", settings.reflector_key_file)
     if settings.edge_snmp is not None:

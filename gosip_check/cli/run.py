@@ -25,6 +25,7 @@ from gosip_check.cli.options import (
     site_options,
     thorough_option,
     transfer_options,
+    under_load_option,
 )
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ GROUPS = {
 @duration_option
 @thorough_option
 @gentle_option
+@under_load_option
 @output_options
 @click.pass_context
 def run(
@@ -202,8 +204,10 @@ def _say_how_long(plan: Plan) -> None:
 
 
 def _say_what_it_costs(plan: Plan) -> None:
-    """Before the start, where a second line carries media: it may be paid for by the megabyte."""
+    """Before the start, where people notice it, or a second line may be paid for by the megabyte."""
     settings = plan.settings
+    if settings.under_load and any(each.probe == "qos" for each in plan.requirements):
+        click.echo("--under-load fills the line for ten seconds, and the office will notice.", err=True)
     if settings.far_end_link is None or settings.gentle or all(each.probe != "media" for each in plan.requirements):
         return
     megabytes = 2 * _KBPS_PER_CHANNEL * settings.channels * settings.duration_s / 8000

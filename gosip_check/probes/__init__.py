@@ -9,7 +9,7 @@ from gosip_check.probes.edge import device
 from gosip_check.probes.firewall import management, port_range, rtp
 from gosip_check.probes.host import interface, machine, ntp
 from gosip_check.probes.lines import redundancy
-from gosip_check.probes.media import channels
+from gosip_check.probes.media import channels, qos
 from gosip_check.probes.nat import binding_lifetime, fixed_address, other_site, translation
 from gosip_check.probes.path import hops, mtu, stand_in
 from gosip_check.probes.pbx import (
@@ -57,6 +57,7 @@ PROBES: dict[str, Probe] = {
         machine.PROBE,
         interface.PROBE,
         channels.PROBE,
+        qos.PROBE,
         names.PROBE,
         pbx_registration.PROBE,
         renewal.PROBE,

@@ -176,6 +176,8 @@ class Probe:
     "It compares the links, so it is asked once, after all of them."
     account: bool = False
     "It logs in, so it is asked only where the run was given an account, and on the first link only."
+    only_with: str = ""
+    "A switch of the run without which it is not asked: what it does disturbs the people at the site."
     listens: bool = False
     "It reads what a PBX said, so it is asked by `gosip-check pbx` alone."
     deadline_s: float = 60.0

@@ -98,6 +98,8 @@ class Settings(Record, frozen=True):
     "Also fill the line for some seconds."
     gentle: bool = False
     "Send nothing but round trips where media is measured."
+    under_load: bool = False
+    "Fill the uplink for ten seconds, to see whether voice goes first."
 
     @property
     def without_account(self) -> "Settings":

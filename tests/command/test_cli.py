@@ -66,6 +66,9 @@ WRONG_USAGE = {
         "pyproject.toml",
     ): "Error: --reflector-key-file needs --reflector.",
     ("nat", "--thorough"): "Error: --thorough needs a far end: name it with --reflector or --far-end-link.",
+    ("run", "--under-load", "--gentle"): (
+        "Error: --under-load fills the line, and --gentle sends next to nothing: leave one of them out."
+    ),
     ("bandwidth", "--find-capacity"): "Error: --find-capacity needs a far end to send to: name it with --reflector.",
     (
         "reflector",

@@ -60,7 +60,7 @@ BY_PRODUCT = {
     "go-native": {**ALL_WELL, "firewall.large-sip": PASS, "nat.consistent": PASS, "nat.other-site-comes-in": UNKNOWN},
     "go-gateway": {**ALL_WELL, "nat.consistent": UNKNOWN},  # TCP tells nothing of UDP
 }
-HAVE_THEIR_OWN_TESTS = {"gateway", "redundancy", "edge", "media"}
+HAVE_THEIR_OWN_TESTS = {"gateway", "redundancy", "edge", "media", "qos"}
 MEDIA_WHERE_HOPS_RATION = {"ready", "all-silent", "drop-5060", "drop-5061", "reject-5060"}
 """States in which `firewall.rtp` is asked there, too. It takes half a minute, as many quotes as it has ports; all other
 verdicts are asked everywhere."""

@@ -63,6 +63,13 @@ def test_on_request_a_glob_skips_before_anything_else() -> None:
     assert {v.reason for v in verdicts.values()} == {"Skipped on request (--skip a.*)."}
 
 
+def test_what_nobody_asked_for_says_by_which_option_it_is_looked_at() -> None:
+    verdicts = settled({"host.local": GOOD}, switched_off={"p": "--under-load", "q": "--under-load"})
+    assert {v.reason for v in verdicts.values() if v.outcome is Outcome.SKIPPED} == {
+        "Not looked at without --under-load."
+    }
+
+
 def test_without_a_network_only_what_looks_at_this_machine_is_judged() -> None:
     verdicts = settled({"a.first": GOOD, "host.local": GOOD}, without_network=True)
     assert [(v.id, v.outcome) for v in verdicts.values()] == [

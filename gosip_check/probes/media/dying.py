@@ -7,21 +7,29 @@ are sent, and whatever else answers afterwards, a server or another router, ends
 import contextlib
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
 from gosip_check.probes.net import sockets
+from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import Link, Record
+from gosip_check.wire import linux
 
 MARK = b" gosip-check measures this line for its user; at most 300 packets a second for a minute. "
 _HEADERS_OCTETS = 28
+_NUMBER = struct.Struct("!I")
 _TRIES, _QUOTED_WITHIN_S = 3, 1.1
 "A hop that quotes once a second has had time for it."
+_SENDING_TRIES = 4
 
 
 class DyingStream(Record, frozen=True):
-    """UDP towards `address` that dies at `hop`, `ttl` hops away. octets: of each, with its headers."""
+    """UDP towards `address` that dies at `hop`, `ttl` hops away. octets: of each, with its headers; dscp: their mark.
+
+    Where `address` is the hop itself it ends there all the same: the hop says that nobody listens.
+    """
 
     address: str
     port: int
@@ -29,6 +37,7 @@ class DyingStream(Record, frozen=True):
     hop: str
     pps: float
     octets: int
+    dscp: int = 0
 
 
 class DyingSocket:
@@ -36,16 +45,17 @@ class DyingSocket:
 
     def __init__(self, sock: socket.socket, stream: DyingStream) -> None:
         self._sock, self._stream = sock, stream
-        self._payload = (MARK * 17)[: stream.octets - _HEADERS_OCTETS]
-        self._elsewhere = False
+        self._text = (MARK * 17)[: stream.octets - _HEADERS_OCTETS - _NUMBER.size]
+        self.went_elsewhere = False
+        "As far as was read: whether anything but a quote of the hop has come."
 
-    def send(self) -> bool:
-        """False where this machine did not let it out."""
-        try:
-            sockets.send_to(self._sock, self._payload, self._stream.address, self._stream.port)
-        except ProbeFailed:
-            return False
-        return True
+    def send(self, number: int = 0) -> bool:
+        """False where this machine did not let it out. number: what its quote will say."""
+        for _ in range(_SENDING_TRIES):  # each quote that has come meanwhile stops one
+            with contextlib.suppress(ProbeFailed):
+                sockets.send_to(self._sock, _NUMBER.pack(number) + self._text, self._stream.address, self._stream.port)
+                return True
+        return False
 
     def dies_there(self) -> bool:
         """One packet after the other, until one is quoted by the hop."""
@@ -55,25 +65,32 @@ class DyingSocket:
             while (left_s := until_s - time.monotonic()) > 0:
                 poll = select.poll()
                 poll.register(self._sock, select.POLLIN)
-                if poll.poll(left_s * 1000) and self._read():
-                    return not self._elsewhere
-                if self._elsewhere:
+                if poll.poll(left_s * 1000) and self.quotes() is not None:
+                    return not self.went_elsewhere
+                if self.went_elsewhere:
                     return False
         return False
 
     def goes_elsewhere(self) -> bool:
         """Whether anything but a quote of the hop has come."""
-        self._read()
-        return self._elsewhere
+        self.quotes()
+        return self.went_elsewhere
 
-    def _read(self) -> bool:
-        """Whether the hop quoted one."""
-        quoted = False
-        for error in sockets.read_icmp_errors(self._sock):
-            is_there = error.is_time_exceeded and error.sender == self._stream.hop
-            quoted, self._elsewhere = quoted or is_there, self._elsewhere or not is_there
-        self._elsewhere = self._elsewhere or bool(sockets.read_datagrams(self._sock))
-        return quoted
+    def quotes(self) -> list[tuple[int, int]] | None:
+        """What the hop has quoted since: the number, and when that came, in Unix nanoseconds. None: it quoted nothing.
+
+        A short quote shows no number.
+        """
+        errors = sockets.read_icmp_errors(self._sock)
+        there = [error for error in errors if self._ended_there(error)]
+        self.went_elsewhere |= len(there) < len(errors) or bool(sockets.read_datagrams(self._sock))
+        if not there:
+            return None
+        whole = [error for error in there if error.quoted[_NUMBER.size :][:8] == MARK[:8]]
+        return [(_NUMBER.unpack_from(error.quoted)[0], error.arrived_ns or time.time_ns()) for error in whole]
+
+    def _ended_there(self, error: IcmpError) -> bool:
+        return error.sender == self._stream.hop and (error.is_time_exceeded or self._stream.address == error.sender)
 
 
 @contextlib.contextmanager
@@ -81,4 +98,6 @@ def open_dying(link: Link, stream: DyingStream) -> Iterator[DyingSocket]:
     """Raises ProbeFailed where this machine refuses a socket."""
     with sockets.udp_socket(link) as sock:
         sockets.limit_ttl(sock, stream.ttl)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, stream.dscp << 2)
+        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
         yield DyingSocket(sock, stream)

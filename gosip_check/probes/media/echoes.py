@@ -16,6 +16,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -41,11 +42,14 @@ _NS = 1_000_000_000
 
 
 class EchoStream(Record, frozen=True):
-    """Echoes to one host. octets: of each, with its IP header."""
+    """Echoes to one host. octets: of each, with its IP header. dscp: their mark, from a socket of their own; None: the
+    socket of all others.
+    """
 
     address: str
     pps: float
     octets: int
+    dscp: int | None = None
 
 
 class EchoPlan(Record, frozen=True):
@@ -61,6 +65,8 @@ class EchoPlan(Record, frozen=True):
     silence_s: float | None = None
     dying: DyingStream | None = None
     "Sent as well, once one of its packets is seen to die at its hop. Its phase comes last, without an answer."
+    quoted: list[DyingStream] = []
+    "Instead of it several of them, of which the quotes are timed. They must be quoted with some of their payload."
 
 
 class EchoMessage(Record, frozen=True):
@@ -85,6 +91,8 @@ class _Sending:
     late: int = 0
     unsent: int = 0
     heard_s: float | None = None
+    own: EchoSocket | DyingSocket | None = None
+    "The socket that nobody else sends by."
 
     def lost_between(self, from_s: float, to_s: float) -> tuple[int, int]:
         """How many of the echoes that were sent in that time are not answered yet, and of how many."""
@@ -101,9 +109,13 @@ class _Echoes:
         self.token = secrets.token_bytes(8)
         self._next = secrets.randbelow(_SEQUENCES)
         self._waiting: dict[int, tuple[_Sending, int]] = {}
+        self._sendings: list[_Sending] = []
 
     def carry_out(self, plan: EchoPlan) -> list[Phase]:
         """Send it all, wait for the answers. Raises ProbeFailed where this machine refuses a socket."""
+        if plan.quoted or any(stream.dscp is not None for stream in plan.streams):
+            with contextlib.ExitStack() as opened:
+                return self._by_sockets_of_their_own(plan, opened)
         if plan.dying is None:
             return self._carried_out(plan, [_Sending(stream) for stream in plan.streams])
         with open_dying(self._link, plan.dying) as self._dying:
@@ -112,8 +124,23 @@ class _Echoes:
                 return [Phase(0, 0, 0.0, [], stopped="elsewhere") for _ in sendings]
             return self._carried_out(plan, sendings)
 
+    def _by_sockets_of_their_own(self, plan: EchoPlan, opened: contextlib.ExitStack) -> list[Phase]:
+        sendings = [_Sending(stream) for stream in plan.streams]
+        for sending, stream in zip(sendings, plan.streams, strict=True):
+            if stream.dscp is not None:
+                sending.own = opened.enter_context(contextlib.closing(open_echo(self._link, stream.dscp)))
+        proven: set[str] = set()
+        for dying in plan.quoted:
+            sock = opened.enter_context(open_dying(self._link, dying))
+            sendings.append(_Sending(dying, own=sock))
+            if dying.address not in proven and not sock.dies_there():
+                return [Phase(0, 0, 0.0, [], stopped="elsewhere") for _ in (*plan.streams, *plan.quoted)]
+            proven.add(dying.address)
+        return self._carried_out(plan, sendings)
+
     def _carried_out(self, plan: EchoPlan, sendings: list[_Sending]) -> list[Phase]:
         self._waiting.clear()
+        self._sendings = sendings
         drops, clock_ns = self.sock.drops, time.time_ns() - time.monotonic_ns()
         start_s = time.monotonic()
         stopped = self._send(plan, sendings, start_s)
@@ -165,14 +192,28 @@ class _Echoes:
         return ""
 
     def _goes_elsewhere(self) -> Stopped:
-        return "elsewhere" if self._dying is not None and self._dying.goes_elsewhere() else ""
+        if self._dying is not None and self._dying.goes_elsewhere():
+            return "elsewhere"
+        return "elsewhere" if any(sock.went_elsewhere for _, sock in self._quoted()) else ""
+
+    def _quoted(self) -> Iterator[tuple[_Sending, DyingSocket]]:
+        return ((each, each.own) for each in self._sendings if isinstance(each.own, DyingSocket))
+
+    def _left(self) -> int:
+        """How many answers and quotes are waited for."""
+        return len(self._waiting) + sum(sending.rtts_ms.count(None) for sending, _ in self._quoted())
 
     def _send_one(self, sending: _Sending, now_s: float) -> None:
         if isinstance(sending.stream, DyingStream):
-            assert self._dying is not None
-            sending.rtts_ms.append(None)
-            sending.sent_s.append(now_s)
-            sending.unsent += not self._dying.send()
+            dying = sending.own or self._dying
+            assert isinstance(dying, DyingSocket)
+            sent_ns = time.time_ns()
+            is_sent = dying.send(len(sending.rtts_ms))
+            if is_sent or sending.own is None:
+                sending.rtts_ms.append(None)
+                sending.sent_s.append(now_s)
+                sending.sent_ns.append(sent_ns)
+                sending.unsent += not is_sent
             return
         sequence, self._next = self._next, (self._next + 1) % _SEQUENCES
         payload = (self.token + MARK * 17)[: sending.stream.octets - HEADERS_OCTETS]
@@ -180,10 +221,21 @@ class _Echoes:
         sending.rtts_ms.append(None)
         sending.sent_s.append(now_s)
         sending.sent_ns.append(time.time_ns())
-        sending.unsent += not self.sock.send(sending.stream.address, sequence, payload)
+        sock = sending.own if isinstance(sending.own, EchoSocket) else self.sock
+        sending.unsent += not sock.send(sending.stream.address, sequence, payload)
 
     def _read(self) -> None:
-        while (answer := self.sock.receive()) is not None:
+        self._read_echoes(self.sock)
+        for sending in self._sendings:
+            if isinstance(sending.own, EchoSocket):
+                self._read_echoes(sending.own)
+        for sending, dying in self._quoted():
+            for number, arrived_ns in dying.quotes() or ():
+                if number < len(sending.rtts_ms) and sending.rtts_ms[number] is None:
+                    sending.rtts_ms[number] = max(0.0, (arrived_ns - sending.sent_ns[number]) / 1e6)
+
+    def _read_echoes(self, sock: EchoSocket) -> None:
+        while (answer := sock.receive()) is not None:
             sending, number = self._waiting.get(answer.sequence, (None, 0))
             if sending is None or answer.address != sending.stream.address or answer.payload[:8] != self.token:
                 continue
@@ -196,13 +248,13 @@ class _Echoes:
 
     def _wait_for_the_rest(self) -> None:
         start_s = heard_s = time.monotonic()
-        before = len(self._waiting)
-        while self._waiting:
+        before = self._left()
+        while before:
             time.sleep(0.005)
             self._read()
             now_s = time.monotonic()
-            if len(self._waiting) < before:
-                heard_s, before = now_s, len(self._waiting)
+            if self._left() < before:
+                heard_s, before = now_s, self._left()
             if now_s - start_s > _LONGEST_PAUSE_S or (now_s - start_s > PAUSE_S and now_s - heard_s > _STILL_COME_S):
                 return
 

@@ -53,6 +53,22 @@ ROUND_TRIPS = Manner(
     10,
     10,
 )
+FILL = Manner(
+    "with --under-load: packets that only go up and fill the line, beside five small streams (without --upload)",
+    "one hop behind the edge, where they die",
+    300,
+    3000,
+    14,
+    14,
+)
+FILLING_UPLOAD = Manner(
+    "with --under-load and --upload: four uploads as fast as they go, up to this, beside five small streams",
+    "the URL that was named; the streams go to one hop behind the edge",
+    20000,
+    200000,
+    10,
+    10,
+)
 
 OUTSIDE = Manner(
     "STUN requests or SIP OPTIONS, to learn an outside address",
@@ -78,7 +94,21 @@ TRANSFER = Manner(
     "a download and an upload at the rate of the calls, for each channel", "the URLs that were named", 10, 110, 11, 32
 )
 
-TABLE = (LOOK, REHEARSAL, VOICE, LOAD, UPLINK, WITNESS, ROUND_TRIPS, OUTSIDE, OPENING, SECOND_LINE, TRANSFER)
+TABLE = (
+    LOOK,
+    REHEARSAL,
+    VOICE,
+    LOAD,
+    UPLINK,
+    WITNESS,
+    ROUND_TRIPS,
+    FILL,
+    FILLING_UPLOAD,
+    OUTSIDE,
+    OPENING,
+    SECOND_LINE,
+    TRANSFER,
+)
 
 LARGEST_ECHO = 1200
 RUNS_AN_HOUR = 6

@@ -90,8 +90,8 @@ def is_allowed(link: Link) -> bool:
     return True
 
 
-def open_echo(link: Link) -> EchoSocket:
-    """Raises ProbeFailed(permission) where this user may not send ICMP echoes."""
+def open_echo(link: Link, dscp: int = 0) -> EchoSocket:
+    """Raises ProbeFailed(permission) where this user may not send ICMP echoes. dscp: what marks them."""
     sock = sockets.icmp_socket(link, _ANY)
     if sock is None:
         words = f"This user may not send ICMP echoes. Allow it with `{ALLOW_ALL}`, or run this with sudo."
@@ -101,6 +101,7 @@ def open_echo(link: Link) -> EchoSocket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     # Large echoes may be fragmented on the way: a smaller MTU there is not what is asked.
     sock.setsockopt(socket.IPPROTO_IP, linux.IP_MTU_DISCOVER, linux.IP_PMTUDISC_DONT)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
     if sock.type == socket.SOCK_RAW:
         with contextlib.suppress(OSError):
             sock.setsockopt(linux.SOL_RAW, linux.ICMP_FILTER, linux.ALL_ICMP_BUT_ECHO_REPLIES)

@@ -38,6 +38,7 @@ class IcmpError:
 
     quoted: what the sender quoted of our payload, as it saw it; may be short or empty.
     quoted_length: RFC 4884 length of the original datagram field behind the IP and transport header, 0 where not given.
+    arrived_ns: Unix time by the kernel, 0 where the socket does not ask for it (SO_TIMESTAMPNS).
     """
 
     version: int
@@ -46,6 +47,7 @@ class IcmpError:
     sender: str
     quoted: bytes = b""
     quoted_length: int = 0
+    arrived_ns: int = 0
 
     @property
     def kind(self) -> FailureKind:

@@ -9,6 +9,7 @@ nothing of the site. One that quotes a datagram to somebody to whom this socket 
 """
 
 import contextlib
+import dataclasses
 import errno
 import functools
 import os
@@ -340,10 +341,15 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
             quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
         except OSError:
             break
+        times = [
+            value for level, kind, value in ancillary if (level, kind) == (socket.SOL_SOCKET, linux.SO_TIMESTAMPNS)
+        ]
         for level, kind, value in ancillary:
             if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
                 error = icmp.parse_error(value, quoted)
                 if error is not None and is_ours(towards):
+                    if times:
+                        error = dataclasses.replace(error, arrived_ns=linux.arrival_ns(times[0]))
                     is_answer = error.is_time_exceeded or error.sender == towards[0]
                     errors.append((error, not is_answer and is_here(error.sender)))
     return errors

@@ -1,11 +1,14 @@
 """The process that sends echoes, against the kernel's own answers on loopback."""
 
+import socket
 import threading
 import time
 from statistics import median
 
 import pytest
+from msgspec.structs import replace
 
+from gosip_check.probes.media.dying import DyingStream, open_dying
 from gosip_check.probes.media.echo_child import echoes_of
 from gosip_check.probes.media.echo_rule import SMALL_OCTETS
 from gosip_check.probes.media.echoes import EchoPlan, EchoStream
@@ -34,6 +37,35 @@ def test_the_kernel_answers_every_echo_of_two_streams_at_once() -> None:
     assert [line.split(", ")[0] for line in said] == ["media: load", "media: load", "media: voice"]
     assert "round trip" in said[1]
     assert said[1].endswith("s left")
+
+
+@allowed
+@pytest.mark.waits
+def test_streams_with_marks_have_sockets_of_their_own_and_quotes_are_timed() -> None:
+    """Where a packet is addressed to the hop itself, the kernel there says that nobody listens, and quotes it."""
+    dying = [DyingStream("127.0.0.1", 9, 5, "127.0.0.1", 50, 200, dscp) for dscp in (46, 0)]
+    marked = [EchoStream("127.0.0.1", 50, 200, dscp) for dscp in (46, 0)]
+    with echoes_of(Context(LINK)) as echoes:
+        phases = echoes.send(EchoPlan(marked, 0.5, quoted=dying), "full")
+        elsewhere = echoes.send(EchoPlan(marked, 0.5, quoted=[replace(dying[0], hop="192.0.2.1")]), "full")
+    assert [(phase.lost, phase.stopped) for phase in phases] == [(0, "")] * 4
+    assert all(phase.timed_ms and min(phase.timed_ms) >= 0 for phase in phases)
+    assert [(phase.sent, phase.stopped) for phase in elsewhere] == [(0, "elsewhere")] * 3
+
+
+@pytest.mark.parametrize("dscp", [0, 46])
+def test_what_dies_on_the_way_is_marked_and_its_quote_says_which_and_when(dscp: int) -> None:
+    before_ns = time.time_ns()
+    with open_dying(LINK, DyingStream("127.0.0.1", 9, 5, "127.0.0.1", 50, 200, dscp)) as sock:
+        assert sock.dies_there()
+        assert sock.send(7)
+        assert sock._sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == dscp << 2
+        quotes: list[tuple[int, int]] = []
+        while (7 not in [number for number, _ in quotes]) and time.time_ns() < before_ns + 5e9:
+            quotes += sock.quotes() or []
+        assert [number for number, _ in quotes] == [7]
+        assert before_ns < quotes[0][1] <= time.time_ns()
+        assert not sock.went_elsewhere
 
 
 @allowed
