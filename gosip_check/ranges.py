@@ -45,6 +45,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "channels": (1, 2000),
     "duration_s": (0.1, 600),
     "idle_s": (0, 60),
+    "listen_s": (0, 130),
     "requests": (1, 50),
     "national_digits": (0, 15),
 }

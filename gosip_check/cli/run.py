@@ -36,6 +36,11 @@ _KBPS_PER_CHANNEL = 100
 _ALL_ELSE_S = 2.0
 "What is not in a run's budget: names, the way, the first answers."
 
+_BOUND = (
+    "--bind registers {user} at this computer for 130 s. Calls may come here meanwhile and are refused. Callers then "
+    "hear that nobody is available. Ctrl-C ends it. The registration is taken back at the end."
+)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -106,6 +111,7 @@ GROUPS = {
     metavar="FILE",
     help="Also try an account, once: TOML with user and password, mode 600.",
 )
+@click.option("--bind", is_flag=True, help="With --account: stay registered for 130 s. Calls meanwhile are refused.")
 @click.option("--edge-snmp", metavar="FILE", help="Also read router or firewall by SNMP while media runs; mode 600.")
 @click.option(
     "--again",
@@ -126,9 +132,17 @@ GROUPS = {
 @output_options
 @click.pass_context
 def run(
-    context: click.Context, /, account_file: str | None, again: str | None, until_ready: bool, **options: Any
+    context: click.Context,
+    /,
+    account_file: str | None,
+    bind: bool,
+    again: str | None,
+    until_ready: bool,
+    **options: Any,
 ) -> int:
     """Check the whole site, once for each internet line."""
+    if bind and (account_file is None or again is not None or until_ready):
+        raise UsageProblem("--bind needs --account FILE and a whole run, without --again or --until-ready.")
     if again is not None or until_ready:
         from gosip_check.cli.again import run_again, run_until_ready
 
@@ -139,7 +153,10 @@ def run(
     if account_file is None:
         return _check("run", ["*"], options)
     login = account_of(account_file)
-    return _check("run", ["*"], {**options, "account": login.user, "auth_user": login.auth_user}, login.password)
+    if bind:
+        click.echo(_BOUND.format(user=login.user), err=True)
+    account = {"account": login.user, "auth_user": login.auth_user, "account_bind": bind, "account_listen": bind}
+    return _check("run", ["*"], {**options, **account}, login.password)
 
 
 def group_command(name: str) -> click.Command:

@@ -69,6 +69,8 @@ class Settings(Record, frozen=True):
     "The name that the password belongs to, where it is not the account's."
     account_bind: bool = False
     "Register an address, and take it back."
+    account_listen: bool = False
+    "Stay registered for two minutes, and see what comes in."
     account_again: bool = False
     "Try although an attempt has failed: `--i-know`."
     edge_snmp: str | None = None
@@ -100,7 +102,8 @@ class Settings(Record, frozen=True):
     @property
     def without_account(self) -> "Settings":
         """What a report tells of them: whoever asks again names the account again."""
-        return msgspec.structs.replace(self, account=None, auth_user=None, account_bind=False, account_again=False)
+        nothing = {"account": None, "auth_user": None, "account_bind": False, "account_listen": False}
+        return msgspec.structs.replace(self, **nothing, account_again=False)
 
 
 class Failure(Record, frozen=True):

@@ -28,6 +28,7 @@ class Agent:
         self, world: VirtualWorld, place: Place, heard: Callable[[Request, Place], None], *, asks_rport: bool = True
     ) -> None:
         self.place, self.scripts = place, Scripts(world)
+        self._world = world
         self._sock = world.bound(place, self._arrived)
         self._heard, self._rport = heard, ";rport" if asks_rport else ""
         self._tokens = itertools.count(1)
@@ -54,6 +55,10 @@ class Agent:
     def send(self, data: bytes, place: Place) -> None:
         """Once."""
         self._sock.sendto(data, place)
+
+    def send_over_tcp(self, data: bytes, place: Place) -> None:
+        """In a connection of its own; nobody waits for the answer."""
+        self._world.carry(data.replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP"), self.place, place, over_tcp=True)
 
     def ask(self, request: bytes, place: Place, within_s: float = TIMER_F_S) -> Script[Response | None]:
         """Again and again until it is answered: the final response, None where none came in time."""

@@ -20,6 +20,8 @@ class Behaviour:
     register_from: str = "<sip:{user}@{domain}>"
     register_contact: str = "<sip:{user}@{here}>"
     asks_rport: bool = True
+    tries_tcp: bool = False
+    "A REGISTER over TCP, and after it those over UDP."
     digest_uri: str = "{uri}"
     knows_password: bool = True
     # Registration in time.

@@ -231,6 +231,9 @@ FAULTS: dict[str, Fault] = {
         "warn",
         Behaviour(answers_invite_challenge=False),
     ),
+    "tries-tcp": Fault(
+        "it sends REGISTER over TCP before it sends it over UDP", "pbx.udp-only", "fail", Behaviour(tries_tcp=True)
+    ),
     "long-messages": Fault(
         "INVITE is so long that it travels in fragments", "pbx.udp-only", "warn", Behaviour(sends_long_messages=True)
     ),

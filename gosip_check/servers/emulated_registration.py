@@ -60,6 +60,8 @@ class Registration:
         behaviour = self._setup.behaviour
         sites = yield from self._resolver.sites()
         granted_s: int | Trouble = "silent"
+        if behaviour.tries_tcp and sites:
+            self._agent.send_over_tcp(self._request(sites[0], behaviour.expires_s), sites[0])
         for site in sites if behaviour.moves else sites[:1]:
             granted_s = yield from self._at(site, behaviour.expires_s)
             for _ in range(behaviour.repeats_after_error):

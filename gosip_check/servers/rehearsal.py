@@ -6,6 +6,7 @@ Other names than the trunk's are asked of one resolver, where one is named, for 
 """
 
 import contextlib
+import functools
 import secrets
 import selectors
 import socket
@@ -25,6 +26,7 @@ from gosip_check.servers.rehearsal_phases import Phase
 from gosip_check.servers.rehearsal_registrar import Registrar
 from gosip_check.servers.rehearsal_sites import Sites
 from gosip_check.servers.rehearsal_stage import Stage
+from gosip_check.servers.rehearsal_tcp import Connection, OverTcp
 from gosip_check.servers.rehearsal_transactions import Transactions
 from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
 from gosip_check.wire import sip
@@ -32,6 +34,8 @@ from gosip_check.wire.sip import Request
 
 _KEPT = 20_000
 "So many messages, and as many DNS questions, are written down; then the rehearsal stops."
+
+_ANOTHER_USER = "The PBX registers another user than the slip's: a real trunk may be in use on it."
 
 
 class RehearsalStop(Exception):
@@ -119,6 +123,10 @@ class Rehearsal:
             self._closed,
         )
         self._trunk = Sites(line, self._registrar, self._keepalive_s)
+        for site, place in enumerate(self.sites):
+            with contextlib.suppress(OSError):  # the port is taken: then SIP over TCP is not heard
+                over_tcp = OverTcp(self._world, self._selector, place, functools.partial(self._over_tcp, site))
+                self._stack.callback(over_tcp.close)
         self._names = Names(self.slip.domain, "sip", "udp", self.sites)
         return self
 
@@ -236,8 +244,8 @@ class Rehearsal:
     def _closed(self, media: Media) -> None:
         self._selector.unregister(media.socket)
 
-    def _hear(self, sock: socket.socket | Media, phase: Phase) -> None:
-        if isinstance(sock, Media):
+    def _hear(self, sock: socket.socket | Media | OverTcp | Connection, phase: Phase) -> None:
+        if isinstance(sock, Media | OverTcp | Connection):
             sock.receive()
             return
         data, peer = sock.recvfrom(65535) if sock is not self._woken else (sock.recv(4096), ("", 0))
@@ -289,17 +297,38 @@ class Rehearsal:
                 self.signs["REGISTER"] = self._world.monotonic()
                 if not self._registrar.is_user(message) and not self._trunk.is_over:
                     self._written.messages.pop()  # of another account: nothing of it is judged
-                    raise RehearsalStop(
-                        "The PBX registers another user than the slip's: a real trunk may be in use on it."
-                    )
+                    raise RehearsalStop(_ANOTHER_USER)
             self._trunk.hear(message, self._sites.index(sock), peer, phase)
+
+    def _is_another_user(self, request: Request) -> bool:
+        return request.method == "REGISTER" and not self._registrar.is_user(request)
+
+    def _over_tcp(self, site: int, data: bytes, peer: Place) -> None:
+        """Written down, and not answered: this trunk takes UDP alone."""
+        if peer[0] != self.pbx and not self._becomes_the_pbx(data, peer[0]):
+            return
+        self.signs["SIP over TCP"] = self._world.monotonic()
+        with contextlib.suppress(ValueError):
+            message = sip.parse(data)
+            is_another = isinstance(message, Request) and self._is_another_user(message)
+            if is_another and not self._trunk.is_over:
+                raise RehearsalStop(_ANOTHER_USER)
+            if len(self._written.messages) < _KEPT:
+                self._write("up", peer, self.sites[site], data, "TCP")
 
     def _send(self, site: int, data: bytes, peer: Place) -> None:
         self._write("down", self.sites[site], peer, data)
         self._sites[site].sendto(data, peer)
 
-    def _write(self, direction: Literal["up", "down"], source: Place, destination: Place, data: bytes) -> None:
-        self._written.messages.append(Message(self._world.time(), direction, "UDP", source, destination, data))
+    def _write(
+        self,
+        direction: Literal["up", "down"],
+        source: Place,
+        destination: Place,
+        data: bytes,
+        over: Literal["UDP", "TCP"] = "UDP",
+    ) -> None:
+        self._written.messages.append(Message(self._world.time(), direction, over, source, destination, data))
 
 
 def made_up_password() -> str:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from gosip_check.heard import Place
 
+_WAITING = 8
+"Connections that were not taken yet."
+
 Later = Callable[[Callable[[], object]], None]
 
 
@@ -30,14 +33,26 @@ class World:
 
     def bound(self, place: Place) -> socket.socket:
         """A UDP socket there that never blocks; port 0 takes a free one. OSError where it is taken or not allowed."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.bind(place)
-        except OSError:
-            sock.close()
-            raise
-        sock.setblocking(False)
+        return _bound(socket.SOCK_DGRAM, place)
+
+    def listening(self, place: Place) -> socket.socket:
+        """A TCP socket there that never blocks. OSError as of `bound`."""
+        sock = _bound(socket.SOCK_STREAM, place)
+        sock.listen(_WAITING)
         return sock
+
+
+def _bound(kind: socket.SocketKind, place: Place) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, kind)
+    try:
+        if kind == socket.SOCK_STREAM:  # what closed connections have left is no reason not to listen
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(place)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 THIS_MACHINE = World()

@@ -23,6 +23,7 @@ _LOOK_S = 0.000_001
 _THINKS_S = 2.0
 "A person, before he answers."
 _FREE_PORTS = 40_000
+_LARGEST = 65_535
 
 Returned = TypeVar("Returned")
 Arrived = Callable[[bytes, Place], None]
@@ -59,8 +60,18 @@ class VirtualSocket(socket.socket):
         data, source = self.waiting.popleft()
         return data[:size], source
 
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        return self.recvfrom(size, flags)[0]
+
+    def accept(self) -> tuple[socket.socket, Place]:
+        """Of one that listens: a connection with what was sent in it, and from where."""
+        data, source = self.recvfrom(_LARGEST)
+        connection = VirtualSocket(self._world, self._place, None)
+        connection.take(data, source)
+        return connection, source
+
     def close(self) -> None:
-        self._world.leave(self._place)
+        self._world.leave(self)
         super().close()
 
 
@@ -93,6 +104,7 @@ class VirtualWorld(World):
         self._order = itertools.count()
         self._ports = itertools.count(_FREE_PORTS, 2)
         self._sockets: dict[Place, VirtualSocket] = {}
+        self._listeners: dict[Place, VirtualSocket] = {}
 
     def time(self) -> float:
         return self._began_s + self.monotonic()
@@ -115,20 +127,27 @@ class VirtualWorld(World):
         self._sockets[place] = VirtualSocket(self, place, arrived)
         return self._sockets[place]
 
-    def leave(self, place: Place) -> None:
+    def listening(self, place: Place) -> socket.socket:
+        self._listeners[place] = VirtualSocket(self, place, None)
+        return self._listeners[place]
+
+    def leave(self, sock: VirtualSocket) -> None:
         """Nobody is there any more."""
-        self._sockets.pop(place, None)
+        for sockets in (self._sockets, self._listeners):
+            for place in [place for place, other in sockets.items() if other is sock]:
+                del sockets[place]
 
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Do it then."""
         heapq.heappush(self._events, (self._elapsed_s + seconds, next(self._order), act))
 
-    def carry(self, data: bytes, source: Place, destination: Place) -> None:
-        """A datagram is on its way."""
+    def carry(self, data: bytes, source: Place, destination: Place, *, over_tcp: bool = False) -> None:
+        """A datagram is on its way; over_tcp: a connection with nothing else in it."""
+        sockets = self._listeners if over_tcp else self._sockets
 
         def arrive() -> None:
-            if destination in self._sockets:
-                self._sockets[destination].take(data, source)
+            if destination in sockets:
+                sockets[destination].take(data, source)
 
         self.after(_ON_THE_WAY_S, arrive)
 

@@ -39,7 +39,7 @@ PARTS = {
 OUR_PBX = {"pbx.own-options", "pbx.ptime", "pbx.unregisters"}
 "Rows of the PBX that the guide does not ask for."
 
-OVER_UDP_ALONE = {"nat.other-site-comes-in"}
+OVER_UDP_ALONE = {"nat.keepalive-arrives", "nat.other-site-comes-in"}
 "The gateway opens the TCP connection that its calls come in on."
 
 

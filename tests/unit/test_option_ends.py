@@ -106,6 +106,7 @@ ENDS: dict[str, tuple[Any, Any]] = {
     "channels": ((1, 2000), (0, -1, 2001)),
     "duration_s": ((0.1, 1, 600), (0, -1.0, 600.1, math.nan, math.inf)),
     "idle_s": ((0, 0.0, 60), (-1, 61, math.nan, math.inf)),
+    "listen_s": ((0, 0.0, 130), (-1, 131, math.nan, math.inf)),
     "carried_delivered_pct": ((0, 100), (-1, 101, math.nan)),
     "carried_loss_pct": ((0, 100), (-1, 101)),
     "ordered_share_pct": ((0, 100), (-1, 101)),

@@ -14,6 +14,7 @@ from gosip_check.probes.account.answers import Reading, Says
 from gosip_check.probes.account.attempts import LOCKS, Attempts, attempts
 from gosip_check.probes.account.conversation import Conversation
 from gosip_check.probes.account.flow import Flow, open_flow
+from gosip_check.probes.account.listening import Heard, KeepAlive, listen
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
 from gosip_check.probes.sip import signalling
 from gosip_check.records import THE_PROVIDER, FailureKind, Record
@@ -25,7 +26,7 @@ class Options(probe.Options, frozen=True):
     """account: the user name. auth_user: the name that the password belongs to, where it is another.
 
     account_bind: also register, and take that back. account_again: try although the last attempt did not succeed.
-    provider: its name, for texts.
+    account_listen: stay registered for `listen_s` and see what comes in. provider: its name, for texts.
     """
 
     domain: str
@@ -35,6 +36,9 @@ class Options(probe.Options, frozen=True):
     auth_user: str | None = None
     account_bind: bool = False
     account_again: bool = False
+    account_listen: bool = False
+    listen_s: float = 130.0
+    networks: list[str] = []
     provider: str = THE_PROVIDER
 
 
@@ -51,7 +55,9 @@ class Facts(probe.Facts, frozen=True):
     granted_s: for how long; None where nothing was bound, or the server does not say. min_expires_s: the shortest time
     that it grants, where it said so. attempts_used: authenticated requests of this run.
     failures_before: in a row, before this run; failures_now: after it. removed: what was bound was taken back.
-    tries_left: failures in a row until the provider locks the account.
+    tries_left: failures in a row until the provider locks the account. keep_alives: OPTIONS that came while registered.
+    keepalive_arrives: one came; None where none did, or nobody listened. held_s: the longest silence before one.
+    calls_refused: calls that came meanwhile.
     """
 
     server: str
@@ -71,6 +77,10 @@ class Facts(probe.Facts, frozen=True):
     removed: bool | None
     min_expires_s: int | None = None
     tries_left: int | None = None
+    keep_alives: list[KeepAlive] = []
+    keepalive_arrives: bool | None = None
+    held_s: float | None = None
+    calls_refused: int | None = None
 
 
 def measure(options: Options, context: Context) -> Facts:
@@ -109,6 +119,7 @@ class _Registration:
         self.removed: bool | None = None
         self.service_route: list[str] = []
         self.bindings: list[Binding] = []
+        self.heard: Heard | None = None
         self.expiry_sentence = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
 
     def facts(self) -> Facts:
@@ -138,7 +149,16 @@ class _Registration:
             removed=self.removed,
             min_expires_s=self.min_expires_s,
             tries_left=max(0, LOCKS - failures),
-            evidence={"registered": sentence, "granted_as_asked": self.expiry_sentence, "no_failure_stands": stand},
+            keep_alives=self.heard.keep_alives if self.heard else [],
+            keepalive_arrives=True if self.heard and self.heard.keep_alives else None,
+            held_s=max((each.silent_s for each in self.heard.keep_alives), default=None) if self.heard else None,
+            calls_refused=self.heard.calls if self.heard else None,
+            evidence={
+                "registered": sentence,
+                "granted_as_asked": self.expiry_sentence,
+                "no_failure_stands": stand,
+                "keepalive_arrives": self._about_keep_alives(),
+            },
         )
 
     def _register(self) -> str:
@@ -189,12 +209,33 @@ class _Registration:
             if answer.says is Says.TAKEN and answer.response is not None:
                 own = register.ours(register.bound(answer.response), self.talk.contact, before)
                 sentences.append(self._granted(answer.response, own))
+                self._listen()
         finally:
             if self.talk.may_be_bound:
                 taken_back = self._take_back(own)
             else:
                 self._may_remain(None)
         return " ".join(filter(None, [*sentences, taken_back, *self.context.remains]))
+
+    def _listen(self) -> None:
+        """Over UDP only: a TCP connection is no binding that silence could end."""
+        if self.options.account_listen and self.registered and self.flow.transport == "UDP":
+            listen_s = min(self.options.listen_s, self.granted_s or self.options.listen_s)
+            self.heard = listen(self.context, self.flow.sock, self.options.networks, listen_s)
+
+    def _about_keep_alives(self) -> str:
+        """What came while registered, with its intervals."""
+        if self.heard is None:
+            return "Nobody stayed registered to wait for it; run --account FILE --bind does."
+        came, calls = self.heard.keep_alives, self.heard.calls
+        refused = f" {calls} call(s) came meanwhile and were refused." if calls else ""
+        if not came:
+            waited = f"None came in {self.heard.listened_s:g} s"
+            return f"{waited}, and the provider's interval is not published.{refused}"
+        listed = ", ".join(f"from {each.address} at {each.after_s:g} s" for each in came[:8])
+        more = f" and {len(came) - 8} more" if len(came) > 8 else ""
+        held_s = max(each.silent_s for each in came)
+        return f"OPTIONS came {listed}{more}. The longest silence before one was {held_s:g} s.{refused}"
 
     def _about_binding(self, answer: Reading) -> str:
         if answer.says is not Says.TAKEN:
@@ -271,5 +312,6 @@ PROBE = Probe(
     subject=lambda options: f"registration of {options.account} at {options.domain}",
     after=("signalling",),
     account=True,
-    deadline_s=90.0,
+    deadline_s=300.0,
+    takes=lambda options: {"waiting for keep-alives": options.listen_s} if options.account_listen else {},
 )

@@ -107,6 +107,7 @@ def register(
     *,
     password: str = PASSWORD,
     bind: bool = False,
+    listen: bool = False,
     again: bool = False,
     auth_user: str | None = None,
     transport: str = "udp",
@@ -125,5 +126,5 @@ def register(
             password=Secret(password),
             remains=[] if remains is None else remains,
         )
-        options = Options(DOMAIN, transport, 295, USER, auth_user, bind, again)  # type: ignore[arg-type]
+        options = Options(DOMAIN, transport, 295, USER, auth_user, bind, again, listen)  # type: ignore[arg-type]
         return measure(options, context)

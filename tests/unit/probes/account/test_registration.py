@@ -7,8 +7,10 @@ import pytest
 
 from gosip_check.probes.account import registration
 from gosip_check.probes.account.attempts import attempts
+from gosip_check.probes.account.listening import Heard, KeepAlive
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.probes.sip import exchange, stream
+from gosip_check.records import FailureKind
 from gosip_check.wire import sip
 from tests.unit.far_ends import reply
 
@@ -46,6 +48,53 @@ def test_the_right_password(transport: str, status: int, one_time: bool, bind: b
     assert (facts.granted_s, facts.granted_as_asked, facts.removed) == ((295, True, True) if bind else (None,) * 3)
     assert registrar.digests == facts.attempts_used == ((5 if one_time else 3) if bind else 1)
     assert ("It was taken back." if bind else "sip:pbx@203.0.113.4 (100 s left)") in words(facts)
+
+
+@pytest.mark.parametrize(
+    ("keep_alives", "arrives", "held_s", "said"),
+    [
+        ([], None, None, "None came in 130 s, and the provider's interval is not published. 1 call(s)"),
+        (
+            [KeepAlive(address="127.0.0.1", after_s=60.0, silent_s=60.0)],
+            True,
+            60.0,
+            "OPTIONS came from 127.0.0.1 at 60 s.",
+        ),
+    ],
+)
+def test_what_comes_while_registered(
+    keep_alives: list[KeepAlive],
+    arrives: bool | None,
+    held_s: float | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registrar = Registrar()
+    held: list[str] = []
+
+    def listen(*_: object) -> Heard:
+        held.extend(registrar.contacts)
+        return Heard(keep_alives=keep_alives, calls=1, listened_s=130.0)
+
+    monkeypatch.setattr(registration, "listen", listen)
+    facts = register(registrar, bind=True, listen=True)
+    assert (len(held), registrar.contacts, facts.removed) == (1, {}, True)
+    assert (facts.keepalive_arrives, facts.held_s, facts.calls_refused) == (arrives, held_s, 1)
+    assert said in facts.evidence["keepalive_arrives"]
+    assert register(registrar, bind=True).keepalive_arrives is None
+    assert register(registrar, bind=True, listen=True, transport="tcp").calls_refused is None
+    assert register(registrar, bind=True, listen=True, password="wrong").calls_refused is None
+
+
+def test_a_stop_while_registered_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> Heard:
+        raise ProbeFailed(FailureKind.INTERRUPTED, "stopped")
+
+    monkeypatch.setattr(registration, "listen", stopped)
+    registrar, remains = Registrar(), ["something"]
+    with pytest.raises(ProbeFailed):
+        register(registrar, bind=True, listen=True, remains=remains)
+    assert (registrar.contacts, remains) == ({}, [])
 
 
 @pytest.mark.parametrize("status", [401, 407])
