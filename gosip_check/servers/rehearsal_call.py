@@ -154,6 +154,8 @@ class Call:
         if response is not None and response.status >= 200:
             branch = None if response.status < 300 else response.vias[0].branch
             self.send_ack(response.cseq.number, branch)
+            if not self.is_over and response.status < 300 and (described := sdp.audio(response.body)) is not None:
+                self.media.describe(described)
 
     def hang_up(self) -> None:
         """BYE; before the answer what else ends it."""

@@ -70,7 +70,7 @@ class Media:
         self.next_s = float("inf")
 
     def describe(self, described: sdp.Media) -> None:
-        """Where the PBX wants its RTP. A public address there would lead away from the site: then to the PBX itself."""
+        """Where the PBX wants its RTP. An address that is not of the site: then to the PBX itself."""
         host = described.host or self._pbx
         is_here = host == self._pbx or _is_private(host)
         if is_here and host != "0.0.0.0":
@@ -169,6 +169,7 @@ def _melody() -> bytes:
 
 def _is_private(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_private
+        address = ipaddress.ip_address(host)
+        return address.is_private and not (address.is_loopback or address.is_link_local or address.is_unspecified)
     except ValueError:
         return False

@@ -11,10 +11,11 @@ from gosip_check.probes.probe import Context
 from gosip_check.records import Link
 from gosip_check.servers import rehearsal_scripts as scripts
 from gosip_check.servers.rehearsal import Rehearsal, Slip
+from gosip_check.servers.rehearsal_media import Media
 from gosip_check.servers.rehearsal_phases import PHASES, Phase
 from gosip_check.servers.rehearsal_stage import Bound, Script, Stage
 from gosip_check.servers.virtual import VirtualWorld
-from gosip_check.wire import rtp, sip
+from gosip_check.wire import rtp, sdp, sip
 from gosip_check.wire.sip import Request, Response
 
 DOMAIN = "trunk.example"
@@ -294,3 +295,15 @@ def test_every_phase_ends_though_nothing_comes() -> None:
         heard = rehearsal.run(PHASES)
     assert {step.name for step in heard.steps} <= {phase.name for phase in PHASES}
     assert not heard.streams
+
+
+@pytest.mark.parametrize(
+    ("host", "goes_to"),
+    [("10.0.0.9", "10.0.0.9"), ("127.0.0.1", PBX[0]), ("217.22.184.27", PBX[0]), ("0.0.0.0", PBX[0]), ("pbx", PBX[0])],
+)
+def test_sound_stays_at_the_site_whatever_the_sdp_says(host: str, goes_to: str) -> None:
+    world = VirtualWorld()
+    sound = Media(world, SITES[0][0], PBX[0])
+    sound.describe(sdp.Media("audio", 4000, "RTP/AVP", ["8"], host))
+    assert sound._to == (goes_to, 4000)
+    sound.close()
