@@ -121,9 +121,12 @@ def _new_challenge(heard: Heard, asking: list[Transaction]) -> Seen:
         if "stale" in (each.final.header("WWW-Authenticate") or "").lower() or heard.password is None:
             continue
         following = asking[number + 1 :]
-        tries = next((n for n, one in enumerate(following, 1) if one.status == 200), None)
+        heeded = [one for one in following if one.status not in (None, 503)]  # a site that is away refuses nothing
+        tries = next((n for n, one in enumerate(heeded, 1) if one.status == 200), None)
         if tries is None:
-            if following or not heard.ends_s or not each.sent_s or heard.ends_s - each.sent_s[-1] > _SECOND_LOOK_S:
+            if following and not heeded:
+                continue
+            if heeded or not heard.ends_s or not each.sent_s or heard.ends_s - each.sent_s[-1] > _SECOND_LOOK_S:
                 seen.append(Seen("not-answered", "A new challenge at the renewal was not answered with success."))
         elif tries == 1:
             seen.append(Seen("answered-once", "A new challenge at the renewal was answered at once."))

@@ -11,7 +11,7 @@ import dns.rcode
 import pytest
 
 from gosip_check.heard import Heard, Place
-from gosip_check.probes.pbx import keepalive, names, refusals, registration
+from gosip_check.probes.pbx import keepalive, names, refusals, registration, renewal
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
 from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
@@ -407,3 +407,21 @@ def test_who_tries_the_second_site_because_the_first_refuses_still_follows_the_r
     pbx.send(1)
     found = names.measure(names.Options(domain=DOMAIN, service="sip", transport="udp"), context(playing.heard()))
     assert found.order == "best"
+
+
+@pytest.mark.parametrize("site_a", ["silent", "503"])
+def test_a_try_at_a_site_that_is_away_is_no_second_answer_to_a_challenge(pbx: Pbx, play: Play, site_a: str) -> None:
+    away = next(phase for phase in PHASES if phase.site_a == site_a)
+    playing = play(ONE_REGISTRATION, Phase(away.name, "registered", 20, listens_s=0.2, site_a=away.site_a))
+    assert pbx.register(0).status == 200
+    assert playing.began[away.name].wait(20)
+    pbx.send(1)
+    challenge = digest.parse_challenge(pbx.answer().header("WWW-Authenticate") or "")
+    pbx.send(0)  # as baresip does: it looks the names up again for the request with credentials
+    if site_a == "503":
+        assert pbx.answer().status == 503
+    value = digest.authorization(challenge, USER, pbx.password, "REGISTER", f"sip:{DOMAIN}", "c0ffee")
+    pbx.send(1, credentials=("Authorization", value))
+    assert pbx.answer().status == 200
+    found = renewal.measure(renewal.Options(), context(playing.heard()))
+    assert found.new_challenge == "answered-once"
