@@ -310,7 +310,7 @@ FAULTS: dict[str, Fault] = {
         "it knows the main number only", "pbx.routes-by-to", "fail", Behaviour(knows_every_number=False)
     ),
     "one-phone": Fault(
-        "one phone rings for every number", "pbx.routes-by-to", "fail", Behaviour(says_no_to="routes-by-to")
+        "one phone rings for every number", "pbx.routes-by-to", "warn", Behaviour(says_no_to="routes-by-to")
     ),
     "hides-caller": Fault(
         "the phone does not show who calls", "pbx.incoming-number", "warn", Behaviour(says_no_to="incoming-number")

@@ -118,7 +118,7 @@ def _order(heard: Heard, srv_name: str) -> Seen:
         if not at:
             seen.append(Seen("elsewhere", f"REGISTER goes to {place[0]}, which no SRV record names."))
         elif best not in at:
-            if _is_silent_before(heard, targets, each):
+            if _is_of_no_use_before(heard, targets, each):
                 continue
             seen.append(
                 Seen("worse", f"REGISTER goes to priority {min(one.priority for one in at)}, not to {best.priority}.")
@@ -138,8 +138,8 @@ def _at(targets: list[_Target], place: Place | None) -> list[_Target]:
     return [one for one in at if one.port == place[1]] or at
 
 
-def _is_silent_before(heard: Heard, targets: list[_Target], register: Transaction) -> bool:
-    """The best site was asked and did not answer, or was not seen to: then the next one is right."""
+def _is_of_no_use_before(heard: Heard, targets: list[_Target], register: Transaction) -> bool:
+    """The best site was asked and did not answer, was not seen to, or refused: then the next one may be tried."""
     best = min(targets, key=lambda one: one.priority)
     asked = [
         each
@@ -148,7 +148,11 @@ def _is_silent_before(heard: Heard, targets: list[_Target], register: Transactio
         and best in _at(targets, each.request.message.destination)
         and each.request.position < register.request.position
     ]
-    return bool(asked) and (not asked[-1].responses or asked[-1].status == 503)
+    if not asked:
+        return False
+    last = asked[-1]
+    is_challenge = last.status in (401, 407) and last.request.lacks("Authorization")
+    return not last.responses or (last.status is not None and last.status >= 300 and not is_challenge)
 
 
 def _last_site(heard: Heard, before_s: float) -> str | None:
