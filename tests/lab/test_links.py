@@ -96,7 +96,19 @@ def test_every_packet_of_every_probe_leaves_by_its_line(both: Lab, laptop: Machi
     snmp = _private(laptop, "edge.toml", f'host = "{FAR}"\nversion = "2c"\ncommunity = "{COMMUNITY}"\n')
     account = _private(laptop, "account.toml", f'user = "{USER}"\npassword = "{PASSWORD}"\n')
     both.kamailio.register("none")
-    with_far_end = ["--reflector", FAR, "--edge-snmp", snmp, "--account", account, "--duration", "2", "--channels", "2"]
+    with_far_end = [
+        "--under-load",
+        "--reflector",
+        FAR,
+        "--edge-snmp",
+        snmp,
+        "--account",
+        account,
+        "--duration",
+        "2",
+        "--channels",
+        "2",
+    ]
     walked: set[str] = set()
     for options in (["--checklist", "go-native", *with_far_end], ["--checklist", "go-gateway", "--duration", "5"]):
         report = _run(both, laptop, "--link", f"Internet={own}", *options)
