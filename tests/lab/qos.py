@@ -45,6 +45,16 @@ def _unmark(room_hook: str) -> str:
     )
 
 
+_FEWER_OCTETS_OF_QUOTES = """
+table ip state {
+    chain quotes {
+        type filter hook output priority 0
+        icmp type time-exceeded limit rate over 60 kbytes/second burst 5 kbytes drop
+    }
+}
+"""
+"Enough for small packets; of as many large ones less than half is quoted."
+
 UPLINKS: Mapping[str, Uplink] = {
     "one queue": Uplink(None, "held up"),
     "one short queue": Uplink(None, None, queue_s=0.02),  # few small packets find no place; which ones, is chance
@@ -56,6 +66,7 @@ UPLINKS: Mapping[str, Uplink] = {
     "class for EF, mark removed before": Uplink([_EF], "held up", rules={"cpe": _unmark("prerouting")}),
     "class for EF, mark removed behind": Uplink([_EF], "priority", ["mark"], rules={"isp": _unmark("prerouting")}),
     "never full": Uplink(None, None, is_wide=True),
+    "never full, quotes limited by octets": Uplink(None, None, rules={"isp": _FEWER_OCTETS_OF_QUOTES}, is_wide=True),
 }
 
 

@@ -16,7 +16,6 @@ from gosip_check.probes.media.echo_rule import Phase
 from gosip_check.probes.media.proportions import chance_of_more, highest_share, lowest_share
 
 DOUBT = 0.005
-FEWEST_PACKETS = 100
 FEWEST_QUOTES = 30
 _FEWEST_QUOTED = 0.9
 _CHANCE = 0.001
@@ -68,6 +67,8 @@ class Why(Enum):
     UNQUOTED = "the hop quotes too little"
     UNEVEN = "uneven before the load"
     BETWEEN = "between clean and held up"
+    ONLY_LOST = "only what dies at the hop is lost"
+    "And nothing comes later: the hop itself may drop them, as a limit on what it answers does."
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def judge_streams(
         stream: share_of(idle[stream], phase, limits) for stream, phase in loaded.items() if stream is not Stream.LOAD
     }
     vouched = all(is_vouched(idle[stream], after[stream]) for stream in VOUCHED)
-    if Stream.LOAD in loaded and vouched:
+    # Where nearly none of the load comes through, its packets may be too large for the way: that fills nothing.
+    comes_through = Stream.LOAD in loaded and len(loaded[Stream.LOAD].timed_ms) >= FEWEST_QUOTES
+    if comes_through and vouched:
         shares[Stream.LOAD] = share_of(idle[Stream.LOAD], loaded[Stream.LOAD], limits)
     if not vouched:
         shares = {stream: share for stream, share in shares.items() if stream in ECHOES}
@@ -111,10 +114,10 @@ def judge_streams(
     if not vouched:
         first = is_better(shares[Stream.MARKED_ECHO], shares[Stream.PLAIN_ECHO])
         return found("priority", None, "mark") if first else found(None, Why.UNQUOTED)
-    return _by_packets_like_voice(shares, found)
+    return _by_packets_like_voice(shares, limits, found)
 
 
-def _by_packets_like_voice(shares: Mapping[Stream, Share], found: Callable[..., Found]) -> Found:
+def _by_packets_like_voice(shares: Mapping[Stream, Share], limits: Limits, found: Callable[..., Found]) -> Found:
     voice, provider, plain = (shares[stream] for stream in VOUCHED)
     if is_better(voice, plain):
         # A rule by address holds for what is unmarked, too; where that waits it is the mark.
@@ -125,8 +128,16 @@ def _by_packets_like_voice(shares: Mapping[Stream, Share], found: Callable[..., 
     if voice.state == plain.state == "clean":
         return found("shared fairly")
     if {voice.state, provider.state, plain.state} == {"held up"}:
-        return found("held up")
+        echoes_too = shares[Stream.PLAIN_ECHO].state == "held up"
+        return found("held up") if echoes_too or _is_later(voice, limits) else found(None, Why.ONLY_LOST)
     return found(None, Why.BETWEEN)
+
+
+def _is_later(share: Share, limits: Limits) -> bool:
+    """Of what was not lost, half is held up all the same."""
+    if share.idle_ms is None or share.loaded_ms is None:
+        return False
+    return share.loaded_ms > share.idle_ms + limits.late_ms
 
 
 def share_of(idle: Phase, loaded: Phase, limits: Limits) -> Share:
