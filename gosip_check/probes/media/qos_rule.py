@@ -102,7 +102,10 @@ def judge_streams(
         shares = {stream: share for stream, share in shares.items() if stream in ECHOES}
     # A hop that answers fewer echoes meanwhile would hold these up alone: they count where there is nothing else.
     unmarked = (Stream.PLAIN_UDP, Stream.LOAD) if vouched else (Stream.PLAIN_ECHO,)
-    full = any(shares[stream].state == "held up" for stream in unmarked if stream in shares)
+    held_up = [shares[stream] for stream in unmarked if stream in shares and shares[stream].state == "held up"]
+    # Quotes that fail may be the hop's own doing: something must come later, or echoes must suffer as well.
+    echoes_too = shares[Stream.PLAIN_ECHO].state == "held up"
+    full = bool(held_up) and (echoes_too or any(_is_later(share, limits) for share in held_up))
 
     def found(sharing: Sharing | None, why: Why | None = None, *by: Literal["mark", "addresses"]) -> Found:
         return Found(sharing, full, by, why, shares, vouched)
@@ -110,14 +113,14 @@ def judge_streams(
     if any(is_uneven(idle[stream], limits) for stream in shares):
         return found(None, Why.UNEVEN)
     if not full:
-        return found(None, Why.NEVER_FULL if vouched else Why.UNQUOTED)
+        return found(None, Why.ONLY_LOST if held_up else Why.NEVER_FULL if vouched else Why.UNQUOTED)
     if not vouched:
         first = is_better(shares[Stream.MARKED_ECHO], shares[Stream.PLAIN_ECHO])
         return found("priority", None, "mark") if first else found(None, Why.UNQUOTED)
-    return _by_packets_like_voice(shares, limits, found)
+    return _by_packets_like_voice(shares, found)
 
 
-def _by_packets_like_voice(shares: Mapping[Stream, Share], limits: Limits, found: Callable[..., Found]) -> Found:
+def _by_packets_like_voice(shares: Mapping[Stream, Share], found: Callable[..., Found]) -> Found:
     voice, provider, plain = (shares[stream] for stream in VOUCHED)
     if is_better(voice, plain):
         # A rule by address holds for what is unmarked, too; where that waits it is the mark.
@@ -128,8 +131,7 @@ def _by_packets_like_voice(shares: Mapping[Stream, Share], limits: Limits, found
     if voice.state == plain.state == "clean":
         return found("shared fairly")
     if {voice.state, provider.state, plain.state} == {"held up"}:
-        echoes_too = shares[Stream.PLAIN_ECHO].state == "held up"
-        return found("held up") if echoes_too or _is_later(voice, limits) else found(None, Why.ONLY_LOST)
+        return found("held up")
     return found(None, Why.BETWEEN)
 
 
