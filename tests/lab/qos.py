@@ -16,7 +16,6 @@ from .site import Lab
 from .tool import gosip_check
 
 _OUT = "to-isp"
-_QUEUE_S = 0.2
 _EF = "match ip tos 0xb8 0xfc"
 _BY_ADDRESS = ("match ip dst 217.22.184.0/24", "match ip dst 217.22.185.0/24")
 _ICMP = "match ip protocol 1 0xff"
@@ -37,6 +36,7 @@ class Uplink:
     rules: Mapping[str, str] = field(default_factory=dict)
     is_wide: bool = False
     is_equal: bool = False
+    queue_s: float = 0.2
 
 
 def _unmark(room_hook: str) -> str:
@@ -45,8 +45,19 @@ def _unmark(room_hook: str) -> str:
     )
 
 
+_FEWER_OCTETS_OF_QUOTES = """
+table ip state {
+    chain quotes {
+        type filter hook output priority 0
+        icmp type time-exceeded limit rate over 60 kbytes/second burst 5 kbytes drop
+    }
+}
+"""
+"Enough for small packets; of as many large ones less than half is quoted."
+
 UPLINKS: Mapping[str, Uplink] = {
     "one queue": Uplink(None, "held up"),
+    "one short queue": Uplink(None, None, queue_s=0.02),  # few small packets find no place; which ones, is chance
     "class for EF": Uplink([_EF], "priority", ["mark"]),
     "class by address": Uplink(_BY_ADDRESS, "priority", ["addresses"]),
     "class for EF and by address": Uplink([_EF, *_BY_ADDRESS], "priority", ["mark", "addresses"]),
@@ -55,6 +66,7 @@ UPLINKS: Mapping[str, Uplink] = {
     "class for EF, mark removed before": Uplink([_EF], "held up", rules={"cpe": _unmark("prerouting")}),
     "class for EF, mark removed behind": Uplink([_EF], "priority", ["mark"], rules={"isp": _unmark("prerouting")}),
     "never full": Uplink(None, None, is_wide=True),
+    "never full, quotes limited by octets": Uplink(None, None, rules={"isp": _FEWER_OCTETS_OF_QUOTES}, is_wide=True),
 }
 
 
@@ -76,7 +88,7 @@ def uplink(lab: Lab, name: str, kbps: int) -> Iterator[None]:
 
 def _commands(row: Uplink, kbps: int) -> list[str]:
     burst = 2 * (1500 + ETHERNET_OCTETS)
-    limit = int(kbps * 125 * _QUEUE_S) + burst
+    limit = int(kbps * 125 * row.queue_s) + burst
     if row.first is None:
         return [f"qdisc replace dev {_OUT} root tbf rate {kbps}kbit burst {burst} limit {limit}"]
     rank = 0 if row.is_equal else 1

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import heapq
 import os
+import random
 import secrets
 import sys
 import time
@@ -67,6 +68,9 @@ class EchoPlan(Record, frozen=True):
     "Sent as well, once one of its packets is seen to die at its hop. Its phase comes last, without an answer."
     quoted: list[DyingStream] = []
     "Instead of it several of them, of which the quotes are timed. They must be quoted with some of their payload."
+    at_random: bool = False
+    """Each packet leaves at a random moment of its slot. Else one stream may keep in step with another, and always
+    meet a full queue where a third never does (RFC 2330 11.1)."""
 
 
 class EchoMessage(Record, frozen=True):
@@ -177,7 +181,8 @@ class _Echoes:
             sending.slots += left_out + 1
             # From the number of slots, not from the last one: of many small errors none is added to the next.
             if sending.slots < round(plan.seconds * sending.stream.pps):
-                heapq.heapreplace(due, (start_s + number * _APART_S + sending.slots * interval_s, number))
+                slot = sending.slots + (random.random() if plan.at_random else 0.0)
+                heapq.heapreplace(due, (start_s + number * _APART_S + slot * interval_s, number))
             else:
                 heapq.heappop(due)
             sending.late += (now_s - at_s) * 1000 > LATE_MS

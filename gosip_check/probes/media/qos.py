@@ -5,8 +5,9 @@ that die at a hop behind the edge. What the streams show, says `qos_rule`. It sa
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -45,6 +46,8 @@ _FEWEST_SENT = 0.9
 class Options(probe.Options, frozen=True):
     """upload: the URL that takes the load. late_ms, most_held_up_pct: when a stream is held up, see `qos_rule`."""
 
+    networks: list[str] = []
+    "Of the provider: the load must not be addressed to what a router may give priority."
     upload: str | None = None
     thorough: bool = False
     late_ms: Annotated[float, Meta(ge=1, le=1000)] = 30.0
@@ -113,7 +116,7 @@ def _measured(options: Options, context: Context) -> Facts:
         if not answering:
             raise _Trouble(qos_sentences.NO_ECHOES)
         hop = answering[0]
-        further = [other.address for other in behind if other.ttl > hop.hop.ttl]
+        further = [each.address for each in behind if each.ttl > hop.hop.ttl and not _is_in(each, options.networks)]
         plan = _Plan(hop, (way.destination, way.control_port), (further or [hop.hop.address])[0], way.control_port)
         politeness.begin_load(str(os.getpid()))
         idle = _send(echoes, plan.of(IDLE_S, SMALL_OCTETS), "the idle line")
@@ -128,6 +131,10 @@ def _measured(options: Options, context: Context) -> Facts:
     limits = Limits(options.late_ms, options.most_held_up_pct)
     found = judge_streams(idle.phases, _when_full(loaded.phases), after.phases, limits)
     return _facts(found, hop, loaded, options)
+
+
+def _is_in(hop: hops.Hop, networks: Sequence[str]) -> bool:
+    return any(ip_address(hop.address) in ip_network(network) for network in networks)
 
 
 def _check_loads(facts: media_facts.Facts | None, *, thorough: bool) -> None:
@@ -162,7 +169,8 @@ class _Plan:
             dying.append(self._dying(elsewhere, _LOAD_PPS, load_octets))
         is_load = load_octets == LOAD_OCTETS or load_octets is None
         most_lost = None if is_load else politeness.MOST_LOST + self.hop.calm.loss
-        return EchoPlan(echoes, seconds, most_lost, politeness.SILENCE_S if is_load else None, quoted=dying)
+        silence_s = politeness.SILENCE_S if is_load else None
+        return EchoPlan(echoes, seconds, most_lost, silence_s, quoted=dying, at_random=True)
 
     def _dying(self, to: tuple[str, int], pps: float, octets: int, dscp: int = 0) -> DyingStream:
         return DyingStream(*to, self.hop.hop.ttl, self.hop.hop.address, pps, octets, dscp)

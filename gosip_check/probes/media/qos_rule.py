@@ -16,7 +16,6 @@ from gosip_check.probes.media.echo_rule import Phase
 from gosip_check.probes.media.proportions import chance_of_more, highest_share, lowest_share
 
 DOUBT = 0.005
-FEWEST_PACKETS = 100
 FEWEST_QUOTES = 30
 _FEWEST_QUOTED = 0.9
 _CHANCE = 0.001
@@ -68,6 +67,8 @@ class Why(Enum):
     UNQUOTED = "the hop quotes too little"
     UNEVEN = "uneven before the load"
     BETWEEN = "between clean and held up"
+    ONLY_LOST = "only what dies at the hop is lost"
+    "And nothing comes later: the hop itself may drop them, as a limit on what it answers does."
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,18 @@ def judge_streams(
         stream: share_of(idle[stream], phase, limits) for stream, phase in loaded.items() if stream is not Stream.LOAD
     }
     vouched = all(is_vouched(idle[stream], after[stream]) for stream in VOUCHED)
-    if Stream.LOAD in loaded and vouched:
+    # Where nearly none of the load comes through, its packets may be too large for the way: that fills nothing.
+    comes_through = Stream.LOAD in loaded and len(loaded[Stream.LOAD].timed_ms) >= FEWEST_QUOTES
+    if comes_through and vouched:
         shares[Stream.LOAD] = share_of(idle[Stream.LOAD], loaded[Stream.LOAD], limits)
     if not vouched:
         shares = {stream: share for stream, share in shares.items() if stream in ECHOES}
     # A hop that answers fewer echoes meanwhile would hold these up alone: they count where there is nothing else.
     unmarked = (Stream.PLAIN_UDP, Stream.LOAD) if vouched else (Stream.PLAIN_ECHO,)
-    full = any(shares[stream].state == "held up" for stream in unmarked if stream in shares)
+    held_up = [shares[stream] for stream in unmarked if stream in shares and shares[stream].state == "held up"]
+    # Quotes that fail may be the hop's own doing: something must come later, or echoes must suffer as well.
+    echoes_too = shares[Stream.PLAIN_ECHO].state == "held up"
+    full = bool(held_up) and (echoes_too or any(_is_later(share, limits) for share in held_up))
 
     def found(sharing: Sharing | None, why: Why | None = None, *by: Literal["mark", "addresses"]) -> Found:
         return Found(sharing, full, by, why, shares, vouched)
@@ -107,7 +113,7 @@ def judge_streams(
     if any(is_uneven(idle[stream], limits) for stream in shares):
         return found(None, Why.UNEVEN)
     if not full:
-        return found(None, Why.NEVER_FULL if vouched else Why.UNQUOTED)
+        return found(None, Why.ONLY_LOST if held_up else Why.NEVER_FULL if vouched else Why.UNQUOTED)
     if not vouched:
         first = is_better(shares[Stream.MARKED_ECHO], shares[Stream.PLAIN_ECHO])
         return found("priority", None, "mark") if first else found(None, Why.UNQUOTED)
@@ -127,6 +133,13 @@ def _by_packets_like_voice(shares: Mapping[Stream, Share], found: Callable[..., 
     if {voice.state, provider.state, plain.state} == {"held up"}:
         return found("held up")
     return found(None, Why.BETWEEN)
+
+
+def _is_later(share: Share, limits: Limits) -> bool:
+    """Of what was not lost, half is held up all the same."""
+    if share.idle_ms is None or share.loaded_ms is None:
+        return False
+    return share.loaded_ms > share.idle_ms + limits.late_ms
 
 
 def share_of(idle: Phase, loaded: Phase, limits: Limits) -> Share:

@@ -54,6 +54,8 @@ def _said(found: Found) -> str:
         return f"The line was never seen to be full, so nothing is proven. {FILLS_MORE}"
     if found.why is Why.BETWEEN:
         return "The streams were neither clearly held up nor clearly left alone, so nothing is proven."
+    if found.why is Why.ONLY_LOST:
+        return "Only packets that die at the router were lost, and none came late. The router itself may drop them."
     quotes = f"The router quotes fewer than {FEWEST_QUOTES} packets of each kind, so priority by address is not seen"
     if found.full:
         return f"Echoes wait on a full uplink, but calls may not. {quotes}."

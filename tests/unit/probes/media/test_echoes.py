@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 from msgspec.structs import replace
 
+from gosip_check.probes.media import echoes as echoes_module
 from gosip_check.probes.media.dying import DyingStream, open_dying
 from gosip_check.probes.media.echo_child import echoes_of
 from gosip_check.probes.media.echo_rule import SMALL_OCTETS
@@ -66,6 +67,47 @@ def test_what_dies_on_the_way_is_marked_and_its_quote_says_which_and_when(dscp: 
         assert [number for number, _ in quotes] == [7]
         assert before_ns < quotes[0][1] <= time.time_ns()
         assert not sock.went_elsewhere
+
+
+class _Clock:
+    """Stands in for `time`, and for a socket that notes when it was used. Sleeping takes no time."""
+
+    drops = 0
+
+    def __init__(self) -> None:
+        self.now_s, self.sent_s = 0.0, dict[str, list[float]]()
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def time_ns(self) -> int:
+        return round(self.now_s * 1e9)
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def send(self, address: str, _: int, __: bytes) -> bool:
+        self.sent_s.setdefault(address, []).append(self.now_s)
+        return True
+
+    def receive(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("at_random", [False, True])
+def test_streams_of_one_pace_keep_in_step_unless_each_leaves_at_random(
+    monkeypatch: pytest.MonkeyPatch, at_random: bool
+) -> None:
+    clock = _Clock()
+    monkeypatch.setattr(echoes_module, "time", clock)
+    plan = EchoPlan([EchoStream("a", 15, 200), EchoStream("b", 225, 200)], 10, at_random=at_random)
+    sendings = [echoes_module._Sending(stream) for stream in plan.streams]
+    assert echoes_module._Echoes(clock, LINK)._send(plan, sendings, 0.0) == ""  # type: ignore[arg-type]
+    assert [len(clock.sent_s[address]) for address in "ab"] == [150, 2250]
+    between_s = [min(abs(at_s - other_s) for other_s in clock.sent_s["b"]) for at_s in clock.sent_s["a"][5:]]
+    assert (max(between_s) - min(between_s) > 0.001) == at_random
+    in_slot = [at_s * 15 - number for number, at_s in enumerate(clock.sent_s["a"])]
+    assert -1e-9 < min(in_slot) <= max(in_slot) < 1.01
 
 
 @allowed

@@ -102,10 +102,19 @@ def test_a_hop_gets_no_more_than_is_polite_and_the_load_is_not_the_providers(mon
         streams: list[EchoStream | DyingStream] = [*plan.streams, *plan.quoted]
         assert sum(stream.pps for stream in streams) <= politeness.FILL.pps
         assert sum(stream.pps * stream.octets * 8 / 1000 for stream in streams) <= politeness.FILL.kbps
+        assert plan.at_random
         assert plan.quoted[-1].address == FAR
         assert {(dying.ttl, dying.hop) for dying in plan.quoted} == {(2, NEAR)}
     assert sum(plan.seconds for plan in uplink.plans[1:]) <= politeness.FILL.seconds
     assert [plan.seconds for plan in uplink.plans].count(10) == 1
+
+
+def test_a_router_of_the_provider_gets_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule by address would give it priority as well."""
+    uplink = Uplink(first=(FAR, "198.51.100.9"))
+    facts = _measured(monkeypatch, uplink, networks=[f"{FAR}/32", "198.51.100.0/24"])
+    assert (facts.sharing, facts.by) == ("priority", ["addresses"])
+    assert {plan.quoted[-1].address for plan in uplink.plans[1:]} == {NEAR}
 
 
 def test_an_upload_fills_a_faster_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ ALL_HELD = dict.fromkeys(Stream, HELD)
 ALL_CLEAN = dict.fromkeys(Stream, CLEAN)
 MARKED = dict.fromkeys((Stream.MARKED_ECHO, Stream.VOICE), CLEAN)
 TO_PROVIDER = dict.fromkeys((Stream.VOICE, Stream.PROVIDER), CLEAN)
+ALL_LOST = dict.fromkeys(Stream, _phase(80, 120, lost=True))
 ICMP = dict.fromkeys((Stream.MARKED_ECHO, Stream.PLAIN_ECHO), CLEAN)
 
 
@@ -45,9 +46,9 @@ def _found(
         (ALL_HELD | TO_PROVIDER, "priority", ("addresses",)),
         (ALL_HELD | MARKED | TO_PROVIDER, "priority", ("mark", "addresses")),
         (ALL_CLEAN | {Stream.LOAD: HELD}, "shared fairly", ()),  # a queue for each flow
-        (ALL_CLEAN | {Stream.LOAD: _phase(400, 1800, lost=True)}, "shared fairly", ()),  # a policer of the load
         (ALL_HELD, "held up", ()),
         (ALL_HELD | ICMP, "held up", ()),  # ping has a queue of its own; calls have not
+        (ALL_LOST, "held up", ()),
         (dict.fromkeys(Stream, _phase(40, 120, lost=True)), "held up", ()),
     ],
 )
@@ -64,6 +65,10 @@ def test_what_a_full_line_shows(loaded: Mapping[Stream, Phase], sharing: str | N
         ({s: p for s, p in ALL_CLEAN.items() if s is not Stream.LOAD}, Why.NEVER_FULL),  # an upload, full further on
         (ALL_HELD | dict.fromkeys((Stream.VOICE, Stream.PLAIN_UDP), SOME), Why.BETWEEN),
         (ALL_HELD | {Stream.PROVIDER: CLEAN}, Why.BETWEEN),  # the mark makes it worse
+        (ALL_LOST | ICMP, Why.ONLY_LOST),  # the hop limits how much it quotes, by octets
+        (ALL_LOST | ICMP | MARKED, Why.ONLY_LOST),
+        (ALL_CLEAN | {Stream.LOAD: _phase(400, 1800, lost=True)}, Why.ONLY_LOST),
+        (ALL_CLEAN | {Stream.LOAD: _phase(1790, 1800, lost=True)}, Why.NEVER_FULL),  # too large for the way
     ],
 )
 def test_what_proves_nothing(loaded: Mapping[Stream, Phase], why: Why) -> None:
