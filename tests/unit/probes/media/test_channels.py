@@ -95,10 +95,10 @@ def test_loss_is_found_on_the_way_where_the_line_dropped_it(up: float, down: flo
         assert facts.lost_down == 0
 
 
-@pytest.mark.parametrize(("share_pct", "is_tried"), [(95.0, False), (99.9, True)])
+@pytest.mark.parametrize(("share_pct", "is_tried"), [(90.0, False), (99.9, True)])
 def test_when_real_packets_are_tried_is_an_option(share_pct: float, is_tried: bool) -> None:
-    """Room for some 97 %: between the two."""
-    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(rate_kbps=485), CLEAN) as relay:
+    """Room for some 96 %: between the two, and so much is lost that nobody takes it for the losses of any line."""
+    with far() as port, ImpairingRelay(("127.0.0.1", port), Impairment(rate_kbps=470), CLEAN) as relay:
         facts = measured(relay.port, carried_delivered_pct=share_pct)
     assert (facts.calls_delivered_pct is not None) == is_tried
     assert ("With real G.711 packets" in facts.evidence["delivered_pct"]) == is_tried
