@@ -383,6 +383,7 @@ KEYS = ("provider", "networks", "requirements", "trunk", "needs", "source", "aft
 VALUES = ("5", '""', "[5]", '["dns.ttl"]', "[[]]", "{ x = 1 }", "2026-01-01")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_a_wrong_value_anywhere_is_a_sentence(place: str, key: str) -> None:

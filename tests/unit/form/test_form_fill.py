@@ -130,10 +130,12 @@ def outside(answer: bytes, control: str = "/control") -> str | None:
         return upnp.external_address(Context(Link(name="x")), LOOPBACK, "127.0.0.1", search=place)
 
 
+@pytest.mark.waits
 def test_a_router_tells_its_address_outside() -> None:
     assert outside(http(SOAP.format(" 192.0.2.9 ").encode())) == "192.0.2.9"
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("answer", "control"),
     [

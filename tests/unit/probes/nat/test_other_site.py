@@ -91,6 +91,7 @@ def server(address: str, answer: Answer) -> Iterator[Server]:
         thread.join()
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("asked", "spoken_to", "came", "said"),
     [

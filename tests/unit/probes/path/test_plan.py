@@ -13,6 +13,7 @@ from .rationing import Site, visit
 _TIMES = 250
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("site", "median_s"),
     [
@@ -40,6 +41,7 @@ def test_28_ports_are_decided_in_their_time_and_none_is_called_blocked_that_is_n
     assert in_time >= 0.97 * _TIMES
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     "site",
     [
