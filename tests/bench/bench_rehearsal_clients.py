@@ -1,9 +1,10 @@
 """Foreign PBXs under a whole rehearsal: which row of which client came out how, for docs/rehearsal-clients.md.
 
-    python -m tests.bench.bench_rehearsal_clients
+    python -m tests.bench.bench_rehearsal_clients [CLIENT]...
 
-Needs root, baresip and SIPp; about fifteen minutes, because site A is silent for long and the password is refused for
-five minutes. Nothing leaves the machine: each client and its rehearsal have two network namespaces.
+Needs root, baresip, SIPp, Kamailio, and pjsua2-python, which the tests do not install. It takes some twenty minutes,
+because site A is silent for long and the password is refused for five minutes. Nothing leaves the machine: each client
+and its rehearsal have two network namespaces.
 """
 
 import json
@@ -19,7 +20,12 @@ from tests.lab.namespaces import rooms
 _BY_HAND = {"routing", "forward", "withheld", "transfer", "trunk-off"}
 "What a client without phones and menus has nothing for."
 _SHORT = ("register", "incoming", "site-b-call")
-CLIENTS = {"baresip": [phase.name for phase in PHASES if phase.name not in _BY_HAND], "sipp": list(_SHORT)}
+CLIENTS = {
+    "baresip": [phase.name for phase in PHASES if phase.name not in _BY_HAND],
+    "sipp": list(_SHORT),
+    "kamailio": ["register", "refresh-60", "refuse-401-new", "refuse-401-same", "refuse-403"],
+    "pjsua2": [phase.name for phase in PHASES if phase.name not in _BY_HAND and not phase.is_long],
+}
 
 
 def rehearsed(client: str) -> dict[str, tuple[str, str]]:
@@ -33,8 +39,9 @@ def rehearsed(client: str) -> dict[str, tuple[str, str]]:
 
 
 def main() -> None:
+    clients = sys.argv[1:] or list(CLIENTS)
     with ThreadPoolExecutor() as pool:
-        came = dict(zip(CLIENTS, pool.map(rehearsed, CLIENTS), strict=True))
+        came = dict(zip(clients, pool.map(rehearsed, clients), strict=True))
     print("| requirement |", " | ".join(came), "|\n|" + " --- |" * (len(came) + 1))
     for row in next(iter(came.values())):
         cells = [f"{outcome}: {reason}" for outcome, reason in (of[row] for of in came.values())]

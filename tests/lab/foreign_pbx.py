@@ -22,6 +22,7 @@ from gosip_check.heard import Heard
 from gosip_check.run import Observer, run
 from gosip_check.servers.rehearsal import Rehearsal, Slip
 from gosip_check.servers.rehearsal_phases import PHASES
+from tests.unit.servers.test_rehearsal_kamailio import COLUMNS, CONFIG
 
 from .namespaces import Cable
 
@@ -111,7 +112,29 @@ def sipp(slip: Slip, folder: Path) -> tuple[list[str], Dial]:
     return ["sh", "-c", f"{register}; exec sipp -sn uas -nostdin -i {PBX} -p 5060"], lambda _: None
 
 
-CLIENTS = {"baresip": baresip, "sipp": sipp}
+def pjsua2(slip: Slip, _folder: Path) -> tuple[list[str], Dial]:
+    """pjsua_phone.py, where pjsua2 is installed."""
+    script = str(Path(__file__).with_name("pjsua_phone.py"))
+
+    def dial(number: str) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            control.sendto(number.encode(), (PBX, _CONTROL))
+
+    return [sys.executable, script, PBX, LAPTOP, slip.domain, slip.user, slip.password, str(_CONTROL)], dial
+
+
+def kamailio(slip: Slip, folder: Path) -> tuple[list[str], Dial]:
+    """Its uac registers at site A; it answers OPTIONS, and makes no calls."""
+    modules = next(Path("/usr").glob("lib*/**/kamailio/modules"))
+    (folder / "version").write_text("table_name(string) table_version(int)\nversion:1\nuacreg:5\n")
+    account = f"1:{slip.user}:{slip.user}:{slip.domain}:{slip.user}:{slip.domain}:{slip.domain}:{slip.user}"
+    (folder / "uacreg").write_text(f"{COLUMNS}{account}:{slip.password}::sip\\:{SITE_A}\\:5060:300:0:0::\n")
+    (folder / "kamailio.cfg").write_text(CONFIG.format(pbx=PBX, port=5060, modules=modules, folder=folder))
+    options = f"-DD -E -f {folder}/kamailio.cfg -Y {folder} -P {folder}/pid -m 16 -M 4"
+    return ["/usr/sbin/kamailio", *options.split()], lambda _: None
+
+
+CLIENTS = {"baresip": baresip, "sipp": sipp, "pjsua2": pjsua2, "kamailio": kamailio}
 
 
 def rehearse(client: str, namespace: str, phases: list[str], patience: float) -> Heard:
