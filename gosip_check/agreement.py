@@ -52,7 +52,8 @@ class _View(msgspec.Struct, frozen=True):
     """The facts of a probe, as far as they are held against each other; with their names."""
 
     def doubts(self, asked: _Asked) -> Doubts:
-        raise NotImplementedError
+        """Each fact, and whether it does not fit the others."""
+        return iter(())
 
 
 class _Bounds(_View, frozen=True):

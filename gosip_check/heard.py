@@ -126,10 +126,10 @@ class Said:
         return self.message.time_s
 
     def header(self, name: str) -> str | None:
-        """None where it is not there, or stood where the message was cut: see `lacks`."""
+        """None where it is not there, or stood where the message was cut: see `is_without`."""
         return self.sip.header(name)
 
-    def lacks(self, name: str) -> bool:
+    def is_without(self, name: str) -> bool:
         """It is certain that the message has no such header field."""
         return self.sip.header(name) is None and not self.message.cut
 
@@ -152,7 +152,7 @@ class Transaction:
 
     @property
     def final(self) -> Said | None:
-        """The response that ended it; None while there is none."""
+        """The response that ended it; None until it comes."""
         return next((each for each in self.responses if self.status_of(each) >= 200), None)
 
     @property

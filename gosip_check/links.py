@@ -49,7 +49,7 @@ def as_on_form(links: Sequence[Link], form: Form | None) -> list[Link]:
 
 
 def route_of(link: Link, networks: Sequence[str]) -> tuple[str | None, str | None]:
-    """The local address towards the provider, and why there is none: the one trouble that makes all else pointless."""
+    """The local address towards the provider, or why it is not known: the one trouble that makes all else useless."""
     towards = str(next(iter(ip_network(networks[0]).hosts())))
     try:
         return sockets.source_address(link, towards), None

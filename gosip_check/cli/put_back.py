@@ -131,7 +131,7 @@ def _forget() -> None:
 
 
 def left() -> Begun | None:
-    """The one that was begun and not seen to be put back. A file that is something else is none."""
+    """The one that was begun and not seen to be put back. None where the file is something else."""
     try:
         return msgspec.json.decode(_path().read_bytes(), type=Begun)
     except (OSError, NoHomeFolder, msgspec.DecodeError):

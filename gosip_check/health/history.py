@@ -61,7 +61,7 @@ class Change:
 
 
 def default_path() -> Path:
-    """In systemd's state folder of the unit, else in the user's. Raises HistoryError where there is none."""
+    """In systemd's state folder of the unit, else in the user's. Raises HistoryError where the user has no folder."""
     if folder := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(folder) / "history.sqlite"
     try:
@@ -71,7 +71,7 @@ def default_path() -> Path:
 
 
 def site_of(report: Report) -> str:
-    """Runs of the same site follow each other: same id, same checklist, same lines. A demo is none."""
+    """Runs of the same site follow each other: same id, same checklist, same lines. A demo is a site of its own."""
     place = [report.checklist.id, *sorted(link.name for link in report.links)]
     if report.site:
         place.insert(0, report.site)

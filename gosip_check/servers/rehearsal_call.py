@@ -3,6 +3,7 @@
 No call is ever relayed: the far end of each is a melody. Sound is counted in rehearsal_media.
 """
 
+import abc
 import contextlib
 import math
 import re
@@ -55,7 +56,7 @@ class Line:
         self.streams = [*self.streams, *media.streams()][-_STREAMS_KEPT:]
 
 
-class Call:
+class Call(abc.ABC):
     """site: where it is, 0 or 1. target: the URI of the PBX in it; peer: where its packets come from.
 
     local, remote: what stands in From of our requests, and in To. What happened is in the fields; a script reads them.
@@ -164,8 +165,9 @@ class Call:
         self._end_early() if not self.is_answered else self.request("BYE")
         self.ends("trunk")
 
+    @abc.abstractmethod
     def _end_early(self) -> None:
-        raise NotImplementedError
+        """Before it is answered."""
 
     def answer(self) -> None:
         """It is answered now."""

@@ -218,9 +218,9 @@ def response(
     """The response to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID and CSeq copied octet by octet from its `raw`.
 
     received: where the request came from; the top Via then gets `received` and `rport` (RFC 3261 18.2.1, RFC 3581 4).
-    None leaves it alone. to_tag: added to a To without a tag, except in a 100. What the request lacks of the five, the
-    response lacks too. ValueError where an argument would break the message; WireError where the top Via or the To must
-    be changed and cannot be read.
+    None leaves it alone. to_tag: added to a To without a tag, except in a 100. What the request does not have of the
+    five, the response does not have either. ValueError where an argument would break the message; WireError where the
+    top Via or the To must be changed and cannot be read.
     """
     if not 100 <= status <= 699:
         raise ValueError(f"status is {status}, not 100 to 699")

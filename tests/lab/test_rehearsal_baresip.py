@@ -48,7 +48,7 @@ def test_baresip_registers_is_called_and_calls(tmp_path: Path) -> None:
     if shutil.which("baresip") is None:
         pytest.skip("baresip is not installed")
     with rooms(CABLES, HELD, RESOLVERS) as two:
-        program = [sys.executable, "-m", "tests.lab.foreign_pbx", "baresip", two.namespace("pbx"), PHASES, "0.02"]
+        program = [sys.executable, "-m", "tests.lab.foreign_pbx", "baresip", two.namespace("pbx"), PHASES, "0.1"]
         repository = Path(__file__).parents[2]
         capture, log = tmp_path / "trunk.pcap", tmp_path / "tcpdump"
         heard_beside = two.start("laptop", ["tcpdump", "-i", "to-pbx", "-w", str(capture), "-U", "-Z", "root"], log)

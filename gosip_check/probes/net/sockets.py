@@ -341,9 +341,7 @@ def _errors(sock: socket.socket) -> list[tuple[IcmpError, bool]]:
             quoted, ancillary, _, towards = sock.recvmsg(_LARGEST_DATAGRAM, 512, socket.MSG_ERRQUEUE)
         except OSError:
             break
-        times = [
-            value for level, kind, value in ancillary if (level, kind) == (socket.SOL_SOCKET, linux.SO_TIMESTAMPNS)
-        ]
+        times = [value for *of, value in ancillary if of == [socket.SOL_SOCKET, linux.SO_TIMESTAMPNS]]
         for level, kind, value in ancillary:
             if (level, kind) in ((socket.IPPROTO_IP, linux.IP_RECVERR), (socket.IPPROTO_IPV6, linux.IPV6_RECVERR)):
                 error = icmp.parse_error(value, quoted)

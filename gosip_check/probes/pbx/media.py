@@ -24,6 +24,7 @@ _DYNAMIC = range(96, 128)
 _ENDS = 3
 "RFC 4733 2.5.1.4: the last packet of an event is sent three times."
 _LEAST_S = 1.0
+_USUAL_MS = 20.0
 _FEW_PACKETS = 10
 _DROPPED_S = 2.0
 "A call that ends so soon after it was held was not ended by a person."
@@ -169,6 +170,10 @@ def _rtp_of(heard: Heard, call: Call) -> Seen:
         return Seen(
             "silence-suppressed", f"RTP flows both ways, and the PBX sends silence in place of sound: {counted}{shape}."
         )
+    for who, streams in (("PBX", up), ("trunk", down)):
+        if sum(one.packets * (one.packet_ms or _USUAL_MS) for one in streams) < 1000 * _LEAST_S:
+            why = "It may suppress silence, or have stopped"
+            return Seen(None, f"Less than {_LEAST_S:g} s of RTP came from the {who}. {why}: {counted}{shape}.")
     if all(one.source[1] != call.of_pbx.port for one in up):
         return Seen(
             "another-port",

@@ -151,7 +151,7 @@ def _is_of_no_use_before(heard: Heard, targets: list[_Target], register: Transac
     if not asked:
         return False
     last = asked[-1]
-    is_challenge = last.status in (401, 407) and last.request.lacks("Authorization")
+    is_challenge = last.status in (401, 407) and last.request.is_without("Authorization")
     return not last.responses or (last.status is not None and last.status >= 300 and not is_challenge)
 
 

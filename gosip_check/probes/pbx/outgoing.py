@@ -148,7 +148,7 @@ def _asserted(call: Transaction, numbers: Numbers) -> Seen:
         read = uri_of(call.request.header(name))
         if read is not None and read.user and numbers.form_of(read.user) in ("username", "country"):
             return Seen("asserted", f"{call.method} has {name} with the user name in place of P-Preferred-Identity.")
-    if not call.request.lacks("P-Preferred-Identity"):
+    if not call.request.is_without("P-Preferred-Identity"):
         return Seen(None, f"{call.method} was cut before P-Preferred-Identity could be seen.")
     return Seen("none", f"{call.method} has no P-Preferred-Identity.")
 

@@ -86,7 +86,7 @@ def _identities(asking: list[Transaction], domain: str, numbers: Numbers) -> Ite
             value = each.request.header(name)
             read = uri_of(value)
             if value is None or read is None:
-                if each.request.lacks(name) or (value is not None and not is_masked(value)):
+                if each.request.is_without(name) or (value is not None and not is_masked(value)):
                     yield Seen("other", f"{name} of REGISTER holds no SIP URI.")
                 else:
                     yield Seen(None, f"{name} of REGISTER was masked or cut.")
@@ -117,7 +117,7 @@ def _contacts(asking: list[Transaction], numbers: Numbers) -> Iterator[Seen]:
         if not items:
             yield (
                 Seen("none", "REGISTER has no Contact.")
-                if each.request.lacks("Contact")
+                if each.request.is_without("Contact")
                 else Seen(None, "The Contact of REGISTER was cut.")
             )
         elif items == ["*"]:

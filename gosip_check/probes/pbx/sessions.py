@@ -70,7 +70,7 @@ def _timers(heard: Heard, wanted_s: int | None) -> Iterator[Seen]:
             yield Seen(
                 "as-wanted" if is_wanted else "another-value", f"INVITE asks for a session timer of {value_s} s."
             )
-        elif not call.request.lacks("Session-Expires"):
+        elif not call.request.is_without("Session-Expires"):
             yield Seen(None, "INVITE was cut before a session timer could be seen.")
         elif "timer" in _words(call, "Require"):
             yield Seen("required-only", "INVITE requires a session timer, and names no time.")
@@ -155,7 +155,7 @@ def _hang_ups(heard: Heard) -> Iterator[Seen]:
         if each.method != "BYE":
             continue
         who = "the PBX" if each.goes_up else "the trunk"
-        if each.goes_up and _has_record_route(heard, each) and each.request.lacks("Route"):
+        if each.goes_up and _has_record_route(heard, each) and each.request.is_without("Route"):
             yield Seen("without-route", "BYE of the PBX does not follow the Record-Route of the call.")
         elif each.status is None:
             if not each.responses and _is_over(heard, each):

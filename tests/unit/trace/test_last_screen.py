@@ -7,7 +7,7 @@ from gosip_check.report.last_screen import ROOM
 from gosip_check.trace.reading import CUT
 from tests.screens import measured_of
 from tests.traces import traced
-from tests.unit.trace.calls import bad_call, call, shortened
+from tests.unit.trace.calls import Voice, bad_call, call, shortened
 
 FREEPBX = Form(pbx=Equipment(vendor="Sangoma", model="FreePBX 16"))
 CAPTURES = {
@@ -41,3 +41,10 @@ def test_the_settings_of_the_pbx_on_the_form_stand_behind_what_is_to_be_reached(
     (codec,) = [verdict for verdict in report.verdicts if verdict.id == "pbx.codec-alaw"]
     assert codec.steps[0].startswith("Put G.711 A-law (PCMA) first")
     assert codec.steps[1].startswith("On FreePBX: tick alaw alone")
+
+
+@pytest.mark.parametrize(("packets", "outcome"), [(400, "pass"), (25, "unknown")])
+def test_sound_that_stops_at_once_is_not_sound_both_ways(packets: int, outcome: str) -> None:
+    report = traced(content=call(up=Voice(ssrc=1, packets=packets), down=Voice(ssrc=2)))
+    (verdict,) = [each for each in report.verdicts if each.id == "pbx.rtp-both-ways"]
+    assert verdict.outcome.value == outcome, verdict.reason
