@@ -8,6 +8,7 @@ from .edge_matrix import SITES
 from .edges import kernel_alg, translate, without_translation
 from .site import Lab, site
 from .tool import facts_of, run_tool, verdict_of
+from .ways import WAYS
 
 PUBLIC = "192.88.99.2"
 
@@ -123,3 +124,15 @@ def test_the_other_site_through_filters_of_each_kind() -> None:
         assert _other_site(lab) == ("pass", [True, True])
         lab.kamailio.force_rport(True)
         assert _other_site(lab) == ("unknown", [None, None])
+
+
+def test_where_every_hop_is_private_the_site_ends_at_its_public_address() -> None:
+    way = WAYS["all hops private"]
+    with site(way.cables) as lab:
+        lab.enter("ready")
+        with way.laid(lab):
+            report = run_tool(lab, "nat")
+    path = facts_of(report, "path")
+    assert {hop["kind"] for hop in path["hops"]} == {"private"}
+    assert (path["public_address_at"], path["edge_ttl"]) == (1, 1)
+    assert verdict_of(report, "nat.single")["outcome"] == "pass"

@@ -12,6 +12,7 @@ from typing import Literal
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path import public_address
 from gosip_check.probes.path.asking import Desk
 from gosip_check.probes.path.quotes import CONTROL_PORTS, Reaction, control, volley
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
@@ -19,6 +20,8 @@ from gosip_check.records import FailureKind, Record
 
 _STEPS = (range(1, 5), range(5, 9), range(9, 15))
 _TRIES = 4
+_SHORTEST_HIDDEN = 3
+"An edge, the hop next to it, and one to measure by."
 DS_LITE = "192.0.0.0/29"
 "The two ends of the tunnel to a carrier's NAT."
 
@@ -43,7 +46,8 @@ class Facts(probe.Facts, frozen=True):
 
     control_port: a UDP port whose datagrams were quoted behind the edge. reached_at: the TTL at which the destination
     itself answered, None where it never did. edge_ttl: the last hop that may still belong to the site or to a
-    carrier's NAT: one with an address that is not public before any that is.
+    carrier's NAT: one with an address that is not public before any that is; where no hop has a public address, the
+    device that has the address by which servers see this line, if that is seen (public_address_at).
     """
 
     destination: str
@@ -53,6 +57,7 @@ class Facts(probe.Facts, frozen=True):
     hops: list[Hop]
     reached_at: int | None
     edge_ttl: int
+    public_address_at: int | None = None
 
     @property
     def is_this_machine(self) -> bool:
@@ -60,7 +65,13 @@ class Facts(probe.Facts, frozen=True):
         return ip_address(self.destination).is_loopback
 
     def beyond_the_edge(self) -> list[Hop]:
-        """The hops behind the edge, nearest first: public, and further than every hop of a NAT that shows itself."""
+        """The hops behind the edge, nearest first: public, and further than every hop of a NAT that shows itself.
+
+        Where all are private: those behind the device with the line's public address. The one next to it is left out:
+        it may be a modem that lends this address to the router, and then the line is not yet behind it.
+        """
+        if self.public_address_at is not None:
+            return [hop for hop in self.hops if hop.ttl > self.public_address_at + 1]
         return [hop for hop in self.hops if hop.ttl > self.edge_ttl and hop.kind == "public"]
 
     def hop_at(self, ttl: int) -> Hop | None:
@@ -92,7 +103,8 @@ def measure(options: Options, context: Context) -> Facts:
                 break
         if _ends_at(reactions, destination, 0) or not any(ttl in reactions for ttl in step):
             break
-    return _facts(destination, context, reactions)
+    public_address_at = _holder_ttl(options, context, destination, reactions)
+    return _facts(destination, context, reactions, public_address_at)
 
 
 def kind_of(address: str) -> Literal["private", "shared", "public"]:
@@ -140,7 +152,24 @@ def _is_destination(reaction: Reaction, destination: str) -> bool:
     return reaction.reply is not None or (reaction.icmp is not None and reaction.icmp.sender == destination)
 
 
-def _facts(destination: str, context: Context, reactions: dict[int, Reaction]) -> Facts:
+def _holder_ttl(options: Options, context: Context, destination: str, reactions: dict[int, Reaction]) -> int | None:
+    """The TTL of the device with the line's public address; looked for only where no hop shows where the site ends."""
+    hops = {
+        ttl: reaction
+        for ttl, reaction in reactions.items()
+        if reaction.died_on_the_way and not _is_destination(reaction, destination)
+    }
+    kinds = {kind_of(hop.icmp.sender) for hop in hops.values() if hop.icmp is not None}
+    if len(hops) < _SHORTEST_HIDDEN or "public" in kinds:
+        return None
+    address = public_address.seen_as(context, servers_inside(context, options.networks))
+    if address is None or kind_of(address) != "public" or address == next(iter(hops.values())).local[0]:
+        return None
+    ports = {ttl: hop.shot.port for ttl, hop in hops.items()}
+    return public_address.held_at(context, address, destination, ports)
+
+
+def _facts(destination: str, context: Context, reactions: dict[int, Reaction], public_address_at: int | None) -> Facts:
     hops, ports, reached_at = [], [], None
     for ttl, reaction in sorted(reactions.items()):
         if _is_destination(reaction, destination):
@@ -161,7 +190,8 @@ def _facts(destination: str, context: Context, reactions: dict[int, Reaction]) -
         control_port=ports[-1] if ports else None,
         hops=hops,
         reached_at=reached_at,
-        edge_ttl=max(edge, default=1),
+        edge_ttl=public_address_at or max(edge, default=1),
+        public_address_at=public_address_at,
         evidence={"hops": f"Hops towards {destination}: {listed}."},
     )
 
