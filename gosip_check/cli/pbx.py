@@ -103,7 +103,7 @@ def trace(files: tuple[str, ...], **options: Any) -> int:
 
 
 def _phases() -> list[str]:
-    from gosip_check.servers.rehearsal_phases import PHASES
+    from gosip_check.servers.rehearsal.phases import PHASES
 
     return [phase.name for phase in PHASES]
 

@@ -25,7 +25,7 @@ from gosip_check.folders import NoHomeFolder, state_folder
 from gosip_check.probes.net import interfaces
 from gosip_check.records import Record
 from gosip_check.report.output import Output, OutputError
-from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, RehearsalStop
 
 QUIET_S = 60.0
 "A PBX that points here registers within the minute that it was granted."

@@ -17,7 +17,7 @@ from typing import Any
 from gosip_check.cli.exits import UsageProblem, input_errors
 from gosip_check.heard import Place
 from gosip_check.servers import second_address
-from gosip_check.servers.rehearsal import trouble_at
+from gosip_check.servers.rehearsal.rehearsal import trouble_at
 
 DNS_PORT = 53
 SIP_PORT, SECOND_SIP_PORT = 5060, 5062

@@ -25,7 +25,7 @@ from gosip_check.cli.outputs import console
 from gosip_check.cli.rehearsal_seen import seen
 from gosip_check.heard import Heard
 from gosip_check.report.text import visible
-from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.rehearsal.phases import Phase
 
 ANSWER_WITHIN_S = 60.0
 _REFRESHES_PER_S = 2

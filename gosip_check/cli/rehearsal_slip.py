@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gosip_check.cli.rehearsal_place import SIP_PORT, Ground
-from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.rehearsal.phases import Phase
 
 if TYPE_CHECKING:
-    from gosip_check.servers.rehearsal import Slip
+    from gosip_check.servers.rehearsal.rehearsal import Slip
 
 _EXPIRES_S = 300
 

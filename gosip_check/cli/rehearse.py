@@ -24,9 +24,9 @@ from gosip_check.cli.put_back import Begun, PutBack, say_what_was_left
 from gosip_check.cli.rehearsal_place import DNS_PORT, SECOND_SIP_PORT, SIP_PORT, Ground, ground_of, taken
 from gosip_check.cli.rehearsal_screen import screen
 from gosip_check.cli.rehearsal_slip import slip_text
-from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
-from gosip_check.servers.rehearsal_media import PORTS
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
+from gosip_check.servers.rehearsal.media import PORTS
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
 
 if TYPE_CHECKING:
     from gosip_check.heard import Heard

@@ -24,8 +24,8 @@ from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.servers import second_address
-from gosip_check.servers.rehearsal import Slip, made_up_password
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Slip, made_up_password
 from tests.saved import here
 
 LAPTOP = "127.0.0.71"

@@ -14,10 +14,10 @@ from gosip_check.cli.pbx import plan_of_pbx
 from gosip_check.plan import Plan
 from gosip_check.records import Level, Outcome
 from gosip_check.run import Observer, run
-from gosip_check.servers.emulated_behaviour import Behaviour
-from gosip_check.servers.emulated_faults import FAULTS
-from gosip_check.servers.emulated_rehearsal import rehearse
-from gosip_check.servers.rehearsal_phases import PHASES
+from gosip_check.servers.emulated.behaviour import Behaviour
+from gosip_check.servers.emulated.faults import FAULTS
+from gosip_check.servers.emulated.rehearsal import rehearse
+from gosip_check.servers.rehearsal.phases import PHASES
 
 LONG_CALL = "session-refresh"
 "Its call has more sound than all others together, so those who need it not leave it out."

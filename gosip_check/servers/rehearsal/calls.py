@@ -4,11 +4,11 @@ import contextlib
 import math
 
 from gosip_check.heard import Place, Stream
-from gosip_check.servers.rehearsal_call import Call, Line, is_emergency
-from gosip_check.servers.rehearsal_from_pbx import FromPbx, Plan
-from gosip_check.servers.rehearsal_registrar import Registrar
-from gosip_check.servers.rehearsal_to_pbx import ToPbx
-from gosip_check.servers.rehearsal_transactions import Served
+from gosip_check.servers.rehearsal.call import Call, Line, is_emergency
+from gosip_check.servers.rehearsal.from_pbx import FromPbx, Plan
+from gosip_check.servers.rehearsal.registrar import Registrar
+from gosip_check.servers.rehearsal.to_pbx import ToPbx
+from gosip_check.servers.rehearsal.transactions import Served
 from gosip_check.wire.sip import Request, Response, WireError
 
 _AT_ONCE = 8

@@ -11,12 +11,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_asking import Questions, Say
-from gosip_check.servers.rehearsal_call import Call
-from gosip_check.servers.rehearsal_calls import Calls
-from gosip_check.servers.rehearsal_from_pbx import FromPbx, Plan
-from gosip_check.servers.rehearsal_to_pbx import ToPbx
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.asking import Questions, Say
+from gosip_check.servers.rehearsal.call import Call
+from gosip_check.servers.rehearsal.calls import Calls
+from gosip_check.servers.rehearsal.from_pbx import FromPbx, Plan
+from gosip_check.servers.rehearsal.to_pbx import ToPbx
+from gosip_check.servers.rehearsal.world import World
 
 Script = Generator[float, None, bool | None]
 "It yields the time at which it wants to go on at the latest. False: it did not take place."

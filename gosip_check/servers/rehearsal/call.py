@@ -1,6 +1,6 @@
 """One call of a rehearsal, once it is a dialog (RFC 3261 12): hold, refresh, digits, transfer, end, from either side.
 
-No call is ever relayed: the far end of each is a melody. Sound is counted in rehearsal_media.
+No call is ever relayed: the far end of each is a melody. Sound is counted in media.py.
 """
 
 import abc
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gosip_check.heard import Place, Stream
-from gosip_check.servers.rehearsal_media import Media
-from gosip_check.servers.rehearsal_transactions import Headers, Served, Transactions
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.media import Media
+from gosip_check.servers.rehearsal.transactions import Headers, Served, Transactions
+from gosip_check.servers.rehearsal.world import World
 from gosip_check.wire import sdp, sip
 from gosip_check.wire.register import seconds
 from gosip_check.wire.sip import Request, Response, WireError, split_list

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gosip_check.servers import rehearsal_scripts as scripts
-from gosip_check.servers.rehearsal_registrar import Refusal
-from gosip_check.servers.rehearsal_stage import Script, Stage
+from gosip_check.servers.rehearsal import scripts
+from gosip_check.servers.rehearsal.registrar import Refusal
+from gosip_check.servers.rehearsal.stage import Script, Stage
 
 Event = Literal["registered", "renewed", "refused", "script"]
 

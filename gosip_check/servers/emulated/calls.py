@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_agent import TIMER_F_S, Agent
-from gosip_check.servers.emulated_registration import Registration
-from gosip_check.servers.emulated_setup import Setup
-from gosip_check.servers.emulated_sound import Sound
+from gosip_check.servers.emulated.agent import TIMER_F_S, Agent
+from gosip_check.servers.emulated.registration import Registration
+from gosip_check.servers.emulated.setup import Setup
+from gosip_check.servers.emulated.sound import Sound
 from gosip_check.servers.virtual import Script, VirtualWorld, Wait
 from gosip_check.wire import digest, sdp
 from gosip_check.wire.sip import Request, Response

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gosip_check.servers.emulated_behaviour import Behaviour
+from gosip_check.servers.emulated.behaviour import Behaviour
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.world import World
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request, Response
 from gosip_check.wire.transaction import T1_S, T2_S, ClientTransaction

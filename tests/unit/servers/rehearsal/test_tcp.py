@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from gosip_check.heard import Message
-from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip
-from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.rehearsal.phases import Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, RehearsalStop, Slip
 
 pytestmark = pytest.mark.waits
 

@@ -4,12 +4,12 @@ import contextlib
 import secrets
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_call import ALLOW, Line, is_emergency
-from gosip_check.servers.rehearsal_calls import Calls
-from gosip_check.servers.rehearsal_phases import Phase
-from gosip_check.servers.rehearsal_registrar import Registrar, contact_of
-from gosip_check.servers.rehearsal_stage import Bound, Registered
-from gosip_check.servers.rehearsal_transactions import Served
+from gosip_check.servers.rehearsal.call import ALLOW, Line, is_emergency
+from gosip_check.servers.rehearsal.calls import Calls
+from gosip_check.servers.rehearsal.phases import Phase
+from gosip_check.servers.rehearsal.registrar import Registrar, contact_of
+from gosip_check.servers.rehearsal.stage import Bound, Registered
+from gosip_check.servers.rehearsal.transactions import Served
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request, Response
 

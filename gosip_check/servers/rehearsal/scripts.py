@@ -1,9 +1,9 @@
 """What happens in each phase of a rehearsal that has calls, from its first sentence to its last BYE."""
 
-from gosip_check.servers.rehearsal_call import Call
-from gosip_check.servers.rehearsal_from_pbx import Plan
-from gosip_check.servers.rehearsal_stage import Script, Stage
-from gosip_check.servers.rehearsal_to_pbx import ToPbx
+from gosip_check.servers.rehearsal.call import Call
+from gosip_check.servers.rehearsal.from_pbx import Plan
+from gosip_check.servers.rehearsal.stage import Script, Stage
+from gosip_check.servers.rehearsal.to_pbx import ToPbx
 
 LOCAL, ABROAD, ABROAD_DIALLED = "79019648", "+442035982801", "00442035982801"
 "The numbers of the guide's examples. Nobody is called there."

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.world import World
 
 _AT_ONCE = 8
 _LARGEST = 65_535

@@ -7,7 +7,7 @@ import dns.message
 import dns.rdatatype
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_setup import Setup
+from gosip_check.servers.emulated.setup import Setup
 from gosip_check.servers.virtual import Script, Scripts, VirtualWorld, Wait
 
 _SIP_PORT = 5060

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from gosip_check.servers.rehearsal_call import (
+from gosip_check.servers.rehearsal.call import (
     ALLOW,
     EVENT,
     Call,
@@ -13,7 +13,7 @@ from gosip_check.servers.rehearsal_call import (
     takes_alaw,
     tokens,
 )
-from gosip_check.servers.rehearsal_transactions import Served
+from gosip_check.servers.rehearsal.transactions import Served
 from gosip_check.wire import sdp, sip
 from gosip_check.wire.sip import Request
 

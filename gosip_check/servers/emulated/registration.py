@@ -3,9 +3,9 @@
 from typing import Literal
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_agent import Agent
-from gosip_check.servers.emulated_names import Resolver
-from gosip_check.servers.emulated_setup import Setup
+from gosip_check.servers.emulated.agent import Agent
+from gosip_check.servers.emulated.names import Resolver
+from gosip_check.servers.emulated.setup import Setup
 from gosip_check.servers.virtual import Script, Wait
 from gosip_check.wire import digest
 from gosip_check.wire.sip import Response

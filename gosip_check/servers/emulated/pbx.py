@@ -1,19 +1,19 @@
 """An emulated PBX, for the demo and the tests: it registers, answers keep-alives, and takes and makes calls.
 
-It behaves as the guide wants, or with one fault (`emulated_behaviour`). It proves that the rehearsal's logic holds
+It behaves as the guide wants, or with one fault (`behaviour`). It proves that the rehearsal's logic holds
 together, never that its wire formats are right: for that the tests have PBXs that nobody here wrote.
 """
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_agent import Agent
-from gosip_check.servers.emulated_behaviour import Behaviour
-from gosip_check.servers.emulated_calls import Calls, Talk
-from gosip_check.servers.emulated_names import Resolver
-from gosip_check.servers.emulated_registration import Registration
-from gosip_check.servers.emulated_setup import Setup
-from gosip_check.servers.rehearsal import Slip
-from gosip_check.servers.rehearsal_phases import Phase
-from gosip_check.servers.rehearsal_scripts import ABROAD_DIALLED, LOCAL
+from gosip_check.servers.emulated.agent import Agent
+from gosip_check.servers.emulated.behaviour import Behaviour
+from gosip_check.servers.emulated.calls import Calls, Talk
+from gosip_check.servers.emulated.names import Resolver
+from gosip_check.servers.emulated.registration import Registration
+from gosip_check.servers.emulated.setup import Setup
+from gosip_check.servers.rehearsal.phases import Phase
+from gosip_check.servers.rehearsal.rehearsal import Slip
+from gosip_check.servers.rehearsal.scripts import ABROAD_DIALLED, LOCAL
 from gosip_check.servers.virtual import Script, VirtualWorld, Wait
 from gosip_check.wire.sip import Request
 

@@ -5,7 +5,7 @@ import uuid
 from typing import Literal
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_call import (
+from gosip_check.servers.rehearsal.call import (
     ALLOW,
     EVENT,
     SESSION_S,
@@ -16,7 +16,7 @@ from gosip_check.servers.rehearsal_call import (
     new_tag,
     tokens,
 )
-from gosip_check.servers.rehearsal_transactions import Headers
+from gosip_check.servers.rehearsal.transactions import Headers
 from gosip_check.wire import sdp, sip
 from gosip_check.wire.sip import Response
 

@@ -14,9 +14,9 @@ from gosip_check.heard import Heard, Place
 from gosip_check.probes.pbx import keepalive, names, refusals, registration, renewal
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
-from gosip_check.servers.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
-from gosip_check.servers.rehearsal_forward import Forward
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
+from gosip_check.servers.rehearsal.forward import Forward
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password
 from gosip_check.wire import digest, sip
 from gosip_check.wire.register import register_request
 

@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from gosip_check.servers.rehearsal_world import Later
+from gosip_check.servers.rehearsal.world import Later
 
 Say = Callable[[str], None]
 "What he must do now, or what was just seen: a sentence. It must return at once."

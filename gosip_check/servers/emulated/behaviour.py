@@ -1,4 +1,4 @@
-"""What an emulated PBX does, as a record: as the guide wants it, or otherwise in one thing (`emulated_faults`).
+"""What an emulated PBX does, as a record: as the guide wants it, or otherwise in one thing (`faults`).
 
 Texts with names in braces are filled in: {domain}, {user}, {national}, {here} (address and port of the PBX), {site}.
 """
@@ -92,4 +92,4 @@ class Behaviour:
     # What the installer says that he hears and sees.
     says_nothing: bool = False
     says_no_to: str = ""
-    "One question of rehearsal_asking."
+    "One question of rehearsal.asking."

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from gosip_check.heard import Place, Stream, stream_of
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.world import World
 from gosip_check.wire import g711, rtp, sdp
 from gosip_check.wire.rtp import Streams
 

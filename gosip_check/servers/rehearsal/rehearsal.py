@@ -17,18 +17,18 @@ from typing import Literal, Self
 import dns.rdatatype
 
 from gosip_check.heard import Heard, Lookup, Message, Place, Step
-from gosip_check.servers.rehearsal_asking import Ask, Questions, Say
-from gosip_check.servers.rehearsal_call import Line
-from gosip_check.servers.rehearsal_forward import Forward
-from gosip_check.servers.rehearsal_media import Media
-from gosip_check.servers.rehearsal_names import Names, read_query
-from gosip_check.servers.rehearsal_phases import Phase
-from gosip_check.servers.rehearsal_registrar import Registrar
-from gosip_check.servers.rehearsal_sites import Sites
-from gosip_check.servers.rehearsal_stage import Stage
-from gosip_check.servers.rehearsal_tcp import Connection, OverTcp
-from gosip_check.servers.rehearsal_transactions import Transactions
-from gosip_check.servers.rehearsal_world import THIS_MACHINE, World
+from gosip_check.servers.rehearsal.asking import Ask, Questions, Say
+from gosip_check.servers.rehearsal.call import Line
+from gosip_check.servers.rehearsal.forward import Forward
+from gosip_check.servers.rehearsal.media import Media
+from gosip_check.servers.rehearsal.names import Names, read_query
+from gosip_check.servers.rehearsal.phases import Phase
+from gosip_check.servers.rehearsal.registrar import Registrar
+from gosip_check.servers.rehearsal.sites import Sites
+from gosip_check.servers.rehearsal.stage import Stage
+from gosip_check.servers.rehearsal.tcp import Connection, OverTcp
+from gosip_check.servers.rehearsal.transactions import Transactions
+from gosip_check.servers.rehearsal.world import THIS_MACHINE, World
 from gosip_check.wire import sip
 from gosip_check.wire.sip import Request
 
@@ -142,7 +142,7 @@ class Rehearsal:
     ) -> Heard:
         """Every phase, in order. began: called as each begins. Raises RehearsalStop; `heard` then has what was seen.
 
-        say, ask: see rehearsal_asking; `say` is called in this thread, `ask` in another.
+        say, ask: see asking.py; `say` is called in this thread, `ask` in another.
         """
         self._say, self._questions.ask = say, ask
         for phase in phases:

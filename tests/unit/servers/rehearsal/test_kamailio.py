@@ -11,8 +11,8 @@ from gosip_check.heard import Heard
 from gosip_check.probes.pbx import keepalive, refusals, registration
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
-from gosip_check.servers.rehearsal import Rehearsal, Slip, made_up_password
-from gosip_check.servers.rehearsal_phases import Phase
+from gosip_check.servers.rehearsal.phases import Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, Slip, made_up_password
 
 DOMAIN, USER, PBX = "trunk.example", "35621669015", "127.0.0.50"
 CONFIG = """\

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_behaviour import Behaviour
-from gosip_check.servers.rehearsal import Slip
+from gosip_check.servers.emulated.behaviour import Behaviour
+from gosip_check.servers.rehearsal.rehearsal import Slip
 from gosip_check.wire import digest
 
 
@@ -18,7 +18,7 @@ class Setup:
     sites: tuple[Place, Place]
 
     def filled(self, text: str, site: Place, **more: str) -> str:
-        """With the names of emulated_behaviour, and more of them."""
+        """With the names of behaviour.py, and more of them."""
         return text.format(
             domain=self.slip.domain,
             user=self.slip.user,

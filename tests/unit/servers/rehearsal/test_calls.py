@@ -9,11 +9,11 @@ from gosip_check.heard import Heard, Place
 from gosip_check.probes.pbx import incoming, media, sessions
 from gosip_check.probes.probe import Context
 from gosip_check.records import Link
-from gosip_check.servers import rehearsal_scripts as scripts
-from gosip_check.servers.rehearsal import Rehearsal, Slip
-from gosip_check.servers.rehearsal_media import Media
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
-from gosip_check.servers.rehearsal_stage import Bound, Script, Stage
+from gosip_check.servers.rehearsal import scripts
+from gosip_check.servers.rehearsal.media import Media
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, Slip
+from gosip_check.servers.rehearsal.stage import Bound, Script, Stage
 from gosip_check.servers.virtual import VirtualWorld
 from gosip_check.wire import rtp, sdp, sip
 from gosip_check.wire.sip import Request, Response

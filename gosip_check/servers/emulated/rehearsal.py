@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from gosip_check.heard import Heard
-from gosip_check.servers.emulated_behaviour import Behaviour
-from gosip_check.servers.emulated_pbx import EmulatedPbx
-from gosip_check.servers.rehearsal import Rehearsal, Slip
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
+from gosip_check.servers.emulated.behaviour import Behaviour
+from gosip_check.servers.emulated.pbx import EmulatedPbx
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, Slip
 from gosip_check.servers.virtual import VirtualWorld
 
 _PBX, _LAPTOP = "127.0.0.50", "127.0.0.1"

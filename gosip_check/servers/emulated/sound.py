@@ -3,7 +3,7 @@
 from collections import deque
 
 from gosip_check.heard import Place
-from gosip_check.servers.emulated_behaviour import Behaviour
+from gosip_check.servers.emulated.behaviour import Behaviour
 from gosip_check.servers.virtual import VirtualWorld
 from gosip_check.wire import rtp, sdp
 
