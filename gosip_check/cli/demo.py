@@ -71,7 +71,7 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
 
 def _show(heard: Heard) -> None:
     """What a rehearsal does, and when."""
-    from gosip_check.cli.rehearsal_screen import TEXTS
+    from gosip_check.cli.rehearsal.screen import TEXTS
 
     click.echo("A rehearsal with an emulated PBX, in virtual time:", err=True)
     for step in heard.steps:

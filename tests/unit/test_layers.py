@@ -116,6 +116,7 @@ DOORS: dict[str, set[str]] = {
 
 # Room of another layer -> its doors, which are for every file outside it; those of probes/ are for its rooms alone.
 OTHER_DOORS: dict[str, set[str]] = {
+    "cli.rehearsal": {"rehearse", "screen"},
     "servers.emulated": {"behaviour", "faults", "rehearsal"},
     "servers.rehearsal": {"media", "phases", "rehearsal", "scripts", "world"},
 }

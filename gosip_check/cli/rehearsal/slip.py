@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gosip_check.cli.rehearsal_place import SIP_PORT, Ground
+from gosip_check.cli.rehearsal.place import SIP_PORT, Ground
 from gosip_check.servers.rehearsal.phases import Phase
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from gosip_check.cli.carry_out import check, exit_code
 from gosip_check.cli.exits import UsageProblem
 from gosip_check.cli.inputs import signing_key
 from gosip_check.cli.outputs import outputs_of
-from gosip_check.cli.put_back import Begun, PutBack, say_what_was_left
-from gosip_check.cli.rehearsal_place import DNS_PORT, SECOND_SIP_PORT, SIP_PORT, Ground, ground_of, taken
-from gosip_check.cli.rehearsal_screen import screen
-from gosip_check.cli.rehearsal_slip import slip_text
+from gosip_check.cli.rehearsal.place import DNS_PORT, SECOND_SIP_PORT, SIP_PORT, Ground, ground_of, taken
+from gosip_check.cli.rehearsal.put_back import Begun, PutBack, say_what_was_left
+from gosip_check.cli.rehearsal.screen import screen
+from gosip_check.cli.rehearsal.slip import slip_text
 from gosip_check.servers.rehearsal.media import PORTS
 from gosip_check.servers.rehearsal.phases import PHASES, Phase
 from gosip_check.servers.rehearsal.rehearsal import Rehearsal, RehearsalStop, Slip, made_up_password

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from gosip_check.cli.keys import pressed
 from gosip_check.cli.outputs import console
-from gosip_check.cli.rehearsal_seen import seen
+from gosip_check.cli.rehearsal.seen import seen
 from gosip_check.heard import Heard
 from gosip_check.report.text import visible
 from gosip_check.servers.rehearsal.phases import Phase
