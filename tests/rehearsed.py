@@ -14,9 +14,9 @@ DOMAIN, USER = "trunk.gotel.com.mt", "35621669015"
 DNS_PORT = 15353
 CHILD = f"""
 import sys
-from gosip_check.cli import put_back, rehearsal_place, rehearse
-from gosip_check.servers.rehearsal_phases import Phase
-rehearsal_place.DNS_PORT = {DNS_PORT}
+from gosip_check.cli.rehearsal import place, put_back, rehearse
+from gosip_check.servers.rehearsal.phases import Phase
+place.DNS_PORT = {DNS_PORT}
 put_back.QUIET_S = 1.0
 rehearse.PHASES = (Phase("register", "registered", 30, 0.3), Phase("refresh-60", "registered", 30, 0.3))
 sys.argv[0] = "gosip-check"

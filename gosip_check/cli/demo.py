@@ -56,9 +56,9 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
     from dataclasses import replace
 
     from gosip_check.records.report import DEMO
-    from gosip_check.servers.emulated_behaviour import Behaviour
-    from gosip_check.servers.emulated_faults import FAULTS
-    from gosip_check.servers.emulated_rehearsal import rehearse
+    from gosip_check.servers.emulated.behaviour import Behaviour
+    from gosip_check.servers.emulated.faults import FAULTS
+    from gosip_check.servers.emulated.rehearsal import rehearse
 
     if fault is not None and fault not in FAULTS:
         raise UsageProblem(f"--fault {fault!r}: there is no such fault; there are {', '.join(FAULTS)}.")
@@ -71,7 +71,7 @@ def _rehearsed(fault: str | None, options: dict[str, Any]) -> Plan:
 
 def _show(heard: Heard) -> None:
     """What a rehearsal does, and when."""
-    from gosip_check.cli.rehearsal_screen import TEXTS
+    from gosip_check.cli.rehearsal.screen import TEXTS
 
     click.echo("A rehearsal with an emulated PBX, in virtual time:", err=True)
     for step in heard.steps:
@@ -81,7 +81,7 @@ def _show(heard: Heard) -> None:
 
 
 def _faults(of_pbx: bool) -> dict[str, str]:
-    from gosip_check.servers.emulated_faults import FAULTS
+    from gosip_check.servers.emulated.faults import FAULTS
 
     return {name: fault.says for name, fault in FAULTS.items()} if of_pbx else faults()
 

@@ -73,7 +73,7 @@ def rehearse(skip: tuple[str, ...], **options: Any) -> int:
     This laptop is its DNS server, registrar and far end: before the trunk exists, and never while it is in use on this
     PBX. No call and no digit leaves this laptop. Needs no root but for DNS (port 53): a sentence says how to allow it.
     """
-    from gosip_check.cli.rehearse import rehearse as carry_out
+    from gosip_check.cli.rehearsal.rehearse import rehearse as carry_out
 
     if options["user"] is None:
         raise UsageProblem("--user: name the SIP user that the provider supplied, or will; such as 35621669015.")
@@ -103,7 +103,7 @@ def trace(files: tuple[str, ...], **options: Any) -> int:
 
 
 def _phases() -> list[str]:
-    from gosip_check.servers.rehearsal_phases import PHASES
+    from gosip_check.servers.rehearsal.phases import PHASES
 
     return [phase.name for phase in PHASES]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gosip_check.heard import Place
-from gosip_check.servers.rehearsal_world import World
+from gosip_check.servers.rehearsal.world import World
 
 _ON_THE_WAY_S = 0.001
 _LOOK_S = 0.000_001

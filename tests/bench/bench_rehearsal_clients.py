@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gosip_check.servers.rehearsal_phases import PHASES
+from gosip_check.servers.rehearsal.phases import PHASES
 from tests.lab.foreign_pbx import CABLES, HELD, RESOLVERS
 from tests.lab.namespaces import rooms
 

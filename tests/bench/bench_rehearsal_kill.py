@@ -19,10 +19,10 @@ import threading
 import time
 from typing import cast
 
-from gosip_check.servers.rehearsal import Rehearsal
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal
 from tests.rehearsed import DOMAIN, password_on, places, read_until, rehearsing
 from tests.saved import TOOL
-from tests.unit.servers import test_rehearsal as scripted
+from tests.unit.servers.rehearsal import test_rehearsal as scripted
 
 LAPTOP, PBX = "127.0.0.63", "127.0.0.62"
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGKILL)

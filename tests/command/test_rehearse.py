@@ -12,10 +12,10 @@ from typing import cast
 import dns.message
 import pytest
 
-from gosip_check.servers.rehearsal import Rehearsal
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal
 from tests.rehearsed import DOMAIN, USER, password_on, places, read_until, rehearsing
 from tests.saved import here
-from tests.unit.servers import test_rehearsal as scripted
+from tests.unit.servers.rehearsal import test_rehearsal as scripted
 
 LIST = "PUT BACK"
 OWN = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250}"

@@ -20,9 +20,9 @@ from pathlib import Path
 from gosip_check.cli.pbx import plan_of_pbx
 from gosip_check.heard import Heard
 from gosip_check.run import Observer, run
-from gosip_check.servers.rehearsal import Rehearsal, Slip
-from gosip_check.servers.rehearsal_phases import PHASES
-from tests.unit.servers.test_rehearsal_kamailio import COLUMNS, CONFIG
+from gosip_check.servers.rehearsal.phases import PHASES
+from gosip_check.servers.rehearsal.rehearsal import Rehearsal, Slip
+from tests.unit.servers.rehearsal.test_kamailio import COLUMNS, CONFIG
 
 from .namespaces import Cable
 

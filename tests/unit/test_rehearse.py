@@ -12,20 +12,20 @@ import pytest
 from rich.console import Console
 
 from gosip_check.checklist import load
-from gosip_check.cli import put_back, rehearsal_place
 from gosip_check.cli.exits import UsageProblem
-from gosip_check.cli.put_back import Begun, PutBack
-from gosip_check.cli.rehearsal_place import Ground, ground_of, taken
-from gosip_check.cli.rehearsal_screen import TEXTS, Screen
-from gosip_check.cli.rehearsal_slip import slip_text
-from gosip_check.cli.rehearse import SHOWN_BY, _national, _Signals, not_shown, phases_of
+from gosip_check.cli.rehearsal import place, put_back
+from gosip_check.cli.rehearsal.place import Ground, ground_of, taken
+from gosip_check.cli.rehearsal.put_back import Begun, PutBack
+from gosip_check.cli.rehearsal.rehearse import SHOWN_BY, _national, _Signals, not_shown, phases_of
+from gosip_check.cli.rehearsal.screen import TEXTS, Screen
+from gosip_check.cli.rehearsal.slip import slip_text
 from gosip_check.heard import Heard, Lookup, Message
 from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import ProbeFailed
 from gosip_check.records import FailureKind
 from gosip_check.servers import second_address
-from gosip_check.servers.rehearsal import Slip, made_up_password
-from gosip_check.servers.rehearsal_phases import PHASES, Phase
+from gosip_check.servers.rehearsal.phases import PHASES, Phase
+from gosip_check.servers.rehearsal.rehearsal import Slip, made_up_password
 from tests.saved import here
 
 LAPTOP = "127.0.0.71"
@@ -57,7 +57,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], sen
 
 
 def test_a_port_that_is_taken_names_its_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal_place, "DNS_PORT", 15354)
+    monkeypatch.setattr(place, "DNS_PORT", 15354)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as softphone:
         softphone.bind((LAPTOP, 5060))
         with pytest.raises(UsageProblem, match=r"UDP port 5060 of 127.0.0.71 is taken by \S+ \(process \d+\)"):
@@ -65,7 +65,7 @@ def test_a_port_that_is_taken_names_its_program(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_port_that_is_not_allowed_says_how_to_allow_it_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal_place, "trouble_at", lambda _: PermissionError(13, "Permission denied"))
+    monkeypatch.setattr(place, "trouble_at", lambda _: PermissionError(13, "Permission denied"))
     with pytest.raises(UsageProblem, match=r"sudo sysctl net\.ipv4\.ip_unprivileged_port_start=53`\. Or .* --no-dns"):
         taken(GROUND).__enter__()
 
@@ -189,7 +189,7 @@ def test_a_question_is_answered_by_a_key(key: str, answer: bool) -> None:
 
 
 def test_a_question_that_nobody_answers_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gosip_check.cli.rehearsal_screen.ANSWER_WITHIN_S", 0.01)
+    monkeypatch.setattr("gosip_check.cli.rehearsal.screen.ANSWER_WITHIN_S", 0.01)
     shown = Screen(Still(), 1, None, asks=True)
     assert shown.ask("early-media", "Did you hear it?") is None
     lines: list[str] = []
