@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gosip_check.records import Checklist, Readiness, Report
     from gosip_check.report.output import Output
     from gosip_check.signing import Key
+
+_ONE_WISH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -154,21 +157,30 @@ def stop_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, *([] if is_deaf else [signal.SIGHUP])]
 
 
+def is_the_same_wish(number: int, first_s: float) -> bool:
+    """timeout(1) stops a program and then its group, a shell hangs up what its terminal did: one wish, two signals.
+
+    first_s: when the first came, time.monotonic(). Who presses Ctrl-C twice means it.
+    """
+    return number != signal.SIGINT and time.monotonic() < first_s + _ONE_WISH_S
+
+
 @contextmanager
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """The first signal ends the measuring and the report is still made; a second one ends the program.
 
     SIGHUP is a terminal that was closed: the report is what its owner will look for.
     """
-    is_stopping = False
+    first_s: float | None = None
 
     def stopped(number: int, frame: object) -> None:
-        nonlocal is_stopping
-        del number, frame
-        if is_stopping:  # not asked of `stop`: its lock may be held by the call that this signal interrupts
+        nonlocal first_s
+        del frame
+        if first_s is None:  # not asked of `stop`: its lock may be held by the call that this signal interrupts
+            first_s = time.monotonic()
+            stop.set()
+        elif not is_the_same_wish(number, first_s):
             raise KeyboardInterrupt
-        is_stopping = True
-        stop.set()
 
     before = {number: signal.signal(number, stopped) for number in stop_signals()}
     try:

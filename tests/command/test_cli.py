@@ -6,10 +6,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from gosip_check.cli import carry_out
 from tests.saved import DNS_ALONE, TOOL, fresh_demo, tool
 
 WITH_A_TERMINAL = ["env", "--default-signal=HUP"]
@@ -222,6 +225,15 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     assert process.returncode in (3, 4)  # two that arrive as one are one
     assert "Traceback" not in said
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)])
+def test_timeout_and_a_shell_send_a_signal_twice_and_mean_it_once(number: signal.Signals, ends: bool) -> None:
+    stop = threading.Event()
+    with pytest.raises(KeyboardInterrupt) if ends else nullcontext(), carry_out.stopping_on_signals(stop):
+        signal.raise_signal(number)
+        assert stop.is_set()
+        signal.raise_signal(number)
 
 
 def test_a_crash_never_looks_like_a_verdict() -> None:

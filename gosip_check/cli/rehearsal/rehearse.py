@@ -6,8 +6,10 @@ However it ends, the list of what to put back is printed, or stays noted for the
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from gosip_check.cli.carry_out import check, exit_code
+from gosip_check.cli.carry_out import check, exit_code, is_the_same_wish
 from gosip_check.cli.exits import UsageProblem
 from gosip_check.cli.inputs import signing_key
 from gosip_check.cli.outputs import outputs_of
@@ -196,6 +198,7 @@ class _Signals:
     """first: the signal that ended the phases. Before them, and when a second one comes, it is left at once."""
 
     first: int | None = None
+    _first_s: float = -math.inf
     _has_begun: bool = False
     _stop: Callable[[], None] | None = None
 
@@ -227,6 +230,10 @@ class _Signals:
 
     def _came(self, number: int, frame: object) -> None:
         del frame
+        if self.first is not None and is_the_same_wish(number, self._first_s):
+            return
+        if self.first is None:
+            self._first_s = time.monotonic()
         stop, self._stop = self._stop, None
         is_first, self.first = self._has_begun and self.first is None, self.first or number
         if stop is not None:
