@@ -1,7 +1,8 @@
 """What of an earlier report need not be measured again, for `run --again`: whether any may be taken over, and which.
 
 A measurement is taken over where every verdict that rests on it passed, it is no day old, this run would make it with
-the same options, and whatever it rests on itself is as it was. Sends nothing and judges nothing.
+the same options, and whatever it rests on itself is as it was. One that may not be made so soon again is taken over
+whatever came of it. Sends nothing and judges nothing.
 """
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
@@ -100,12 +101,14 @@ class Known:
     """What need not be measured on one link. `taken` shrinks where something turns out to have changed.
 
     rested_on: probe -> its facts in the earlier report; None: nothing has to be compared. helpers: probes that no
-    requirement asks for: where they are measured again, what passed on their old facts stays.
+    requirement asks for: where they are measured again, what passed on their old facts stays. held: may not be
+    made now.
     """
 
     taken: dict[Key, Measurement] = field(default_factory=dict)
     rested_on: Mapping[str, Mapping[str, Any]] | None = None
     helpers: Collection[str] = ()
+    held: Collection[Key] = ()
 
     def ready(
         self, asks: Iterable[tuple[Key, Probe]], to_come: Container[str], measured: Collection[Measurement]
@@ -118,7 +121,7 @@ class Known:
             rests_on = probe.after + probe.uses
             if key not in self.taken or any(name in to_come for name in rests_on):
                 continue
-            if all(self._is_as_before(name, measured) for name in rests_on):
+            if key in self.held or all(self._is_as_before(name, measured) for name in rests_on):
                 found.append((key, self.taken[key]))
             else:
                 del self.taken[key]
@@ -138,7 +141,9 @@ def known(again: Again, link: str, probes: Mapping[str, Probe], asked: Collectio
     report = again.report
     on_link = {key_of(m): m for m in report.measurements if m.link == link and m.probe in probes}
     not_settled = {v.measurement for v in report.verdicts if v.link == link and not again.is_settled(v)}
-    usable = {key: m for key, m in on_link.items() if m.id not in not_settled and _may_stand(m, now)}
+    standing = {key: m for key, m in on_link.items() if _may_stand(m, now)}
+    held = {key for key, m in standing.items() if not _may_begin(probes[m.probe], m)}
+    usable = {key: m for key, m in standing.items() if key in held or m.id not in not_settled}
     to_measure = {name for name, options in asked if (name, options) not in usable}
     helpers = {name for name, _ in on_link} - {name for name, _ in asked}
     idle = {m.probe for m in on_link.values() if m.failure and m.failure.kind is FailureKind.UNSUPPORTED}
@@ -150,7 +155,16 @@ def known(again: Again, link: str, probes: Mapping[str, Probe], asked: Collectio
         taken={key: m for key, m in taken.items() if key[0] not in with_them},
         rested_on={m.probe: m.facts or {} for m in on_link.values()},
         helpers=helpers,
+        held=held,
     )
+
+
+def _may_begin(probe: Probe, measurement: Measurement) -> bool:
+    """Options that this version does not have are those of another measurement."""
+    try:
+        return probe.may_begin(msgspec.convert(measurement.options, probe.options))
+    except msgspec.ValidationError:
+        return True
 
 
 def _rested_on_by(names: Iterable[str], probes: Mapping[str, Probe]) -> set[str]:

@@ -65,6 +65,11 @@ def budget(plan: Plan) -> dict[str, float]:
     return {what: seconds for ask in _not_skipped(plan) for what, seconds in ask.probe.takes(ask.options).items()}
 
 
+def is_held(plan: Plan) -> bool:
+    """Whether something may not be measured now, because it was so often lately."""
+    return not all(ask.probe.may_begin(ask.options) for ask in _not_skipped(plan))
+
+
 def about_s(plan: Plan) -> float:
     """About how long a line takes that is well: round after round, as they will be measured."""
     asks = {ask.key: ask for ask in _not_skipped(plan)}

@@ -79,7 +79,8 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
     Raises again.Refused, before anything is measured, where the plan goes on from a report that it may not go on from.
     """
     started, start_s = datetime.now(UTC), time.monotonic()
-    going = _Going(stop, observer)
+    id_ = report_id(started)
+    going = _Going(stop, observer, id_)
     host = HostIdentity(name=platform.node(), system=f"{platform.system()} {platform.release()}")
     if plan.again is not None:
         refuse(plan.again.report, plan.checklist.identity, host, started)
@@ -111,7 +112,7 @@ def run(plan: Plan, stop: threading.Event, observer: Observer) -> Report:
         verdicts += judged
         measurements += measured
     return Report(
-        id=report_id(started),
+        id=id_,
         tool_version=__version__,
         command=plan.command,
         started=started,
@@ -147,6 +148,7 @@ class _Going:
 
     stop: threading.Event
     observer: Observer
+    run: str
     left_behind: list[threading.Thread] = field(default_factory=list)
     compared: list[LinkResult] = field(default_factory=list)
     interface: str | None = None
@@ -204,6 +206,7 @@ def _on_link(
         dns_servers=plan.settings.dns_servers,
         system_resolvers=plan.settings.system_resolvers,
         remains=plan.remains,
+        run=going.run,
         heard=plan.heard,
     )
     pending = list(plan.requirements)

@@ -33,6 +33,7 @@ def run_again(name: str | None, account_file: str | None, options: Mapping[str, 
 
     report = _loaded(name or "last", options, named)
     plan, options = _plan(Again(report), account_file, options, named)
+    _say_what_stands(plan, options)
     try:
         return carry_out(plan, options)
     except Refused as refused:
@@ -53,6 +54,8 @@ def run_until_ready(
     if name is not None:
         plan, options = _plan(Again(_loaded(name, options, named), musts_only=True), None, options, named)
     while True:
+        if plan.again is not None:
+            _say_what_stands(plan, options)
         try:
             ended = check(plan, options, offers_form=False)
         except Refused as refused:
@@ -64,6 +67,18 @@ def run_until_ready(
             return code
         again = Again(ended.report, musts_only=True)
         plan = replace(plan, again=again, remains=[])
+
+
+def _say_what_stands(plan: Plan, options: Mapping[str, Any]) -> None:
+    """Before the start, where a load was sent so often that this run sends none."""
+    from gosip_check.plan import is_held
+
+    if not options["quiet"] and is_held(plan):
+        click.echo(
+            "Runs have sent as many loads within the last hour as are polite, so this one sends none. "
+            "What the earlier run saw of the line stands.",
+            err=True,
+        )
 
 
 def _wait() -> bool:

@@ -8,6 +8,7 @@ them None where open. Where a fact needs words - who dropped a packet, which add
 """
 
 import math
+import secrets
 import threading
 import time
 from collections import defaultdict, deque
@@ -114,6 +115,8 @@ class Context:
     "What was found for names on this link, so that every probe means the same machine."
     remains: list[str] = field(default_factory=list)
     "Sentences on what may remain at the provider when the run ends; whoever ends it says them last."
+    run: str = field(default_factory=secrets.token_hex)
+    "Names the run, which may measure several links; what must not be done in every run is counted by it."
     heard: Heard | None = None
     "What PBX and trunk said to each other; only for probes that listen (`Probe.listens`)."
 
@@ -186,6 +189,8 @@ class Probe:
     "What takes long on a line that is well: seconds, by what a person calls it."
     rest_s: Callable[[Any], float] = lambda _: 1.0
     "About how long all the rest of it takes on such a line; for the bar that somebody watches."
+    may_begin: Callable[[Any], bool] = lambda _: True
+    "False where it was made so often lately that it may not be now; what an earlier run saw of it then stands."
     wanted: Callable[[Any], bool] = lambda _: True
     "False where, with these options, it has nothing for a probe that would take its facts."
 

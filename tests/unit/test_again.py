@@ -143,6 +143,19 @@ def test_what_only_serves_others_is_as_fresh_as_they_are(site: Site) -> None:
     assert site.measured == ["path", "b"]
 
 
+def test_what_may_not_be_made_so_soon_again_is_taken_over_whatever_came_of_it(site: Site) -> None:
+    """Six runs an hour send a load. The next one says what the last one saw, and how old that is."""
+    site.has("a")
+    site.has("load", uses=("a",), may_begin=lambda options: options.which != 0)
+    site.broken = {"a", "load"}
+    first = site.run(asks("a"), asks("load"), asks("load", "other", options={"which": 1}))
+    site.broken, site.numbers = set(), {"a": None}
+    second = site.run(asks("a"), asks("load"), asks("load", "other", options={"which": 1}), again=first)
+    assert site.measured == ["a", "load"]
+    assert outcomes(second) == {"a": "pass", "load": "fail", "other": "pass"}
+    assert second.verdicts[1].reason.startswith("It is broken. Measured on ")
+
+
 def test_other_options_are_another_measurement(site: Site) -> None:
     site.has("a")
     site.has("b")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gosip_check.probes import far_end
 from gosip_check.probes.far_end import FarEnd
-from gosip_check.probes.media import alone, capacity, second_line, second_sentences, sentences
+from gosip_check.probes.media import alone, capacity, politeness, second_line, second_sentences, sentences
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of, own_trouble
 from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.facts import EF, Facts, facts_of_stream
@@ -66,6 +66,12 @@ def takes(options: Options) -> dict[str, float]:
     if options.reflector is None:
         return second_line.takes(options)
     return {"all channels at once": options.duration_s}
+
+
+def may_begin(options: Options) -> bool:
+    """Whether a load may be sent, where one is."""
+    has_far_end = options.reflector is not None or options.far_end_link is not None
+    return options.gentle or not options.load or has_far_end or politeness.may_begin_load()
 
 
 class _NotAFarEnd(Exception):
@@ -212,5 +218,6 @@ PROBE = Probe(
     uses=("signalling",),
     alone=True,
     takes=takes,
+    may_begin=may_begin,
     deadline_s=3600.0,
 )

@@ -4,7 +4,6 @@ Nobody there has to cooperate. What is sent, and how much of it, stands in `poli
 (the load) and `echo_facts` (all else). Nothing of it reaches the provider's servers but a small echo now and then.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -113,7 +112,7 @@ def measure(
     with echoes_of(context) as echoes:
         others = [address for address in (wanted.gateway, *wanted.servers[:1]) if address is not None]
         looked = look(echoes, hops, others)
-        measuring = _Measuring(echoes, wanted, echoed, looked.beside)
+        measuring = _Measuring(echoes, wanted, echoed, looked.beside, context.run)
         if measuring.choose(looked.hops):
             side_by_side(lambda do: do(), [measuring.voice, beside_voice])
             measuring.load()
@@ -147,8 +146,8 @@ def load_for(need_kbps: float, most_octets: int, seconds: float) -> Load:
 class _Measuring:
     """One measurement while it goes on. `echoed` is what it has brought so far."""
 
-    def __init__(self, echoes: Echoes, wanted: Wanted, echoed: Echoed, answering: Sequence[str]) -> None:
-        self.echoes, self.wanted, self.echoed = echoes, wanted, echoed
+    def __init__(self, echoes: Echoes, wanted: Wanted, echoed: Echoed, answering: Sequence[str], run: str) -> None:
+        self.echoes, self.wanted, self.echoed, self.run = echoes, wanted, echoed, run
         self.gateway = wanted.gateway if wanted.gateway in answering else None
         self.server = next((server for server in wanted.servers if server in answering), None)
         self.second: Answering | None = None
@@ -200,7 +199,7 @@ class _Measuring:
         if not self.wanted.with_load or load is None:
             return
         try:
-            politeness.begin_load(str(os.getpid()))
+            politeness.begin_load(self.run)
         except Impolite as error:
             self.echoed.trouble = str(error)
             return

@@ -123,10 +123,13 @@ class _Echoes:
         if plan.dying is None:
             return self._carried_out(plan, [_Sending(stream) for stream in plan.streams])
         with open_dying(self._link, plan.dying) as self._dying:
-            sendings = [*map(_Sending, plan.streams), _Sending(plan.dying)]
-            if not self._dying.dies_there():
-                return [Phase(0, 0, 0.0, [], stopped="elsewhere") for _ in sendings]
-            return self._carried_out(plan, sendings)
+            try:
+                sendings = [*map(_Sending, plan.streams), _Sending(plan.dying)]
+                if not self._dying.dies_there():
+                    return [Phase(0, 0, 0.0, [], stopped="elsewhere") for _ in sendings]
+                return self._carried_out(plan, sendings)
+            finally:
+                self._dying = None
 
     def _by_sockets_of_their_own(self, plan: EchoPlan, opened: contextlib.ExitStack) -> list[Phase]:
         sendings = [_Sending(stream) for stream in plan.streams]

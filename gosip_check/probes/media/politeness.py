@@ -161,6 +161,15 @@ def begin_load(run: str) -> None:
         ledger.loads[run] = now
 
 
+def may_begin_load() -> bool:
+    """Whether a new run may send a load now, as far as can be known."""
+    try:
+        with _ledger() as ledger:
+            return ledger.next_load_in_s(time.time()) <= 0
+    except Impolite:
+        return False
+
+
 def leave_alone(hop: str) -> None:
     """This hop was busy twice: nobody sends it anything for a quarter of an hour."""
     with contextlib.suppress(Impolite), _ledger() as ledger:

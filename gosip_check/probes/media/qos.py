@@ -4,7 +4,6 @@ Small streams are sent beside a load of ten seconds that nothing marks: an uploa
 that die at a hop behind the edge. What the streams show, says `qos_rule`. It says nothing of the way down.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -118,7 +117,7 @@ def _measured(options: Options, context: Context) -> Facts:
         hop = answering[0]
         further = [each.address for each in behind if each.ttl > hop.hop.ttl and not _is_in(each, options.networks)]
         plan = _Plan(hop, (way.destination, way.control_port), (further or [hop.hop.address])[0], way.control_port)
-        politeness.begin_load(str(os.getpid()))
+        politeness.begin_load(context.run)
         idle = _send(echoes, plan.of(IDLE_S, SMALL_OCTETS), "the idle line")
         if idle.stopped:
             raise _Trouble(qos_sentences.stopped(hop.hop.address, idle.stopped))
@@ -257,5 +256,6 @@ PROBE = Probe(
     alone=True,
     takes=takes,
     only_with="under_load",
+    may_begin=lambda _: politeness.may_begin_load(),
     deadline_s=120.0,
 )

@@ -207,6 +207,12 @@ def test_a_seventh_run_sends_no_load_and_still_measures_voice(measure: Measure) 
     assert echoed.own("voice")
 
 
+def test_what_repeats_runs_sends_no_more_loads_than_who_starts_them(measure: Measure) -> None:
+    """`--until-ready` runs again and again in one process."""
+    loads = [measure(Net(everyone())).finding is not None for _ in range(politeness.RUNS_AN_HOUR + 1)]
+    assert loads == [True] * politeness.RUNS_AN_HOUR + [False]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_losses_that_decide_nothing_yet_get_more_voice_and_never_more_than_a_hundred_seconds(
     measure: Measure, seed: int

@@ -54,6 +54,17 @@ def test_streams_with_marks_have_sockets_of_their_own_and_quotes_are_timed() -> 
     assert [(phase.sent, phase.stopped) for phase in elsewhere] == [(0, "elsewhere")] * 3
 
 
+@allowed
+@pytest.mark.waits
+def test_what_died_beside_one_plan_is_no_part_of_the_next() -> None:
+    streams, dying = [EchoStream("127.0.0.1", 50, 200)], DyingStream("127.0.0.1", 9, 5, "127.0.0.1", 50, 200)
+    with echoes_of(Context(LINK)) as echoes:
+        beside = echoes.send(EchoPlan(streams, 0.2, dying=dying), "uplink")
+        alone = echoes.send(EchoPlan(streams, 1.2), "voice")
+    assert [(phase.sent, phase.stopped) for phase in beside] == [(10, ""), (10, "")]
+    assert [(phase.sent, phase.lost, phase.stopped) for phase in alone] == [(60, 0, "")]
+
+
 @pytest.mark.parametrize("dscp", [0, 46])
 def test_what_dies_on_the_way_is_marked_and_its_quote_says_which_and_when(dscp: int) -> None:
     before_ns = time.time_ns()

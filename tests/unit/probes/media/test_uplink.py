@@ -88,7 +88,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Echoed, _P
         hop = Answering(Hop(ttl=2, address="192.0.2.1", quoted_bytes=28, kind="public"), 1200, CALM)
         wanted = Wanted(1000, True, False, [hop.hop], None, [], towards)
         process, echoed = _Process(dying), Echoed(hop=hop, load=LOAD)
-        echo_load._Measuring(process, wanted, echoed, []).load()  # type: ignore[arg-type]
+        echo_load._Measuring(process, wanted, echoed, [], "a run").load()  # type: ignore[arg-type]
         return echoed, process
 
     return measured
