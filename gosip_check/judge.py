@@ -66,13 +66,17 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
         outcome, telling = Outcome.WARN, not_preferred
     else:
         outcome, telling = Outcome.PASS, requirement.expect
-    words = dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling)
-    judged = verdict(requirement, measurement.link, outcome, " ".join(words), found, measurement.id, facts)
+    sentences = list(dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling))
+    is_stopped = measurement.stopped and outcome is Outcome.UNKNOWN
+    if is_stopped:
+        sentences.append("The run was stopped before the end of this.")
+    judged = verdict(requirement, measurement.link, outcome, " ".join(sentences), found, measurement.id, facts)
     hint = next((hint for fact, hint in requirement.hint_if.items() if facts.get(fact) is True), requirement.hint)
     explained_by = [id_ for fact, ids in requirement.explained_if.items() if facts.get(fact) is True for id_ in ids]
     return msgspec.structs.replace(
         judged,
         hint=hint,
+        stopped=is_stopped,
         explained_by=[] if outcome is Outcome.PASS else explained_by,
         decided_by=_options_not_given(requirement, measurement) if outcome is Outcome.UNKNOWN else {},
     )

@@ -245,17 +245,25 @@ def _measure(
     over = {ask.probe.name: threading.Event() for ask in asks}
     began_s = time.monotonic()
     carrier = interfaces.Carrier(going.interface)
+    so_far: dict[Key, list[Facts]] = {ask.key: [] for ask in asks}
 
     def work(ask: Ask) -> None:
         started, start_s = datetime.now(UTC), time.monotonic()
         seen = {name: facts[name] for name in ask.probe.after + ask.probe.uses if name in facts}
         password = base.password if ask.probe.account else None
-        context = replace(base, seen=seen, password=password, beside=over.get(ask.probe.beside or ""))
+        beside, brought = over.get(ask.probe.beside or ""), so_far[ask.key]
+        context = replace(base, seen=seen, password=password, beside=beside, brought=brought)
         ended.put((ask, _facts_or_failure(ask, context, subjects), started, time.monotonic() - start_s))
         over[ask.probe.name].set()
 
-    def record(ask: Ask, started: datetime, elapsed_s: float, result: Facts | Failure) -> Measurement:
-        return Measurement(
+    def record(
+        ask: Ask, started: datetime, elapsed_s: float, result: Facts | Failure
+    ) -> tuple[Ask, Measurement, Facts | None]:
+        """What a probe that was stopped had brought by then counts."""
+        stopped = isinstance(result, Failure) and result.kind is FailureKind.INTERRUPTED and bool(so_far[ask.key])
+        if stopped:
+            result = so_far[ask.key][-1]
+        measurement = Measurement(
             id=next(going.ids),
             probe=ask.probe.name,
             link=base.link.name,
@@ -266,7 +274,9 @@ def _measure(
             failure=result if isinstance(result, Failure) else None,
             options=msgspec.to_builtins(ask.options),
             disturbance=None if ask.probe.local else carrier.disturbance(),
+            stopped=stopped,
         )
+        return ask, measurement, result if isinstance(result, Facts) else None
 
     keeps_from_it = None
     if any(ask.probe.alone for ask in asks) and any(thread.is_alive() for thread in going.left_behind):
@@ -275,7 +285,7 @@ def _measure(
         keeps_from_it = Failure(kind=FailureKind.UNSUPPORTED, message=TOO_FEW_DESCRIPTORS)
     if keeps_from_it is not None:
         for ask in asks:
-            yield ask, record(ask, datetime.now(UTC), 0.0, keeps_from_it), None
+            yield record(ask, datetime.now(UTC), 0.0, keeps_from_it)
         return
     running = {ask.key: ask for ask in asks}
     threads = {ask.key: threading.Thread(target=work, args=(ask,), name=ask.probe.name, daemon=True) for ask in asks}
@@ -300,10 +310,10 @@ def _measure(
                 if ask.probe.alone:
                     going.left_behind.append(threads[ask.key])
                 failure = _INTERRUPTED if stopped_s else _OVERDUE
-                yield ask, record(ask, datetime.now(UTC), now_s - began_s, failure), None
+                yield record(ask, datetime.now(UTC), now_s - began_s, failure)
             continue
         if running.pop(ask.key, None) is not None:
-            yield ask, record(ask, started, elapsed_s, result), result if isinstance(result, Facts) else None
+            yield record(ask, started, elapsed_s, result)
 
 
 _INTERRUPTED = Failure(kind=FailureKind.INTERRUPTED, message=STOPPED)

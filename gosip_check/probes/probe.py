@@ -120,6 +120,8 @@ class Context:
     heard: Heard | None = None
     "What PBX and trunk said to each other; only for probes that listen (`Probe.listens`)."
 
+    brought: "list[Facts]" = field(default_factory=list)
+    "What this probe would leave if it were stopped now, see `so_far`."
     kept: dict[Callable[[], Any], Any] = field(default_factory=dict)
     "What the probes of this link share, see `shared`."
 
@@ -135,6 +137,13 @@ class Context:
     def facts_of(self, kind: type[Brought]) -> Brought | None:
         """The facts of this type that an earlier probe brought on this link; None where there are none in `seen`."""
         return next((facts for facts in self.seen.values() if isinstance(facts, kind)), None)
+
+    def so_far(self, facts: Facts) -> None:
+        """What counts should the run be stopped: facts that hold whatever would have come later, in place of earlier.
+
+        For a probe that waits for long, as soon as it has something to lose.
+        """
+        self.brought[:] = [facts]
 
     @property
     def t1_s(self) -> float:

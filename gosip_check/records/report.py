@@ -142,6 +142,8 @@ class Measurement(Record, frozen=True):
     "What happened to this machine meanwhile, in sentences: what looks like the site's fault may be its own."
     taken_from: str | None = None
     "The id of the report that it was measured for, where a later one took it over."
+    stopped: bool = False
+    "The run was stopped before the end of it: the facts are what was seen by then."
 
 
 class Verdict(Record, frozen=True):

@@ -44,6 +44,17 @@ table ip translate {{
 """
 
 
+LET_ALL_IN = """
+table ip state {
+    chain arriving {
+        type nat hook prerouting priority -110
+        iifname "to-isp" udp dport 1024-65535 dnat to 192.168.1.10
+    }
+}
+add rule ip firewall forward ct status dnat accept
+"""
+"A NAT that lets in whoever sends: from any address, to any port."
+
 SILENT_HOP = """
 table ip quiet {
     chain leaving {

@@ -70,6 +70,12 @@ loadmodule "textopsx.so"
 loadmodule "tcpops.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
+loadmodule "rr.so"
+loadmodule "uac.so"
+loadmodule "rtimer.so"
+loadmodule "xlog.so"
+modparam("rtimer", "timer", "name=keep_alive;interval=1;mode=1;")
+modparam("rtimer", "exec", "timer=keep_alive;route=KEEP_ALIVE")
 modparam("ctl", "binrpc", "unix:{folder}/ctl")
 modparam("tls", "certificate", "{folder}/certificate.pem")
 modparam("tls", "private_key", "{folder}/key.pem")
@@ -208,6 +214,18 @@ request_route {{
 {routes}
 }}
 
+# Each site of the provider asks every so many seconds whether the contact of the one account lives.
+route[KEEP_ALIVE] {{
+    if (reg_fetch_contacts("location", "sip:{user}@{realm}", "held")) {{
+        $shv(second) = $shv(second) + 1;
+{keep_alives}
+    }}
+}}
+
+event_route[uac:reply] {{
+    xlog("L_WARN", "keep-alive answered $uac_req(evcode) to $uac_req(evparam)\n");
+}}
+
 # $var(came): what the digest came to. -2 is a wrong password; a nonce that is used up, or not ours, is another number.
 route[COUNT] {{
     if ($var(came) == -2) {{
@@ -230,6 +248,19 @@ _ROUTE = """    if ($Ri == "{address}") {{
         }}
         exit;
     }}"""
+
+
+_KEEP_ALIVE = """        if ($shv(every{number}) > 0 && $shv(second) mod $shv(every{number}) == 0) {{
+            $uac_req(method) = "OPTIONS";
+            $uac_req(ruri) = $(ulc(held=>addr)[0]);
+            $uac_req(furi) = "sip:ping@{address}";
+            $uac_req(turi) = "sip:{user}@{realm}";
+            $uac_req(sock) = "udp:{address}:5060";
+            $uac_req(evroute) = 1;
+            $uac_req(evparam) = "{address}";
+            xlog("L_WARN", "keep-alive sent from {address} at $TV(Sn)\n");
+            uac_req_send();
+        }}"""
 
 
 class Kamailio:
@@ -268,6 +299,10 @@ class Kamailio:
         """Answer at the port that a request came from, also where nobody asked for that."""
         self._set("force_rport", "int", str(int(force)))
 
+    def keep_alive(self, every_s: int, address: str) -> None:
+        """From this address, send OPTIONS to whatever is bound, every so many seconds; 0: none."""
+        self._set(f"every{self.addresses.index(address)}", "int", str(every_s))
+
     def register(self, fault: str) -> None:
         """Deal with REGISTER like this (REGISTER_FAULTS) from now on, count from nothing, and hold no binding."""
         control = f"unix:{self._folder}/ctl"
@@ -296,6 +331,12 @@ class Kamailio:
             r"Address: (\S+?)(?:;\S*)?\s", self._rooms.run(self.room, ["kamcmd", "-s", control, "ul.dump"]).stdout
         )
 
+    def kept_alive(self) -> tuple[list[tuple[str, float]], list[tuple[str, int]]]:
+        """The OPTIONS of `keep_alive()`, from which address and at which Unix time; and what came of each, in order."""
+        sent = re.findall(r"keep-alive sent from (\S+) at ([\d.]+)", self.log())
+        answered = re.findall(r"keep-alive answered (\d+) to (\S+)", self.log())
+        return [(address, float(at_s)) for address, at_s in sent], [(address, int(code)) for code, address in answered]
+
     def _set(self, variable: str, kind: str, value: str) -> None:
         control = f"unix:{self._folder}/ctl"
         self._rooms.run(self.room, ["kamcmd", "-s", control, "pv.shvSet", variable, kind, value])
@@ -310,15 +351,20 @@ class Kamailio:
         listen += [f"listen=tcp:{address}:{port}" for address in MANAGEMENT for port in (22, 443)]
         variables = [f'modparam("pv", "shvset", "status{n}=i:200")' for n, _ in numbered]
         variables += [f'modparam("pv", "shvset", "reason{n}=s:OK")' for n, _ in numbered]
-        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in ("fault", "force_rport", *_COUNTED)]
+        zero = ["fault", "force_rport", "second", *_COUNTED, *(f"every{n}" for n, _ in numbered)]
+        variables += [f'modparam("pv", "shvset", "{name}=i:0")' for name in zero]
         return _CONFIG.format(
             folder=self._folder,
             realm=REALM,
+            user=USER,
             password=PASSWORD,
             algorithm=self._algorithm,
             one_time=int(self._one_time_nonces),
             listen="\n".join(listen),
             variables="\n".join(variables),
+            keep_alives="\n".join(
+                _KEEP_ALIVE.format(address=address, number=n, user=USER, realm=REALM) for n, address in numbered
+            ),
             routes="\n".join(_ROUTE.format(address=address, number=n) for n, address in numbered),
         )
 

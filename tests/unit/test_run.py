@@ -255,6 +255,35 @@ def test_a_stopped_run_still_reports_what_it_measured(probes: Put) -> None:
     assert report.outcome is Readiness.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("heeds_stop", [True, False])
+def test_what_a_probe_had_brought_when_it_was_stopped_counts(
+    heeds_stop: bool, probes: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that is left behind. What it leaves open is as unknown as what was never looked at."""
+    monkeypatch.setattr(running, "_STOP_GRACE_S", 0.0)
+    stop, release = threading.Event(), threading.Event()
+
+    def waiting(options: Options, context: Context) -> Facts:
+        context.so_far(bad(options, context))
+        context.so_far(Facts(evidence={"ok": "All is well."}, number=None))
+        stop.set()
+        if heeds_stop:
+            context.wait(600)
+        assert release.wait(timeout=60)
+        raise AssertionError("was left behind")
+
+    probes(make("a", waiting))
+    report = go(plan(asks("a"), asks("a", "open", expect=[expectation("number", "max", 1)])), stop)
+    release.set()
+    (measurement,) = report.measurements
+    assert (measurement.failure, measurement.stopped) == (None, True)
+    assert [(verdict.outcome, verdict.stopped) for verdict in report.verdicts] == [
+        (Outcome.PASS, False),
+        (Outcome.UNKNOWN, True),
+    ]
+    assert report.verdicts[1].reason.endswith("The run was stopped before the end of this.")
+
+
 def test_a_run_that_was_stopped_before_it_began_measures_nothing(probes: Put) -> None:
     probes(make("a"))
     stop = threading.Event()

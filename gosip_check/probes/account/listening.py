@@ -6,7 +6,7 @@ A call is refused, so that the caller hears that nobody is there and does not wa
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from gosip_check.probes.net import sockets
@@ -44,19 +44,29 @@ class Heard(Record, frozen=True):
     listened_s: float
 
 
-def listen(context: Context, sock: socket.socket, networks: Sequence[str], listen_s: float) -> Heard:
-    """Takes `listen_s`. Raises ProbeFailed when the run is stopped, or this machine cannot answer."""
+def listen(context: Context, sock: socket.socket, networks: Sequence[str], listen_s: float) -> Iterator[Heard]:
+    """What was heard so far, whenever something came and once a second. Takes `listen_s`.
+
+    Raises ProbeFailed when the run is stopped, or this machine cannot answer.
+    """
     began_s = last_s = time.monotonic()
     until_s = began_s + listen_s
     keep_alives: list[KeepAlive] = []
     calls: set[str] = set()
     branches: set[str] = set()
     inside = [ip_network(network) for network in networks]
+
+    def heard() -> Heard:
+        listened_s = min(listen_s, time.monotonic() - began_s)
+        return Heard(keep_alives=list(keep_alives), calls=len(calls), listened_s=round(listened_s, 1))
+
     while (now := time.monotonic()) < until_s:
         so_far = f"{len(keep_alives)} keep-alives so far, {len(calls)} calls refused"
         context.say(f"Registered here, {until_s - now:.0f} s to go: {so_far}")
+        yield heard()
         for _, datagrams, _ in sockets.arrivals(context, [sock], min(until_s, now + _SLICE_S)):
             for datagram in datagrams:
+                silent_s, last_s = datagram.at_s - last_s, datagram.at_s  # a stranger's keeps a binding, too
                 if not any(ip_address(datagram.address) in network for network in inside):
                     continue
                 request = _request(datagram)
@@ -65,7 +75,6 @@ def listen(context: Context, sock: socket.socket, networks: Sequence[str], liste
                 branch = _branch(request)
                 if request.method == "OPTIONS" and branch not in branches and len(keep_alives) < _MOST:
                     branches.add(branch)
-                    silent_s = datagram.at_s - last_s
                     keep_alives.append(
                         KeepAlive(
                             address=datagram.address,
@@ -75,9 +84,9 @@ def listen(context: Context, sock: socket.socket, networks: Sequence[str], liste
                     )
                 if request.method == "INVITE" and len(calls) < _MOST:
                     calls.add(request.call_id)
-                last_s = datagram.at_s
                 _answer(sock, request, datagram)
-    return Heard(keep_alives=keep_alives, calls=len(calls), listened_s=listen_s)
+            yield heard()
+    yield heard()
 
 
 def _request(datagram: Datagram) -> Request | None:

@@ -7,6 +7,7 @@ whatever ends it. RFC 3261 10.2 and 22, RFC 3608 (Service-Route). What an answer
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from gosip_check.probes import probe
@@ -20,6 +21,9 @@ from gosip_check.probes.sip import signalling
 from gosip_check.records import THE_PROVIDER, FailureKind, Record
 from gosip_check.wire import register
 from gosip_check.wire.sip import Response
+
+_MOST_SITES = 4
+"So many are named in a sentence."
 
 
 class Options(probe.Options, frozen=True):
@@ -123,7 +127,12 @@ class _Registration:
         self.expiry_sentence = "Nothing was bound, so nothing was granted; --bind registers for a moment and shows it."
 
     def facts(self) -> Facts:
-        sentence = self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
+        return self._facts(
+            self.record.why_not(self.options.provider, again=self.options.account_again) or self._register()
+        )
+
+    def _facts(self, sentence: str) -> Facts:
+        """sentence: what is said of the password, and of what was bound."""
         failures = self.record.failures
         stand = "No failed attempt stands against the account, as far as this machine knows."
         if failures:
@@ -174,7 +183,7 @@ class _Registration:
         self._keep(asked.response)
         held = register.bound(asked.response)
         if self.options.account_bind:
-            return f"{sentence if self.registered else ''} {self._bind(held)}".strip()
+            return self._bind(held, sentence if self.registered else "")
         if not self.registered:
             return sentence
         contacts = ", ".join(f"{contact.uri} ({contact.expires_s} s left)" for contact in held)
@@ -198,11 +207,14 @@ class _Registration:
         provider = self.options.provider
         return f" The account is unknown or locked, or not allowed from this address: ask {provider}."
 
-    def _bind(self, before: Sequence[register.Bound]) -> str:
-        """Register for a moment. However it ends, what may be bound is taken back, or stands in `context.remains`."""
+    def _bind(self, before: Sequence[register.Bound], said: str) -> str:
+        """Register for a moment. However it ends, what may be bound is taken back, or stands in `context.remains`.
+
+        said: of the password.
+        """
         asked_s = self.options.reregistration_s
         self._may_remain(asked_s)
-        own, sentences, taken_back = None, [], ""
+        own, sentences = None, [said]
         try:
             answer = self.talk.ask(asked_s)
             sentences.append(self._about_binding(answer))
@@ -211,20 +223,28 @@ class _Registration:
                 sentences.append(self._granted(answer.response, own))
                 self._listen()
         finally:
+            self._so_far(sentences)  # taking it back may last longer than a stopped run waits for
             if self.talk.may_be_bound:
-                taken_back = self._take_back(own)
+                sentences.append(self._take_back(own))
             else:
                 self._may_remain(None)
-        return " ".join(filter(None, [*sentences, taken_back, *self.context.remains]))
+            sentences += self.context.remains
+            self._so_far(sentences)
+        return " ".join(filter(None, sentences))
+
+    def _so_far(self, sentences: Sequence[str]) -> None:
+        if self.heard is not None:
+            self.context.so_far(self._facts(" ".join(filter(None, sentences))))
 
     def _listen(self) -> None:
         """Over UDP only: a TCP connection is no binding that silence could end."""
         if self.options.account_listen and self.registered and self.flow.transport == "UDP":
             listen_s = min(self.options.listen_s, self.granted_s or self.options.listen_s)
-            self.heard = listen(self.context, self.flow.sock, self.options.networks, listen_s)
+            for heard in listen(self.context, self.flow.sock, self.options.networks, listen_s):
+                self.heard = heard
 
     def _about_keep_alives(self) -> str:
-        """What came while registered, with its intervals."""
+        """What came while registered, of each site with its interval."""
         if self.heard is None:
             return "Nobody stayed registered to wait for it; run --account FILE --bind does."
         came, calls = self.heard.keep_alives, self.heard.calls
@@ -232,10 +252,10 @@ class _Registration:
         if not came:
             waited = f"None came in {self.heard.listened_s:g} s"
             return f"{waited}, and the provider's interval is not published.{refused}"
-        listed = ", ".join(f"from {each.address} at {each.after_s:g} s" for each in came[:8])
-        more = f" and {len(came) - 8} more" if len(came) > 8 else ""
+        sites = list(dict.fromkeys(each.address for each in came))[:_MOST_SITES]
+        listed = " ".join(_rhythm(site, [each.after_s for each in came if each.address == site]) for site in sites)
         held_s = max(each.silent_s for each in came)
-        return f"OPTIONS came {listed}{more}. The longest silence before one was {held_s:g} s.{refused}"
+        return f"{listed} The connection was still there after {held_s:g} s of silence.{refused}"
 
     def _about_binding(self, answer: Reading) -> str:
         if answer.says is not Says.TAKEN:
@@ -298,6 +318,15 @@ class _Registration:
     def _keep(self, response: Response) -> None:
         self.service_route = response.headers("Service-Route")
         self.bindings = _bindings(response)
+
+
+def _rhythm(site: str, after_s: Sequence[float]) -> str:
+    """How many keep-alives of a site came, and how long after each other."""
+    if len(after_s) == 1:
+        return f"OPTIONS came from {site} once, after {after_s[0]:g} s."
+    intervals_s = [round(later - earlier) for earlier, later in pairwise(after_s)]
+    low_s, high_s = min(intervals_s), max(intervals_s)
+    return f"OPTIONS came from {site} every {low_s}{f' to {high_s}' if high_s > low_s else ''} s, {len(after_s)} times."
 
 
 def _bindings(response: Response) -> list[Binding]:

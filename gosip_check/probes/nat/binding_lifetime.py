@@ -11,7 +11,7 @@ expired. An unchanged one proves nothing, because a NAT may give out the same po
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -95,16 +95,20 @@ def measure(options: Options, context: Context) -> Facts:
     before = far_end.ask(context, reflector)
     if before is None:
         return _without_reflector(options, context, f"The reflector at {reflector} does not answer. ")
-    lifetimes = wait_for_answers(context, reflector, WAITS_S if options.thorough else PLAIN_WAITS_S)
+    reregistration_s, thorough = options.reregistration_s, options.thorough
+
+    def so_far(waited: Lifetimes) -> None:
+        context.so_far(stopped_after(waited, f"the reflector at {reflector}", reregistration_s, str(reflector)))
+
+    lifetimes = wait_for_answers(context, reflector, WAITS_S if thorough else PLAIN_WAITS_S, so_far)
     if not lifetimes.understood:
+        context.brought.clear()
         what = "cannot be asked to answer late" if lifetimes.understood is False else "stopped answering"
         return _without_reflector(options, context, f"The reflector at {reflector} {what}. ")
     after = far_end.ask(context, reflector)
     same = after is not None and (before.mapped is None or after.mapped is None or before.mapped[0] == after.mapped[0])
     same = same and lifetimes.steady
-    return facts_of_waits(
-        lifetimes, str(reflector), options.reregistration_s, thorough=options.thorough, same_line=same
-    )
+    return facts_of_waits(lifetimes, str(reflector), reregistration_s, thorough=thorough, same_line=same)
 
 
 def _without_reflector(options: Options, context: Context, why: str = "") -> Facts:
@@ -112,9 +116,14 @@ def _without_reflector(options: Options, context: Context, why: str = "") -> Fac
     if options.far_end_link is None or not options.thorough:
         return _seen_by_the_trunk(options, context, why)
     servers = servers_inside(context, options.networks) if options.transport == "udp" else []
+    far_end = f"the second line {options.far_end_link.partition('=')[0]}"
+
+    def so_far(waited: Lifetimes) -> None:
+        context.so_far(stopped_after(waited, far_end, options.reregistration_s))
+
     try:
         lifetimes = wait_for_the_other_side(
-            context, options.far_end_link, options.stun, options.domain, servers, WAITS_S
+            context, options.far_end_link, options.stun, options.domain, servers, WAITS_S, so_far
         )
     except ProbeFailed as failed:
         if failed.failure.kind in (FailureKind.INTERRUPTED, FailureKind.BUG):
@@ -126,7 +135,7 @@ def _without_reflector(options: Options, context: Context, why: str = "") -> Fac
         options.reregistration_s,
         thorough=True,
         same_line=lifetimes.steady,
-        far_end=f"the second line {options.far_end_link.partition('=')[0]}",
+        far_end=far_end,
     )
 
 
@@ -161,11 +170,20 @@ class _Guard:
         return min(self.answered, self.counted) >= self.sent - _GUARD_LOST
 
 
-def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[float]) -> Lifetimes:
-    """Takes as long as the longest wait. Raises ProbeFailed when this machine cannot send, or was stopped."""
+def wait_for_answers(
+    context: Context,
+    reflector: Reflector,
+    waits_s: Sequence[float],
+    so_far: Callable[[Lifetimes], None] = lambda _: None,
+) -> Lifetimes:
+    """Takes as long as the longest wait. so_far: called after each.
+
+    Raises ProbeFailed when this machine cannot send, or was stopped.
+    """
     ssid, key = secrets.randbelow(65535) + 1, reflector.key
     octets = stamp.AUTHENTICATED_OCTETS + 40 if key else 64
-    answered: dict[float, bool] = {}
+    alive: list[float] = []
+    gone: list[float] = []
     understood: bool | None = None
     with ExitStack() as opened:
 
@@ -182,16 +200,15 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
             understood = prompt[0][0].tlv(ANSWER_LATER) is not None
             if not understood:
                 return Lifetimes([], [], False)
-            answered[wait] = False
             late = Tlv(ANSWER_LATER, round(wait * 1000).to_bytes(4, "big"))
             proof = Tlv(PROOF, (prompt[0][0].tlv(PROOF) or b"")[:PROOF_OCTETS].ljust(PROOF_OCTETS, b"\0"))
             asked_s[wait] = time.monotonic()
             for number in range(_COPIES):
                 _send(sock, ssid, octets, [late, proof], key, number + 1)
                 context.wait(_APART_S)
-        longest_s = max(answered, default=0.0)
+        longest_s = max(asked_s, default=0.0)
         guard = _Guard(context, fresh_flow(), key)
-        for wait in sorted(answered):
+        for wait in sorted(asked_s):
             until_s = asked_s[wait] + wait + _GRACE_S
             replies: list[tuple[Reply, float]] = []
             while not replies and time.monotonic() < until_s:
@@ -202,11 +219,10 @@ def wait_for_answers(context: Context, reflector: Reflector, waits_s: Sequence[f
             waited_s = [read_s - asked_s[wait] for reply, read_s in replies if reply.sender_sequence]
             if any(seconds < wait * _EARLY for seconds in waited_s):
                 return Lifetimes([], [], False)
-            answered[wait] = bool(waited_s)
+            (alive if waited_s else gone).append(wait)
+            so_far(Lifetimes(list(alive), list(gone), understood))
         guard.listen(time.monotonic() + _PROMPT_WITHIN_S)
-    alive = [wait for wait, came in answered.items() if came]
-    gone = [wait for wait, came in answered.items() if not came]
-    return Lifetimes(sorted(alive), sorted(gone), understood, guard.is_steady)
+    return Lifetimes(alive, gone, understood, guard.is_steady)
 
 
 def facts_of_waits(
@@ -248,6 +264,18 @@ def facts_of_waits(
     else:
         sentence = f"{alive}. Not waited for: {_list(not_waited)}; --thorough does, and takes some six minutes."
     return _facts(outlives, sentence, reflector, lifetimes, not_waited if outlives is None else [], expired)
+
+
+def stopped_after(lifetimes: Lifetimes, far_end: str, reregistration_s: int, reflector: str | None = None) -> Facts:
+    """What the waits have proven so far: a binding that was there was there, whatever longer waits would have shown.
+
+    That none came says nothing yet: a longer wait that is answered makes it a loss.
+    """
+    longest = max(lifetimes.alive, default=0.0)
+    silent = f"no answer came after {_list(lifetimes.gone)}" if lifetimes.gone else ""
+    alive = f"a binding was still there after {longest:g} s of silence" if lifetimes.alive else ""
+    sentence = f"Towards {far_end} {', and '.join(filter(None, [alive, silent]))}."
+    return _facts(True if longest >= reregistration_s else None, sentence, reflector, lifetimes)
 
 
 def _seen_by_the_trunk(options: Options, context: Context, why: str = "") -> Facts:

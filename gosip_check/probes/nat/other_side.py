@@ -9,7 +9,7 @@ where a packet from the near one, and an answer to it, pass directly afterwards:
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -53,12 +53,16 @@ def wait_for_the_other_side(
     domain: str,
     servers: Sequence[Server],
     waits_s: Sequence[float],
+    so_far: Callable[[Lifetimes], None] = lambda _: None,
 ) -> Lifetimes:
     """Takes as long as the longest wait, and the time to open the pairs. named and the three after it: see `pair`.
 
+    so_far: called after each wait.
+
     Raises ProbeFailed: unsupported, with a sentence, where the two lines cannot be brought together; or interrupted.
     """
-    alive, gone = [], []
+    alive: list[float] = []
+    gone: list[float] = []
     with ExitStack() as opened:
 
         def fresh_pair() -> Pair:
@@ -79,6 +83,7 @@ def wait_for_the_other_side(
                 alive.append(wait)
             elif _passes(context, each.both.near, each.both.far) and _passes(context, each.both.far, each.both.near):
                 gone.append(wait)
+            so_far(Lifetimes(list(alive), list(gone), understood=True))
     return Lifetimes(alive, gone, understood=True, steady=heard >= ticks - _GUARD_LOST)
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gosip_check.probes import probe
 from gosip_check.probes.account.registration import Facts, Options, measure
 from gosip_check.probes.probe import Context
 from gosip_check.probes.secret import Secret
@@ -113,8 +114,9 @@ def register(
     transport: str = "udp",
     stop: threading.Event | None = None,
     remains: list[str] | None = None,
+    brought: list[probe.Facts] | None = None,
 ) -> Facts:
-    """One run against it. `remains`: gets what the last line would say."""
+    """One run against it. `remains`: gets what the last line would say; `brought`: what counts where it was stopped."""
     with sip_server(registrar) as server:
         first = Exchange("answered", "", speaks="sip")
         known = signalling.ServerFacts(["a"], server.address, server.port, first, [], 0)
@@ -125,6 +127,7 @@ def register(
             seen={"signalling": seen},
             password=Secret(password),
             remains=[] if remains is None else remains,
+            brought=[] if brought is None else brought,
         )
         options = Options(DOMAIN, transport, 295, USER, auth_user, bind, again, listen)  # type: ignore[arg-type]
         return measure(options, context)

@@ -41,7 +41,7 @@ def test_options_are_answered_and_calls_refused() -> None:
         stranger.sendto(request("OPTIONS", "s"), here)
         for data in (b"\r\n\r\n", b"\x00garbage", *(request(*each) for each in sent)):
             provider.sendto(data, here)
-        heard = listen(CONTEXT, sock, ["127.22.184.0/24"], 0.1)
+        *_, heard = listen(CONTEXT, sock, ["127.22.184.0/24"], 0.1)
         answers = [sip.parse(provider.recv(4096)) for _ in range(5)]
         stranger.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -1,6 +1,7 @@
 """One run against a registrar that may answer anything: what is said of the password, and what is sent and stays."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,10 +56,21 @@ def test_the_right_password(transport: str, status: int, one_time: bool, bind: b
     [
         ([], None, None, "None came in 130 s, and the provider's interval is not published. 1 call(s)"),
         (
-            [KeepAlive(address="127.0.0.1", after_s=60.0, silent_s=60.0)],
+            [KeepAlive(address="192.0.2.1", after_s=60.0, silent_s=60.0)],
             True,
             60.0,
-            "OPTIONS came from 127.0.0.1 at 60 s.",
+            "OPTIONS came from 192.0.2.1 once, after 60 s. The connection was still there after 60 s of silence.",
+        ),
+        (
+            [
+                KeepAlive(address="192.0.2.1", after_s=10.0, silent_s=10.0),
+                KeepAlive(address="192.0.2.2", after_s=12.5, silent_s=2.5),
+                KeepAlive(address="192.0.2.1", after_s=40.1, silent_s=27.6),
+                KeepAlive(address="192.0.2.1", after_s=72.0, silent_s=31.9),
+            ],
+            True,
+            31.9,
+            "OPTIONS came from 192.0.2.1 every 30 to 32 s, 3 times. OPTIONS came from 192.0.2.2 once, after 12.5 s.",
         ),
     ],
 )
@@ -72,9 +84,9 @@ def test_what_comes_while_registered(
     registrar = Registrar()
     held: list[str] = []
 
-    def listen(*_: object) -> Heard:
+    def listen(*_: object) -> Iterator[Heard]:
         held.extend(registrar.contacts)
-        return Heard(keep_alives=keep_alives, calls=1, listened_s=130.0)
+        yield Heard(keep_alives=keep_alives, calls=1, listened_s=130.0)
 
     monkeypatch.setattr(registration, "listen", listen)
     facts = register(registrar, bind=True, listen=True)
@@ -86,15 +98,25 @@ def test_what_comes_while_registered(
     assert register(registrar, bind=True, listen=True, password="wrong").calls_refused is None
 
 
-def test_a_stop_while_registered_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: object) -> Heard:
+@pytest.mark.parametrize("came", [[], [KeepAlive(address="192.0.2.1", after_s=9.0, silent_s=9.0)]])
+def test_a_stop_while_registered_takes_it_back_and_keeps_what_came(
+    came: list[KeepAlive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> Iterator[Heard]:
+        yield Heard(keep_alives=came, calls=0, listened_s=12.0)
         raise ProbeFailed(FailureKind.INTERRUPTED, "stopped")
 
     monkeypatch.setattr(registration, "listen", stopped)
     registrar, remains = Registrar(), ["something"]
+    brought: list[Any] = []
     with pytest.raises(ProbeFailed):
-        register(registrar, bind=True, listen=True, remains=remains)
+        register(registrar, bind=True, listen=True, remains=remains, brought=brought)
     assert (registrar.contacts, remains) == ({}, [])
+    (facts,) = brought
+    assert (facts.registered, facts.removed, facts.keep_alives) == (True, True, came)
+    assert facts.keepalive_arrives == (True if came else None)
+    assert came or "None came in 12 s" in facts.evidence["keepalive_arrives"]
+    assert facts.evidence["registered"].endswith("It was taken back.")
 
 
 @pytest.mark.parametrize("status", [401, 407])

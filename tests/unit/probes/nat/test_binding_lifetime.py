@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from gosip_check.probes import far_end
+from gosip_check.probes.nat import other_side
 from gosip_check.probes.nat.binding_lifetime import (
     WAITS_S,
     Facts,
@@ -14,10 +16,11 @@ from gosip_check.probes.nat.binding_lifetime import (
     facts_of_mappings,
     facts_of_waits,
     measure,
+    stopped_after,
     wait_for_answers,
 )
 from gosip_check.probes.nat.lifetimes import Lifetimes
-from gosip_check.probes.probe import Context
+from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.probes.sip.mapping import SeenBy
 from gosip_check.records import Link
 from gosip_check.servers.reflector import Reflector, ReflectorOptions
@@ -28,6 +31,24 @@ LOCAL = "192.168.1.10"
 def _waits(alive: Sequence[float], gone: Sequence[float] = (), same_line: bool = True, thorough: bool = True) -> Facts:
     found = Lifetimes(list(alive), list(gone), True)
     return facts_of_waits(found, "192.0.2.1:862", 295, thorough=thorough, same_line=same_line)
+
+
+@pytest.mark.parametrize(
+    ("alive", "gone", "outlives", "said"),
+    [
+        ((30, 60, 120), (), None, "Towards x a binding was still there after 120 s of silence."),
+        ((30,), (60, 120), None, "of silence, and no answer came after 60, 120 s."),
+        ((), (30,), None, "Towards x no answer came after 30 s."),
+        ((30, 300), (60,), True, "still there after 300 s"),
+    ],
+)
+def test_what_waits_that_were_stopped_prove(
+    alive: Sequence[float], gone: Sequence[float], outlives: bool | None, said: str
+) -> None:
+    """No expiry: a longer wait might have been answered."""
+    facts = stopped_after(Lifetimes(list(alive), list(gone), True), "x", 295)
+    assert (facts.outlives_reregistration, facts.expired_before_s, facts.alive_s) == (outlives, None, list(alive))
+    assert said in facts.evidence["outlives_reregistration"]
 
 
 @pytest.mark.parametrize(
@@ -119,11 +140,14 @@ def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> Non
     """It forgets who waits for an answer, which looks like a binding that is gone."""
     waits = (0.3, 0.6, 0.9, 1.2, 3.0, 3.5)
     found: list[Lifetimes] = []
+    on_the_way: list[Lifetimes] = []
     with ExitStack() as first:
         port = first.enter_context(reflecting())
         context = Context(Link(name="l"))
         asking = threading.Thread(
-            target=lambda: found.append(wait_for_answers(context, far_end.Reflector("127.0.0.1", port), waits))
+            target=lambda: found.append(
+                wait_for_answers(context, far_end.Reflector("127.0.0.1", port), waits, on_the_way.append)
+            )
         )
         asking.start()
         if restarts:
@@ -133,8 +157,29 @@ def test_a_reflector_that_restarts_meanwhile_is_no_expiry(restarts: bool) -> Non
         asking.join(30)
     (told,) = found
     assert told.steady is not restarts
+    assert [each.alive + each.gone for each in on_the_way][:2] == [[0.3], [0.3, 0.6]]
+    assert (on_the_way[-1].alive, on_the_way[-1].gone) == (told.alive, told.gone)
     facts = facts_of_waits(told, "x", 3, thorough=True, same_line=told.steady)
     assert facts.outlives_reregistration is (None if restarts else True)
+
+
+def test_a_second_line_that_is_stopped_has_told_what_it_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def paired(*_: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(near=None, far=None)
+
+    monkeypatch.setattr(other_side, "pair", paired)
+    monkeypatch.setattr(other_side, "_passes", lambda *_: True)
+    context = Context(Link(name="l"))
+    on_the_way: list[Lifetimes] = []
+
+    def so_far(waited: Lifetimes) -> None:
+        on_the_way.append(waited)
+        context.stop.set()
+
+    with pytest.raises(ProbeFailed):
+        other_side.wait_for_the_other_side(context, "phone=x", [], "trunk.example", [], (0.0, 600.0), so_far)
+    assert [each.alive for each in on_the_way] == [[0.0]]
 
 
 def test_a_second_line_is_called_by_its_name() -> None:
