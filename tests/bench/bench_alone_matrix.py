@@ -4,7 +4,8 @@
 
 A ROW is a glob; --list names them. Printed per row and run: exit code, seconds, which musts failed and which are
 undecided, and, where that is not right, what is. --closed: by a plain user who may not ping. --keep: every report.
-A run that the tool itself calls late is made again and counted apart. Labs mostly wait: two fit on two cores.
+A run that the tool itself calls late is made again and counted apart, up to four times. Labs mostly wait: a dozen fit
+on two cores.
 """
 
 import fnmatch
@@ -62,10 +63,11 @@ def _tried(row: Row, chosen: Namespace) -> tuple[str, list[str], Counter[str]]:
         f"{row.name:40} exit {run.code} {run.seconds:4.0f} s"
         f"  failed: {', '.join(failed(run)) or '-'}  undecided: {', '.join(undecided(run)) or '-'}"
     )
+    what = "false" if has_false else "right" if not mistakes else "late to the end" if run.is_late else "not right"
     if mistakes:
         want = wanted(row, run, closed=chosen.closed)
-        line += f"\n{'':40} {'FALSE' if has_false else 'NOT RIGHT'}: {'; '.join(mistakes)}  (right: {want})"
-    counts = Counter({"false" if has_false else "not right" if mistakes else "right": 1, "late, made again": run.late})
+        line += f"\n{'':40} {what.upper()}: {'; '.join(mistakes)}  (right: {want})"
+    counts = Counter({what: 1, "late, made again": run.late})
     counts += Counter({"musts": len(musts(run)), "of them undecided": len(undecided(run))})
     return line, [f"{row.name}: {mistake}" for mistake in mistakes], counts
 

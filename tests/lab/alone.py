@@ -193,12 +193,17 @@ class Run:
         media = (m["facts"] or {} for m in self.report["measurements"] if m["probe"] == "media")
         return next(media, {}).get("echoes") or {}
 
+    @property
+    def is_late(self) -> bool:
+        """It says itself that this machine was too busy."""
+        return self.echoes.get("doubt") == "late"
+
 
 def measured(lab: Lab, row: Row, command: str, before: Sequence[str] = ()) -> Run:
     """A run over that line. before: stands before the tool's own command line."""
     for late in range(_MOST_LATE + 1):
         run = _measured(lab, row, command, before, late)
-        if run.echoes.get("doubt") != "late":
+        if not run.is_late:
             break
     return run
 
