@@ -208,14 +208,17 @@ class _Measuring:
         if strikes < self.strikes < _MOST_STRIKES:
             self.echoed.load = load = replace(load, kbps=load.kbps / 2)
             self.echoed.finding = self._judged(load)
-        if self.echoed.finding.shape in (Shape.NARROW, Shape.POLICED) and self.wanted.towards is not None:
+        if self.echoed.finding.shape is Shape.POLICED:  # or it would not be called so
+            self.echoed.uplink_suffers = True
+        elif self.echoed.finding.shape is Shape.NARROW and self.wanted.towards is not None:
             self.echoed.uplink_suffers = uplink_suffers(replace(load, seconds=LOAD_S), self._send_load)
         if self.strikes >= _MOST_STRIKES and self.echoed.hop is not None:
             politeness.leave_alone(self.echoed.hop.hop.address)
 
     def _judged(self, load: Load) -> Finding:
         has_witness = self.second is not None and self.second.octets >= load.octets
-        return judge_load(load, self._send_load, has_witness=has_witness)
+        may_die = self.wanted.towards is not None
+        return judge_load(load, self._send_load, has_witness=has_witness, may_die=may_die)
 
     def _send_load(self, ask: Ask) -> Phase:
         """Raises Undecided where the hop is too busy for it, or more may not be sent."""
@@ -254,9 +257,9 @@ class _Measuring:
         return phases[0]
 
     def _dying(self, ask: Ask, hop: Answering) -> DyingStream | None:
-        if ask.dying_octets is None or self.wanted.towards is None or self.echoed.load is None:
+        if ask.dying_octets is None or self.wanted.towards is None:
             return None
-        pps = min(self.echoed.load.pps, politeness.LOAD.pps - ask.pps)
+        pps = min(ask.dying_pps, politeness.LOAD.pps - ask.pps)
         return DyingStream(*self.wanted.towards, hop.hop.ttl, hop.hop.address, pps, ask.dying_octets)
 
 

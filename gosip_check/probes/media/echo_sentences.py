@@ -54,8 +54,6 @@ def bandwidth(echoed: Echoed, need_kbps: float, far: str) -> str:
             f": {_percent(finding.short_of)} of the load was lost {seconds} while round trips stayed as they were, and "
             "less at half the rate. Something on the line drops what is above a rate (a policer, or a tiny queue)."
         )
-        if echoed.witness is None:
-            text += " No second router was there to confirm it."
     text += " This is what others on the line left at that time."
     if echoed.uplink_suffers:
         return f"{text} A load that only went up met the same, so the way up is short."
@@ -146,5 +144,9 @@ _DOUBTS = {
     Doubt.UNSTEADY: "What was seen changed between one load and the next, as other people's traffic does.",
     Doubt.COMES_AND_GOES: "Some loads met a queue and others did not: other traffic comes and goes.",
     Doubt.TWICE_IN_DOUBT: "Two loads showed neither a line that carries them nor one that does not.",
+    Doubt.ECHOES: (
+        "Echoes above a rate were lost, but packets that only went up cost none of them. A limit on echoes alone looks "
+        "like that, and so does a limit on the way down."
+    ),
     Doubt.LIMIT: f"More than {politeness.LOAD.seconds:.0f} s of load would be needed, which is not polite to a router.",
 }

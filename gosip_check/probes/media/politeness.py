@@ -39,8 +39,8 @@ UPLINK = Manner(
     "the same hop, where they die on their way to the provider",
     300,
     3000,
-    9,
-    9,
+    12,
+    20,
 )
 WITNESS = Manner(
     "small echoes beside voice and load", "the edge, a second hop or one server of the trunk", 5, 4, 160, 220

@@ -18,7 +18,7 @@ Make = Callable[[int], Line]
 
 
 def found(line: Line, load: Load = NEED, *, has_witness: bool = False) -> Finding:
-    return judge_load(load, line.send, has_witness=has_witness)
+    return judge_load(load, line.send, has_witness=has_witness, may_die=True)
 
 
 def shapes(make: Make, load: Load = NEED) -> set[Shape]:
@@ -78,7 +78,20 @@ def test_with_a_tiny_queue_what_is_too_much_is_lost() -> None:
 @pytest.mark.parametrize("times", [0.9, 0.95])
 def test_a_policer_is_found_and_called_one(times: float) -> None:
     assert shapes(lambda seed: Line(up=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
-    assert shapes(lambda seed: Line(down=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
+
+
+@pytest.mark.parametrize("times", [0.4, 0.9, 0.95])
+def test_a_limit_that_may_be_one_on_echoes_alone_is_not_held_against_the_line(times: float) -> None:
+    """Of the hops themselves, of the way, or of the line down: packets that only go up are as many as before."""
+    for seed in SEEDS:
+        down, own = (Way(1000 * times, bucket_octets=15_000) for _ in range(2))
+        for line in (Line(down=down, seed=seed), Line(own=own, seed=seed)):
+            assert found(line).doubt is Doubt.ECHOES
+
+
+def test_without_packets_that_only_go_up_no_line_is_called_policed() -> None:
+    line = Line(up=Way(900, bucket_octets=15_000))
+    assert judge_load(NEED, line.send).doubt is Doubt.ECHOES
 
 
 def test_a_second_hop_finds_a_policer_as_surely() -> None:
