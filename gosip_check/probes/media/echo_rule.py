@@ -23,7 +23,8 @@ SMALL_OCTETS = 84
 SLOW_PPS = 20.0
 UPLINK_PPS = 40.0
 CONTROL_S, SLOW_S = 3.0, 3.0
-UP_S = 12.0
+HALF_LASTS, BESIDE_LASTS = 4 / 3, 1.5
+"Times the load."
 SHORT_LOADS, SHORT_LOAD_S, SHORT_CONTROL_S = 6, 2.0, 1.5
 
 LATE_MS = 5.0
@@ -265,9 +266,9 @@ def contrast(control: Phase, loaded: Phase, load: Load) -> Contrast:
 
 def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding:
     slow = send(Ask("slow", SLOW_S, SLOW_PPS, SMALL_OCTETS))
-    before = send(_control(load, CONTROL_S))
+    before = _control(load, CONTROL_S, send)
     first = _on_time(send, Ask("load", load.seconds, load.pps, load.octets, is_load=True))
-    after = send(_control(load, CONTROL_S))
+    after = _control(load, CONTROL_S, send)
     _check_controls(slow, before, after)
     one = contrast(together(before, after), first, load)
     if one.is_clean:
@@ -275,10 +276,10 @@ def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding
     again = Ask("second load", load.seconds, load.pps, load.octets, is_load=True, to_witness=has_witness)
     second = _on_time(send, again)
     if has_witness:  # it has no control from before, so this one is as long as both
-        last = send(_control(load, 2 * CONTROL_S, to_witness=True))
+        last = _control(load, 2 * CONTROL_S, send, to_witness=True)
         two = contrast(last, second, load)
     else:
-        last = send(_control(load, CONTROL_S))
+        last = _control(load, CONTROL_S, send)
         two = contrast(together(after, last), second, load)
     if two.is_clean:
         return _carried(two, second, by_witness=has_witness)
@@ -287,11 +288,11 @@ def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding
     short_of = (one.short_of, two.short_of)
     if one.queues and two.queues:
         _check_agreement(short_of)
-        calm = send(_control(load, SHORT_CONTROL_S)) if has_witness else last
+        calm = _control(load, SHORT_CONTROL_S, send) if has_witness else last
         if not _always_queues(load, calm, send):
             raise Undecided(Doubt.COMES_AND_GOES)
         return Finding(Shape.NARROW, short_of=short_of)
-    half = _on_time(send, Ask("half the rate", 2 * load.seconds, load.pps / 2, load.octets, is_load=True))
+    half = _on_time(send, Ask("half the rate", HALF_LASTS * load.seconds, load.pps / 2, load.octets, is_load=True))
     shape = _of_losses(together(first, second), half)
     if shape is Shape.POLICED:
         _check_agreement(short_of)
@@ -300,8 +301,14 @@ def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding
     return Finding(shape, short_of=short_of)
 
 
-def _control(load: Load, seconds: float, *, to_witness: bool = False) -> Ask:
-    return Ask("control", seconds, load.pps, SMALL_OCTETS, to_witness=to_witness)
+def _control(load: Load, seconds: float, send: Send, *, to_witness: bool = False) -> Phase:
+    """Once more where this machine's clock was moved meanwhile, or it lost answers."""
+    ask = Ask("control", seconds, load.pps, SMALL_OCTETS, to_witness=to_witness)
+    for _ in range(2):
+        phase = send(ask)
+        if not phase.spoilt:
+            return phase
+    raise Undecided(Doubt.LATE)
 
 
 def _on_time(send: Send, ask: Ask) -> Phase:
@@ -338,13 +345,13 @@ def _always_queues(load: Load, before: Phase, send: Send) -> bool:
         loaded = _on_time(send, Ask("short load", SHORT_LOAD_S, load.pps, load.octets, is_load=True))
         if contrast(before.second_half, loaded, load).queues is not True:
             return False
-        before = send(_control(load, SHORT_CONTROL_S))
+        before = _control(load, SHORT_CONTROL_S, send)
     return True
 
 
 def _loses_beside_others(load: Load, half: Phase, send: Send) -> bool:
     """The other half of the load only goes up. It is no echoes, so a limit on echoes lets as many pass as before."""
-    pps, seconds = load.pps / 2, max(load.seconds, UP_S)
+    pps, seconds = load.pps / 2, BESIDE_LASTS * load.seconds
     ask = Ask("half beside others", seconds, pps, load.octets, is_load=True, dying_octets=load.octets, dying_pps=pps)
     beside = _on_time(send, ask)
     return not beside.stopped and contrast(half, beside, load).loses is True

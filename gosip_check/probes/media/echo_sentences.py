@@ -18,6 +18,7 @@ NOT_ALLOWED = (
     "the next start; running gosip-check with sudo does as well."
 )
 GENTLE = "With --gentle nothing is sent but round trips."
+_FAR_MS = 50.0
 DECIDES = "A reflector decides it (--reflector HOST)."
 
 
@@ -106,6 +107,11 @@ def jitter(low_ms: float | None, high_ms: float | None, far: str) -> str:
         f"Jitter (RFC 3550) of round trips at the pace of a call is {high_ms:.3g} ms p99, {far}: no direction has more"
         + (f", and the worse one at least {low_ms:.3g} ms." if low_ms >= 0.05 else ".")
     )
+
+
+def far_away(least_ms: float) -> str:
+    """What hosts behind the edge take at least, where that is much; nothing where it is not known."""
+    return f" No host behind the edge answered in less than {least_ms:.0f} ms." if least_ms >= _FAR_MS else ""
 
 
 def mos(low: float | None, high: float | None, far: str) -> str:

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from gosip_check.probes.media.echo_rule import Ask, Doubt, Finding, Load, Phase, Shape, contrast, judge_load
 
@@ -181,6 +182,19 @@ def test_a_machine_that_spoilt_a_load_is_a_late_one() -> None:
         return Phase(phase.slots, phase.late, phase.lasted_s, phase.rtts_ms, spoilt=True)
 
     assert judge_load(NEED, spoils).doubt is Doubt.LATE
+
+
+def test_a_control_that_was_spoilt_is_sent_again() -> None:
+    """A clock that is moved meanwhile moves its round trips."""
+    for spoilt, doubt in ((1, None), (2, Doubt.LATE)):
+        line = Line()
+
+        def send(ask: Ask, line: Line = line, spoilt: int = spoilt) -> Phase:
+            phase = line.send(ask)
+            is_spoilt = [each.name for each in line.asked].count("control") <= spoilt
+            return replace(phase, spoilt=ask.name == "control" and is_spoilt)
+
+        assert judge_load(NEED, send).doubt is doubt
 
 
 def test_slots_that_were_left_out_make_a_load_that_was_not_offered() -> None:
