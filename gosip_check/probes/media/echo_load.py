@@ -245,7 +245,8 @@ class _Measuring:
         """Raises Undecided where the hop is too busy for it, or more may not be sent."""
         limit = politeness.LOAD
         if self.load_seconds + ask.seconds > (limit.thorough_s if self.wanted.thorough else limit.seconds):
-            raise Undecided(Doubt.LIMIT)
+            was_late = any(sent.ask.is_load and not sent.phase.on_time for sent in self.echoed.sent)
+            raise Undecided(Doubt.LATE if was_late else Doubt.LIMIT)
         self.load_seconds += ask.seconds
         phase = self._send(ask)
         if phase.stopped == "loses":

@@ -144,7 +144,7 @@ def _percent(shares: Sequence[float]) -> str:
 NO_LARGE_ECHO = "The router behind the edge answers small echoes only, so no load could be sent to it."
 
 _DOUBTS = {
-    Doubt.LATE: "This machine was too busy to send the load evenly, twice.",
+    Doubt.LATE: "This machine was too busy to send the load evenly.",
     Doubt.SILENT: "The router that was measured by fell silent, or the edge device did, so the load was ended.",
     Doubt.RATIONS: "The router that was measured by rations its answers, small ones as well.",
     Doubt.UNSTEADY: "What was seen changed between one load and the next, as other people's traffic does.",

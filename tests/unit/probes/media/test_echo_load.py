@@ -182,7 +182,7 @@ def test_a_hop_that_becomes_busy_gets_half_and_then_nothing_for_a_while(measure:
 
 
 def test_nothing_is_sent_beyond_the_limit(measure: Measure) -> None:
-    """Every load is late once, so each is sent twice; that of half the rate would be too much."""
+    """Every load is late once, so each is sent twice; that of half the rate would be too much, for being late."""
 
     class Late(Line):
         def send(self, ask: Ask) -> Phase:
@@ -194,7 +194,7 @@ def test_nothing_is_sent_beyond_the_limit(measure: Measure) -> None:
     net = Net(everyone(lambda: Late(up=Way(900, bucket_octets=15_000))))
     echoed = measure(net, replace(WANTED, thorough=True))
     assert echoed.finding is not None
-    assert echoed.finding.doubt is Doubt.LIMIT
+    assert echoed.finding.doubt is Doubt.LATE
     voice_s = sum(sent.ask.seconds for sent in echoed.own("voice"))
     assert net.seconds_of(NEAR) - voice_s <= politeness.LOAD.thorough_s + 3
 
