@@ -29,11 +29,13 @@ def run_again(name: str | None, account_file: str | None, options: Mapping[str, 
     Raises UsageProblem where nothing of it may be taken over.
     """
     from gosip_check.again import Again, Refused
+    from gosip_check.cli.beforehand import say_beforehand
     from gosip_check.cli.carry_out import carry_out
 
     report = _loaded(name or "last", options, named)
     plan, options = _plan(Again(report), account_file, options, named)
-    _say_what_stands(plan, options)
+    if not options["quiet"]:
+        say_beforehand(plan)
     try:
         return carry_out(plan, options)
     except Refused as refused:
@@ -45,6 +47,7 @@ def run_until_ready(
 ) -> int:
     """Try after try, each of them only what keeps the site from ready; the exit code of the last one."""
     from gosip_check.again import Again, Refused
+    from gosip_check.cli.beforehand import say_beforehand
     from gosip_check.cli.carry_out import check, exit_code
     from gosip_check.cli.plan import plan_of
 
@@ -54,8 +57,8 @@ def run_until_ready(
     if name is not None:
         plan, options = _plan(Again(_loaded(name, options, named), musts_only=True), None, options, named)
     while True:
-        if plan.again is not None:
-            _say_what_stands(plan, options)
+        if not options["quiet"]:
+            say_beforehand(plan)
         try:
             ended = check(plan, options, offers_form=False)
         except Refused as refused:
@@ -67,18 +70,6 @@ def run_until_ready(
             return code
         again = Again(ended.report, musts_only=True)
         plan = replace(plan, again=again, remains=[])
-
-
-def _say_what_stands(plan: Plan, options: Mapping[str, Any]) -> None:
-    """Before the start, where a load was sent so often that this run sends none."""
-    from gosip_check.plan import is_held
-
-    if not options["quiet"] and is_held(plan):
-        click.echo(
-            "Runs have sent as many loads within the last hour as are polite, so this one sends none. "
-            "What the earlier run saw of the line stands.",
-            err=True,
-        )
 
 
 def _wait() -> bool:

@@ -29,13 +29,7 @@ from gosip_check.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gosip_check.plan import Plan
     from gosip_check.probes.secret import Secret
-    from gosip_check.records import Link
-
-_KBPS_PER_CHANNEL = 100
-_ALL_ELSE_S = 2.0
-"What is not in a run's budget: names, the way, the first answers."
 
 _BOUND = (
     "--bind registers {user} at this computer for 130 s. Calls may come here meanwhile and are refused. Callers then "
@@ -178,50 +172,12 @@ def group_command(name: str) -> click.Command:
 def _check(command: str, ids: Sequence[str], options: Mapping[str, Any], password: Secret | None = None) -> int:
     from dataclasses import replace
 
+    from gosip_check.cli.beforehand import say_beforehand
     from gosip_check.cli.carry_out import carry_out
     from gosip_check.cli.plan import plan_of
     from gosip_check.plan import select
 
     plan = plan_of(command, options, lambda checklist: select(checklist, ids))
     if not options["quiet"]:
-        if not plan.settings.gentle and any(each.probe == "media" for each in plan.requirements):
-            _say_what_is_not_allowed(plan.links[0])
-        _say_how_long(plan)
-        _say_what_it_costs(plan)
+        say_beforehand(plan)
     return carry_out(replace(plan, password=password), options)
-
-
-def _say_how_long(plan: Plan) -> None:
-    """Before the start, where it takes long."""
-    from gosip_check.plan import budget
-
-    takes = budget(plan)
-    if takes:
-        whole_s = sum(takes.values()) + _ALL_ELSE_S
-        each = f" for each of {len(plan.links)} lines" if len(plan.links) > 1 else ""
-        parts = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in takes.items())
-        click.echo(f"On a line that is well this takes about {whole_s:.0f} s{each}: {parts}.", err=True)
-
-
-def _say_what_it_costs(plan: Plan) -> None:
-    """Before the start, where people notice it, or a second line may be paid for by the megabyte."""
-    settings = plan.settings
-    if settings.under_load and any(each.probe == "qos" for each in plan.requirements):
-        click.echo("--under-load fills the line for ten seconds, and the office will notice.", err=True)
-    if settings.far_end_link is None or settings.gentle or all(each.probe != "media" for each in plan.requirements):
-        return
-    megabytes = 2 * _KBPS_PER_CHANNEL * settings.channels * settings.duration_s / 8000
-    name = settings.far_end_link.partition("=")[0]
-    click.echo(f"The second line {name} carries up to {megabytes:.0f} MB for it, both ways together.", err=True)
-
-
-def _say_what_is_not_allowed(link: Link) -> None:
-    """Before the start, because what is then missing cannot be measured later."""
-    from gosip_check.probes.net import echo
-
-    if not echo.is_allowed(link):
-        click.echo(
-            "This user may not send ICMP echoes (ping), so speed, loss and jitter may stay unknown. Allow them:\n"
-            f"  sudo {echo.ALLOW_ALL}\n  or run gosip-check with sudo",
-            err=True,
-        )

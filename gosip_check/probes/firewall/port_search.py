@@ -50,7 +50,7 @@ class Search:
     def ask(self, endpoints: Sequence[Endpoint], until_s: float, *, enough: int | None = None) -> None:
         """At any of the hops behind the edge, which each ration for themselves."""
         shots = [control(address, self._ttls[0], port) for address, port in endpoints]
-        trials = ask(self.context, shots, until_s, ttls=self._ttls, enough=enough)
+        trials = ask(self.context, shots, until_s, ttls=self._ttls, enough=enough, what="Firewall: media ports")
         self.trials.update(zip(endpoints, trials, strict=True))
 
     def blocked_at(self, endpoint: Endpoint) -> bool | None:

@@ -123,9 +123,13 @@ def _facts(
     servers = _targets(responders)
     by_echoes = echo_facts.bounds_of_echoes(echoed, need_kbps, servers)
     ranges = {**by_trips, **{name: bounds for name, bounds in by_echoes.items() if bounds != (None, None)}}
+    least_ms = echo_facts.least_round_trip_ms(echoed, responders)
+    if least_ms:
+        ranges["rtt_ms.p95"] = least_ms, by_trips.get("rtt_ms.p95", (0.0, None))[1]
     known: dict[str, Any] = {name: low for name, (low, high) in ranges.items() if low == high}
     why = f"{echoed.trouble} {reason}".strip() if echoed.hop is None else reason
     evidence = evidence_without_reflector(responders, by_trips, why)
+    evidence["rtt_ms.p95"] += texts.far_away(least_ms)
     lost = echo_facts.losses(echoed, servers)
     if echoed.hop is not None:
         evidence |= _evidence(echoed, need_kbps, ends_at, ranges, lost)

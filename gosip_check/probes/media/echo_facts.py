@@ -25,9 +25,9 @@ from gosip_check.probes.media.voice import PACKETISATION_MS
 _LOOKS = 3
 "So often, at most, losses are looked at to see whether they decide something; each look has its share of the doubt."
 _DOUBT = 0.05 / _LOOKS
-_OWN_DOING = 0.02
+_OWN_DOING = 0.01
 _FEWEST_LOST = 2
-"Of others' echoes; one may be lost anywhere."
+"Of others' echoes, the witness's and the servers'; one may be lost anywhere."
 _CLUSTERS = 0.2
 _NO_CHANCE = 0.01
 _CHANCE = 1.1
@@ -73,8 +73,8 @@ def bounds_of_echoes(echoed: Echoed, need_kbps: float, servers: Sequence[Respond
 def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
     """All echoes of the hop that no load of ours can have pushed out, thinned to voice's pace. None without any.
 
-    They are the line's where the witness and the provider's servers lose as many. A witness that loses more is none: it
-    rations its answers.
+    They are the line's where the witness loses as many, and the provider's servers do, if they answer echoes. A witness
+    that loses more is none: it rations its answers.
     """
     names = ["voice", "slow"]
     finding = echoed.finding
@@ -91,14 +91,16 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
         lost, of = ceil(lost / 2), of // 2
     witness = together(*echoed.witnessed(*names))
     pinged = [server for server in servers if server.method == "icmp" and server.answered]
-    others_lost = witness.lost + sum(server.asked - server.answered for server in pinged)
-    others_of = witness.sent + sum(server.asked for server in pinged)
+    at_server = together(*(sent.phase for sent in echoed.others(*names) if sent.to != echoed.witness))
+    servers_lost = at_server.lost + sum(server.asked - server.answered for server in pinged)
+    servers_asked = at_server.sent + sum(server.asked for server in pinged)
+    others = [(witness.lost, witness.sent), *([(servers_lost, servers_asked)] if servers_asked else [])]
     may_be_the_line = (
         witness.sent > 0
-        and chance_of_more(lost, of, others_lost, others_of) > _OWN_DOING
+        and all(chance_of_more(lost, of, *other) > _OWN_DOING for other in others)
         and chance_of_more(witness.lost, witness.sent, lost, of) > _OWN_DOING
     )
-    is_the_line = may_be_the_line and others_lost >= _FEWEST_LOST
+    is_the_line = may_be_the_line and all(other_lost >= _FEWEST_LOST for other_lost, _ in others)
     low = lowest_share(lost, of, _DOUBT) if is_the_line else 0.0
     return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT), may_be_the_line)
 
@@ -121,6 +123,17 @@ def what_is_wrong(echoed: Echoed, ranges: Mapping[str, Range]) -> dict[str, Any]
     if ranges.get("window15_loss_pct", (0.0, 0.0))[0] or (finding and finding.shape is Shape.LOSSY):
         known["lossy"] = True
     return known
+
+
+def least_round_trip_ms(echoed: Echoed, responders: Sequence[Responder]) -> float:
+    """What the line takes at least: one host behind the edge may be slow by itself, but not all. 0: fewer than two."""
+    least: dict[str, float] = {}
+    sent = [*echoed.own("voice"), *echoed.others("voice")]
+    answered = [(each.to, min(each.phase.timed_ms)) for each in sent if each.phase.timed_ms]
+    answered += [(each.address, each.rtt_ms.min) for each in responders if each.role != "gateway" and each.rtt_ms]
+    for address, rtt_ms in answered:
+        least[address] = min(rtt_ms, least.get(address, rtt_ms))
+    return min(least.values()) if len(least) > 1 else 0.0
 
 
 def _delivered(echoed: Echoed, need_kbps: float) -> Range:

@@ -74,7 +74,8 @@ class Echoed:
     """What came of it. hop: None where there is none to measure by. witness: who was asked beside it.
 
     uplink_suffers: True where a load that only went up met the same; None proves nothing.
-    trouble: why there is nothing, or no load; a sentence. beside: what the witness answered during the same ask.
+    trouble: why there is nothing, or no load; a sentence. beside: what the witness answered during the same ask, and a
+    server of the trunk where that is another.
     """
 
     hop: Answering | None = None
@@ -90,9 +91,13 @@ class Echoed:
         """The asks of these names to the hop itself, as far as this machine did not spoil what came of them."""
         return _of(self.sent, names)
 
+    def others(self, *names: str) -> list[Sent]:
+        """The same of the hosts that were asked meanwhile: the witness, and a server where that is another."""
+        return _of(self.beside, names)
+
     def witnessed(self, *names: str) -> list[Phase]:
         """What the witness answered meanwhile."""
-        return [sent.phase for sent in _of(self.beside, names)]
+        return [sent.phase for sent in self.others(*names) if sent.to == self.witness]
 
 
 def measure(
@@ -179,24 +184,34 @@ class _Measuring:
         self.second = more[0][0] if more else None
         self.echoed.witness = self.second.hop.address if self.second else self.server
         if hop.octets >= _SMALLEST_LOAD:
-            load = load_for(self.wanted.need_kbps, hop.octets, seconds)
-            self.echoed.load = replace(load, kbps=load.kbps * share)
+            self.echoed.load = load_for(self.wanted.need_kbps, hop.octets, seconds)
         return True
 
     @property
     def may_send_more_voice(self) -> bool:
-        return self.strikes < _MOST_STRIKES and self.voice_seconds + _MORE_VOICE_S <= politeness.VOICE.seconds
+        if self.strikes >= _MOST_STRIKES or any(sent.phase.stopped == "loses" for sent in self.echoed.own("voice")):
+            return False
+        return self.voice_seconds + _MORE_VOICE_S <= politeness.VOICE.seconds
 
     def voice(self, seconds: float = VOICE_S) -> None:
-        """Echoes of voice size at voice's pace."""
+        """Echoes of voice size at voice's pace; once more where this machine spoilt them."""
         assert self.echoed.hop is not None
-        self.voice_seconds += seconds
-        self._send(Ask("voice", seconds, VOICE_PPS, self.echoed.hop.voice_octets))
+        ask = Ask("voice", seconds, VOICE_PPS, self.echoed.hop.voice_octets)
+        for _ in range(2):
+            self.voice_seconds += seconds
+            phase = self._send(ask)
+            if phase.stopped == "loses":
+                self._ease()
+            if not phase.spoilt or self.voice_seconds + seconds > politeness.VOICE.seconds:
+                return
 
     def load(self) -> None:
         """The load at the rate that is needed; once more at half of it where the hop showed that it is busy."""
-        load = self.echoed.load
-        if not self.wanted.with_load or load is None:
+        whole = self.echoed.load
+        if not self.wanted.with_load or whole is None or self.echoed.hop is None:
+            return
+        if self.strikes >= _MOST_STRIKES:
+            self.echoed.trouble = _rations(self.echoed.hop.hop.address, VOICE_PPS)
             return
         try:
             politeness.begin_load(self.run)
@@ -204,28 +219,38 @@ class _Measuring:
             self.echoed.trouble = str(error)
             return
         strikes = self.strikes
-        self.echoed.finding = self._judged(load)
+        load, finding = self._judged(whole)
         if strikes < self.strikes < _MOST_STRIKES:
-            self.echoed.load = load = replace(load, kbps=load.kbps / 2)
-            self.echoed.finding = self._judged(load)
-        if self.echoed.finding.shape in (Shape.NARROW, Shape.POLICED) and self.wanted.towards is not None:
+            load, finding = self._judged(whole)
+        self.echoed.load, self.echoed.finding = load, finding
+        if finding.shape is Shape.POLICED:  # or it would not be called so
+            self.echoed.uplink_suffers = True
+        elif finding.shape is Shape.NARROW and self.wanted.towards is not None:
             self.echoed.uplink_suffers = uplink_suffers(replace(load, seconds=LOAD_S), self._send_load)
+
+    def _ease(self) -> None:
+        """The hop lost too many small echoes: half the rate from now on, and nothing more after the second time."""
+        self.strikes += 1
         if self.strikes >= _MOST_STRIKES and self.echoed.hop is not None:
             politeness.leave_alone(self.echoed.hop.hop.address)
 
-    def _judged(self, load: Load) -> Finding:
+    def _judged(self, whole: Load) -> tuple[Load, Finding]:
+        """What came of a load, as large as the hop may get it."""
+        load = replace(whole, kbps=whole.kbps / 2**self.strikes)
         has_witness = self.second is not None and self.second.octets >= load.octets
-        return judge_load(load, self._send_load, has_witness=has_witness)
+        may_die = self.wanted.towards is not None
+        return load, judge_load(load, self._send_load, has_witness=has_witness, may_die=may_die)
 
     def _send_load(self, ask: Ask) -> Phase:
         """Raises Undecided where the hop is too busy for it, or more may not be sent."""
         limit = politeness.LOAD
         if self.load_seconds + ask.seconds > (limit.thorough_s if self.wanted.thorough else limit.seconds):
-            raise Undecided(Doubt.LIMIT)
+            was_late = any(sent.ask.is_load and not sent.phase.on_time for sent in self.echoed.sent)
+            raise Undecided(Doubt.LATE if was_late else Doubt.LIMIT)
         self.load_seconds += ask.seconds
         phase = self._send(ask)
         if phase.stopped == "loses":
-            self.strikes += 1
+            self._ease()
             raise Undecided(Doubt.RATIONS)
         return phase
 
@@ -235,9 +260,14 @@ class _Measuring:
         to, witness = hop.hop.address, self.echoed.witness
         if ask.to_witness and self.second is not None:
             to, witness = self.second.hop.address, to
-        beside = [address for address in (witness, self.gateway) if address is not None]
+        server = None if self.server == self.echoed.witness else self.server
+        beside = [
+            EchoStream(address, BESIDE_PPS, SMALL_OCTETS, may_end=address == server)
+            for address in (witness, server, self.gateway)
+            if address is not None
+        ]
         plan = EchoPlan(
-            [EchoStream(to, ask.pps, ask.octets), *(EchoStream(other, BESIDE_PPS, SMALL_OCTETS) for other in beside)],
+            [EchoStream(to, ask.pps, ask.octets), *beside],
             ask.seconds,
             most_lost=None if ask.is_load else politeness.MOST_LOST + hop.calm.loss,
             silence_s=politeness.SILENCE_S,
@@ -247,16 +277,18 @@ class _Measuring:
         if plan.dying is not None and not phases.pop().on_time:
             phases[0] = structs.replace(phases[0], spoilt=True)
         self.echoed.sent.append(Sent(ask, to, phases[0]))
-        if self.gateway is not None and phases[-1].loss > politeness.MOST_LOST and not ask.is_load:
+        gateway = self.gateway
+        if gateway is not None and phases[-1].loss > politeness.MOST_LOST and not ask.is_load:
             self.gateway = None  # it rations its answers, so that it is silent would mean nothing
-        if witness is not None and not ask.to_witness:
-            self.echoed.beside.append(Sent(ask, witness, phases[1]))
+        if not ask.to_witness:
+            answered = zip(beside, phases[1:], strict=True)
+            self.echoed.beside += [Sent(ask, s.address, phase) for s, phase in answered if s.address != gateway]
         return phases[0]
 
     def _dying(self, ask: Ask, hop: Answering) -> DyingStream | None:
-        if ask.dying_octets is None or self.wanted.towards is None or self.echoed.load is None:
+        if ask.dying_octets is None or self.wanted.towards is None:
             return None
-        pps = min(self.echoed.load.pps, politeness.LOAD.pps - ask.pps)
+        pps = min(ask.dying_pps, politeness.LOAD.pps - ask.pps)
         return DyingStream(*self.wanted.towards, hop.hop.ttl, hop.hop.address, pps, ask.dying_octets)
 
 

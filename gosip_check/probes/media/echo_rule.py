@@ -4,11 +4,12 @@ A load of large echoes is held against a control of as many small ones a second:
 line that is too narrow must store the rest or drop it, so what it is short of is the share that was lost more, plus the
 share of the time by which packets are later in the end. One clean load proves that the load was carried. A bad one
 proves little: only two that agree, a clean control, a tool that was on time, and then six short loads that all queue
-(too narrow), or losses that a load of half the rate does not have (policed), do.
+(too narrow), or losses that a load of half the rate does not have (policed), do. Routers limit echoes as well, so the
+latter counts only where packets that are no echoes make up for the other half.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import median
 from typing import Literal
@@ -22,6 +23,8 @@ SMALL_OCTETS = 84
 SLOW_PPS = 20.0
 UPLINK_PPS = 40.0
 CONTROL_S, SLOW_S = 3.0, 3.0
+HALF_LASTS, BESIDE_LASTS = 4 / 3, 1.5
+"Times the load."
 SHORT_LOADS, SHORT_LOAD_S, SHORT_CONTROL_S = 6, 2.0, 1.5
 
 LATE_MS = 5.0
@@ -51,7 +54,8 @@ class Ask:
     to_witness: bool = False
     "To the second hop, not to the one that is judged by."
     dying_octets: int | None = None
-    "Beside it goes the load's number of packets a second of so many octets, which die at the hop."
+    dying_pps: float = 0.0
+    "Beside it go so many packets a second of so many octets, which die at the hop. None: nothing does."
 
 
 Stopped = Literal["", "silent", "loses", "elsewhere"]
@@ -176,6 +180,8 @@ class Doubt(Enum):
     COMES_AND_GOES = "comes and goes"
     "Some of the short loads met a queue."
     TWICE_IN_DOUBT = "in doubt twice"
+    ECHOES = "echoes"
+    "Losses above a rate, but of echoes alone, as far as can be seen."
     LIMIT = "limit"
     "More may not be sent in one run."
 
@@ -207,10 +213,13 @@ Send = Callable[[Ask], Phase]
 "Sends what is asked for, waits for the answers, and brings them. May raise Undecided."
 
 
-def judge_load(load: Load, send: Send, *, has_witness: bool = False) -> Finding:
-    """Sends until it knows, or knows that it cannot. has_witness: there is a second hop that may be loaded as well."""
+def judge_load(load: Load, send: Send, *, has_witness: bool = False, may_die: bool = False) -> Finding:
+    """Sends until it knows, or knows that it cannot.
+
+    has_witness: there is a second hop that may be loaded as well. may_die: packets that only go up can be sent.
+    """
     try:
-        return _judged(load, send, has_witness)
+        return _judged(load, send, has_witness, may_die)
     except Undecided as undecided:
         return Finding(Shape.UNKNOWN, undecided.doubt)
 
@@ -222,10 +231,11 @@ def uplink_suffers(load: Load, send: Send) -> bool | None:
     is the same in the control, so a router that is busy with dying packets is busy in both.
     """
     try:
-        control = send(Ask("uplink control", CONTROL_S, UPLINK_PPS, SMALL_OCTETS, dying_octets=SMALL_OCTETS))
-        loaded = send(
-            Ask("uplink load", load.seconds, UPLINK_PPS, SMALL_OCTETS, is_load=True, dying_octets=load.octets)
+        small = Ask(
+            "uplink control", CONTROL_S, UPLINK_PPS, SMALL_OCTETS, dying_octets=SMALL_OCTETS, dying_pps=load.pps
         )
+        control = send(small)
+        loaded = send(replace(small, name="uplink load", seconds=load.seconds, is_load=True, dying_octets=load.octets))
     except Undecided:
         return None
     if control.stopped or loaded.stopped or not control.on_time or not loaded.on_time or not control.timed_ms:
@@ -254,11 +264,11 @@ def contrast(control: Phase, loaded: Phase, load: Load) -> Contrast:
     return Contrast(queues, loses, max(0.0, more_lost) + stored, unseen)
 
 
-def _judged(load: Load, send: Send, has_witness: bool) -> Finding:
+def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding:
     slow = send(Ask("slow", SLOW_S, SLOW_PPS, SMALL_OCTETS))
-    before = send(_control(load, CONTROL_S))
+    before = _control(load, CONTROL_S, send)
     first = _on_time(send, Ask("load", load.seconds, load.pps, load.octets, is_load=True))
-    after = send(_control(load, CONTROL_S))
+    after = _control(load, CONTROL_S, send)
     _check_controls(slow, before, after)
     one = contrast(together(before, after), first, load)
     if one.is_clean:
@@ -266,10 +276,10 @@ def _judged(load: Load, send: Send, has_witness: bool) -> Finding:
     again = Ask("second load", load.seconds, load.pps, load.octets, is_load=True, to_witness=has_witness)
     second = _on_time(send, again)
     if has_witness:  # it has no control from before, so this one is as long as both
-        last = send(_control(load, 2 * CONTROL_S, to_witness=True))
+        last = _control(load, 2 * CONTROL_S, send, to_witness=True)
         two = contrast(last, second, load)
     else:
-        last = send(_control(load, CONTROL_S))
+        last = _control(load, CONTROL_S, send)
         two = contrast(together(after, last), second, load)
     if two.is_clean:
         return _carried(two, second, by_witness=has_witness)
@@ -278,19 +288,27 @@ def _judged(load: Load, send: Send, has_witness: bool) -> Finding:
     short_of = (one.short_of, two.short_of)
     if one.queues and two.queues:
         _check_agreement(short_of)
-        calm = send(_control(load, SHORT_CONTROL_S)) if has_witness else last
+        calm = _control(load, SHORT_CONTROL_S, send) if has_witness else last
         if not _always_queues(load, calm, send):
             raise Undecided(Doubt.COMES_AND_GOES)
         return Finding(Shape.NARROW, short_of=short_of)
-    half = _on_time(send, Ask("half the rate", 2 * load.seconds, load.pps / 2, load.octets, is_load=True))
+    half = _on_time(send, Ask("half the rate", HALF_LASTS * load.seconds, load.pps / 2, load.octets, is_load=True))
     shape = _of_losses(together(first, second), half)
     if shape is Shape.POLICED:
         _check_agreement(short_of)
+        if not may_die or not _loses_beside_others(load, half, send):
+            raise Undecided(Doubt.ECHOES)
     return Finding(shape, short_of=short_of)
 
 
-def _control(load: Load, seconds: float, *, to_witness: bool = False) -> Ask:
-    return Ask("control", seconds, load.pps, SMALL_OCTETS, to_witness=to_witness)
+def _control(load: Load, seconds: float, send: Send, *, to_witness: bool = False) -> Phase:
+    """Once more where this machine's clock was moved meanwhile, or it lost answers."""
+    ask = Ask("control", seconds, load.pps, SMALL_OCTETS, to_witness=to_witness)
+    for _ in range(2):
+        phase = send(ask)
+        if not phase.spoilt:
+            return phase
+    raise Undecided(Doubt.LATE)
 
 
 def _on_time(send: Send, ask: Ask) -> Phase:
@@ -327,8 +345,16 @@ def _always_queues(load: Load, before: Phase, send: Send) -> bool:
         loaded = _on_time(send, Ask("short load", SHORT_LOAD_S, load.pps, load.octets, is_load=True))
         if contrast(before.second_half, loaded, load).queues is not True:
             return False
-        before = send(_control(load, SHORT_CONTROL_S))
+        before = _control(load, SHORT_CONTROL_S, send)
     return True
+
+
+def _loses_beside_others(load: Load, half: Phase, send: Send) -> bool:
+    """The other half of the load only goes up. It is no echoes, so a limit on echoes lets as many pass as before."""
+    pps, seconds = load.pps / 2, BESIDE_LASTS * load.seconds
+    ask = Ask("half beside others", seconds, pps, load.octets, is_load=True, dying_octets=load.octets, dying_pps=pps)
+    beside = _on_time(send, ask)
+    return not beside.stopped and contrast(half, beside, load).loses is True
 
 
 def _of_losses(full: Phase, half: Phase) -> Shape:

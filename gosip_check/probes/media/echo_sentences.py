@@ -18,6 +18,7 @@ NOT_ALLOWED = (
     "the next start; running gosip-check with sudo does as well."
 )
 GENTLE = "With --gentle nothing is sent but round trips."
+_FAR_MS = 50.0
 DECIDES = "A reflector decides it (--reflector HOST)."
 
 
@@ -54,8 +55,6 @@ def bandwidth(echoed: Echoed, need_kbps: float, far: str) -> str:
             f": {_percent(finding.short_of)} of the load was lost {seconds} while round trips stayed as they were, and "
             "less at half the rate. Something on the line drops what is above a rate (a policer, or a tiny queue)."
         )
-        if echoed.witness is None:
-            text += " No second router was there to confirm it."
     text += " This is what others on the line left at that time."
     if echoed.uplink_suffers:
         return f"{text} A load that only went up met the same, so the way up is short."
@@ -110,6 +109,11 @@ def jitter(low_ms: float | None, high_ms: float | None, far: str) -> str:
     )
 
 
+def far_away(least_ms: float) -> str:
+    """What hosts behind the edge take at least, where that is much; nothing where it is not known."""
+    return f" No host behind the edge answered in less than {least_ms:.0f} ms." if least_ms >= _FAR_MS else ""
+
+
 def mos(low: float | None, high: float | None, far: str) -> str:
     """The score's bounds, and what they assume."""
     if low is None or high is None:
@@ -140,11 +144,15 @@ def _percent(shares: Sequence[float]) -> str:
 NO_LARGE_ECHO = "The router behind the edge answers small echoes only, so no load could be sent to it."
 
 _DOUBTS = {
-    Doubt.LATE: "This machine was too busy to send the load evenly, twice.",
+    Doubt.LATE: "This machine was too busy to send the load evenly.",
     Doubt.SILENT: "The router that was measured by fell silent, or the edge device did, so the load was ended.",
     Doubt.RATIONS: "The router that was measured by rations its answers, small ones as well.",
     Doubt.UNSTEADY: "What was seen changed between one load and the next, as other people's traffic does.",
     Doubt.COMES_AND_GOES: "Some loads met a queue and others did not: other traffic comes and goes.",
     Doubt.TWICE_IN_DOUBT: "Two loads showed neither a line that carries them nor one that does not.",
+    Doubt.ECHOES: (
+        "Echoes above a rate were lost, but packets that only went up cost none of them. A limit on echoes alone looks "
+        "like that, and so does a limit on the way down."
+    ),
     Doubt.LIMIT: f"More than {politeness.LOAD.seconds:.0f} s of load would be needed, which is not polite to a router.",
 }

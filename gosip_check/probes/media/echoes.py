@@ -44,13 +44,14 @@ _NS = 1_000_000_000
 
 class EchoStream(Record, frozen=True):
     """Echoes to one host. octets: of each, with its IP header. dscp: their mark, from a socket of their own; None: the
-    socket of all others.
+    socket of all others. may_end: that it falls silent ends nothing.
     """
 
     address: str
     pps: float
     octets: int
     dscp: int | None = None
+    may_end: bool = False
 
 
 class EchoPlan(Record, frozen=True):
@@ -270,6 +271,8 @@ class _Echoes:
 def _reason_to_stop(plan: EchoPlan, sendings: list[_Sending], now_s: float) -> Stopped:
     if plan.silence_s is not None:
         for sending in sendings:
+            if isinstance(sending.stream, EchoStream) and sending.stream.may_end:
+                continue
             if sending.heard_s is not None and now_s - sending.heard_s > plan.silence_s:
                 return "silent"
     if plan.most_lost is not None:

@@ -40,10 +40,10 @@ UPLINK = Manner(
     300,
     3000,
     9,
-    9,
+    30,
 )
 WITNESS = Manner(
-    "small echoes beside voice and load", "the edge, a second hop or one server of the trunk", 5, 4, 160, 220
+    "small echoes beside voice and load", "the edge, a second hop and one server of the trunk", 5, 4, 160, 220
 )
 ROUND_TRIPS = Manner(
     "SIP OPTIONS once a second, small echoes five times",

@@ -81,13 +81,14 @@ def ask(
     ttls: Sequence[int] = (),
     control: Callable[[Shot], Shot] | None = None,
     enough: int | None = None,
+    what: str = "",
 ) -> list[Trial]:
     """What becomes of every shot, in their order. Ends a second after time.monotonic() is `until_s`, or earlier.
 
     ttls: the hops, nearest first, any of which may decide; else each shot's own. control: names the only shot that can
     vouch for a silence of this one, known to be quoted at its TTL; without it any other that the same hop quotes may.
     enough: so many silences make a drop; with fewer than the plan asks for it may be bad luck, and the caller has to
-    make sure later. Raises ProbeFailed as `volley`.
+    make sure later. what: the question, for whoever watches. Raises ProbeFailed as `volley`.
     """
     desk = context.shared(Desk)
     trials = [Trial(shot, Question(_towards(shot), tuple(ttls) or (shot.ttl,), enough=enough)) for shot in shots]
@@ -95,6 +96,9 @@ def ask(
     try:
         while time.monotonic() < until_s and desk.is_open(trials):
             wake_s = desk.turn(context, trials)
+            if what:
+                known = len(trials) - _undecided(trials)
+                context.say(f"{what}: {known} of {len(trials)} known, {until_s - time.monotonic():.0f} s left at most")
             context.wait_until(min(wake_s, until_s, time.monotonic() + _LOOK_AGAIN_S))
     finally:
         desk.leave(trials)

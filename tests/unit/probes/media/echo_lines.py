@@ -105,6 +105,9 @@ class Line:
                 at_s += 2 * LATE_MS / 1000
                 late += 1
             rtts.append(self._round_trip(at_s, ask))
+            if ask.dying_octets is not None:
+                for other in range(round(ask.dying_pps / ask.pps)):
+                    self.up.passes(at_s + (other + 0.5) / ask.dying_pps, ask.dying_octets, self.chance)
         self.now_s += ask.seconds + PAUSE_S
         return Phase(slots=slots, late=late, lasted_s=ask.seconds, rtts_ms=rtts)
 

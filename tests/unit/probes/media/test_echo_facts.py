@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from gosip_check.probes.media import echo_sentences, summary
-from gosip_check.probes.media.echo_facts import bounds_of_echoes, losses, more_would_help, what_is_wrong
+from gosip_check.probes.media.echo_facts import (
+    bounds_of_echoes,
+    least_round_trip_ms,
+    losses,
+    more_would_help,
+    what_is_wrong,
+)
 from gosip_check.probes.media.echo_hops import Answering
 from gosip_check.probes.media.echo_load import Echoed, Sent, load_for
 from gosip_check.probes.media.echo_rule import Ask, Doubt, Finding, Phase, Shape
@@ -30,6 +36,7 @@ def echoed(
     found = Echoed(hop=HOP, load=load_for(1000, 1200, 6), finding=finding)
     found.sent.append(Sent(VOICE, "192.0.2.1", phase(voice)))
     if beside:
+        found.witness = "192.0.2.2"
         found.beside.append(Sent(VOICE, "192.0.2.2", phase(beside)))
     return found
 
@@ -244,6 +251,22 @@ def test_a_server_that_loses_nothing_clears_the_line() -> None:
         found = losses(hop, servers)
         assert found is not None
         assert (found.low > 0) == counts
+
+
+def test_two_hops_that_drop_some_echoes_alike_are_cleared_by_a_server_that_is_asked_as_long() -> None:
+    for at_server, counts in (([10.0] * 300, False), (lossy(0.03, 300), True)):
+        seen = echoed(lossy(0.03, 3000), lossy(0.03, 300))
+        seen.beside.append(Sent(VOICE, "198.51.100.1", phase(at_server)))
+        found = losses(seen, [])
+        assert found is not None
+        assert (found.low > 0) == counts
+
+
+def test_the_least_round_trip_is_the_lines_where_no_host_is_faster() -> None:
+    far = echoed([620.0, 640.0], [630.0, 650.0])
+    assert least_round_trip_ms(far, [server(50, 700, 710)]) == 10  # the server is near, so both hops are slow
+    assert least_round_trip_ms(far, []) == 620
+    assert least_round_trip_ms(echoed([620.0]), []) == 0
 
 
 def test_a_server_whose_round_trips_are_even_clears_the_line_of_jitter() -> None:

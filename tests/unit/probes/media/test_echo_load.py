@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
+from msgspec import structs
 
 from gosip_check.probes.media import echo_load, politeness
 from gosip_check.probes.media.echo_facts import more_would_help
@@ -101,7 +102,7 @@ def test_a_good_line_takes_under_half_a_minute_and_the_nearest_hop(measure: Meas
     assert echoed.hop is not None
     assert (echoed.hop.hop.address, echoed.witness) == (NEAR, FAR)
     assert sum(plan.seconds for plan in net.plans) == sum(echo_load.takes(True, False).values()) == 30
-    assert {stream.address for plan in net.plans[2:] for stream in plan.streams} == {NEAR, FAR, GATEWAY}
+    assert {stream.address for plan in net.plans[2:] for stream in plan.streams} == {NEAR, FAR, SERVER, GATEWAY}
     assert not any(s.address == SERVER and s.octets > 84 for plan in net.plans for s in plan.streams)
 
 
@@ -181,7 +182,7 @@ def test_a_hop_that_becomes_busy_gets_half_and_then_nothing_for_a_while(measure:
 
 
 def test_nothing_is_sent_beyond_the_limit(measure: Measure) -> None:
-    """Every load is late once, so each is sent twice; that of half the rate would be too much."""
+    """Every load is late once, so each is sent twice; that of half the rate would be too much, for being late."""
 
     class Late(Line):
         def send(self, ask: Ask) -> Phase:
@@ -193,9 +194,34 @@ def test_nothing_is_sent_beyond_the_limit(measure: Measure) -> None:
     net = Net(everyone(lambda: Late(up=Way(900, bucket_octets=15_000))))
     echoed = measure(net, replace(WANTED, thorough=True))
     assert echoed.finding is not None
-    assert echoed.finding.doubt is Doubt.LIMIT
+    assert echoed.finding.doubt is Doubt.LATE
     voice_s = sum(sent.ask.seconds for sent in echoed.own("voice"))
     assert net.seconds_of(NEAR) - voice_s <= politeness.LOAD.thorough_s + 3
+
+
+def test_a_stream_of_voice_that_this_machine_spoilt_is_sent_once_more(measure: Measure) -> None:
+    class Spoilt(Net):
+        def send(self, plan: EchoPlan, label: str) -> list[Phase]:
+            phases = super().send(plan, label)
+            is_first = len([each for each in self.plans if each.seconds == echo_load.VOICE_S]) == 1
+            return [structs.replace(phase, spoilt=is_first) for phase in phases]
+
+    echoed = measure(Spoilt(everyone()))
+    assert [sent.phase.spoilt for sent in echoed.sent if sent.ask.name == "voice"] == [True, False]
+    assert len(echoed.own("voice")) == 1
+
+
+def test_a_hop_that_loses_a_stream_of_voice_gets_half_the_load_and_no_more_voice(measure: Measure) -> None:
+    class Busy(Net):
+        def send(self, plan: EchoPlan, label: str) -> list[Phase]:
+            phases = super().send(plan, label)
+            is_voice = plan.seconds == echo_load.VOICE_S
+            return [replace_stopped(phases[0]), *phases[1:]] if is_voice else phases
+
+    echoed = measure(Busy(everyone()), limit_pct=0.001)
+    assert len(echoed.own("voice")) == 1
+    assert echoed.load is not None
+    assert echoed.load.kbps == 500
 
 
 def test_a_seventh_run_sends_no_load_and_still_measures_voice(measure: Measure) -> None:

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from gosip_check.probes.media.echo_rule import Ask, Doubt, Finding, Load, Phase, Shape, contrast, judge_load
 
@@ -18,7 +19,7 @@ Make = Callable[[int], Line]
 
 
 def found(line: Line, load: Load = NEED, *, has_witness: bool = False) -> Finding:
-    return judge_load(load, line.send, has_witness=has_witness)
+    return judge_load(load, line.send, has_witness=has_witness, may_die=True)
 
 
 def shapes(make: Make, load: Load = NEED) -> set[Shape]:
@@ -78,7 +79,20 @@ def test_with_a_tiny_queue_what_is_too_much_is_lost() -> None:
 @pytest.mark.parametrize("times", [0.9, 0.95])
 def test_a_policer_is_found_and_called_one(times: float) -> None:
     assert shapes(lambda seed: Line(up=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
-    assert shapes(lambda seed: Line(down=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
+
+
+@pytest.mark.parametrize("times", [0.4, 0.9, 0.95])
+def test_a_limit_that_may_be_one_on_echoes_alone_is_not_held_against_the_line(times: float) -> None:
+    """Of the hops themselves, of the way, or of the line down: packets that only go up are as many as before."""
+    for seed in SEEDS:
+        down, own = (Way(1000 * times, bucket_octets=15_000) for _ in range(2))
+        for line in (Line(down=down, seed=seed), Line(own=own, seed=seed)):
+            assert found(line).doubt is Doubt.ECHOES
+
+
+def test_without_packets_that_only_go_up_no_line_is_called_policed() -> None:
+    line = Line(up=Way(900, bucket_octets=15_000))
+    assert judge_load(NEED, line.send).doubt is Doubt.ECHOES
 
 
 def test_a_second_hop_finds_a_policer_as_surely() -> None:
@@ -168,6 +182,19 @@ def test_a_machine_that_spoilt_a_load_is_a_late_one() -> None:
         return Phase(phase.slots, phase.late, phase.lasted_s, phase.rtts_ms, spoilt=True)
 
     assert judge_load(NEED, spoils).doubt is Doubt.LATE
+
+
+def test_a_control_that_was_spoilt_is_sent_again() -> None:
+    """A clock that is moved meanwhile moves its round trips."""
+    for spoilt, doubt in ((1, None), (2, Doubt.LATE)):
+        line = Line()
+
+        def send(ask: Ask, line: Line = line, spoilt: int = spoilt) -> Phase:
+            phase = line.send(ask)
+            is_spoilt = [each.name for each in line.asked].count("control") <= spoilt
+            return replace(phase, spoilt=ask.name == "control" and is_spoilt)
+
+        assert judge_load(NEED, send).doubt is doubt
 
 
 def test_slots_that_were_left_out_make_a_load_that_was_not_offered() -> None:

@@ -182,6 +182,15 @@ def test_a_guide_is_content_with_one_silence(asked: Asks, context: Context) -> N
     assert (trial.fate, trial.tries) == (Fate.DROPPED, 1)
 
 
+def test_who_watches_sees_how_many_are_known_and_how_long_it_may_take(asked: Asks, context: Context) -> None:
+    said: list[str] = []
+    object.__setattr__(context, "say", said.append)
+    asked(Script(quoting(2000)), [shot(port) for port in (1000, 2000, 3000)], what="Ports")
+    assert said[0].startswith("Ports: 2 of 3 known, ")
+    assert said[-1].startswith("Ports: 3 of 3 known, ")
+    assert said[-1].endswith(" s left at most")
+
+
 def test_when_the_time_is_over_nothing_more_is_sent(asked: Asks) -> None:
     script = Script(quoting(2000))
     (trial,) = asked(script, [shot(2000)], lasts_s=0)
