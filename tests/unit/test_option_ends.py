@@ -318,7 +318,7 @@ def test_a_sample_of_any_range_of_ports(first: int, length: int, seed: int) -> N
     assert ports[-1] == last
     (blocked,) = port_sample.runs(dict.fromkeys(ports, True), first, last)
     assert (blocked.low, blocked.high, blocked.below, blocked.above) == (first, last, first - 1, last + 1)
-    assert port_sample.next_ports(blocked) == []
+    assert blocked.is_settled
     assert set(port_sample.inside(blocked, ports, seed)) <= set(range(first, last + 1))
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ USUAL_CUTS = (1720, 5060, 8000, 10000, 16384, 20000, 32768, 40000, 49152, 50000)
 
 _RANDOM_PORTS = 6
 _MOST_INSIDE = 48
+_ROUND = (1000, 5000, 10000, 100000)
+_MOST_ROUND = 6
 
 
 @dataclass(frozen=True)
@@ -53,26 +56,40 @@ def runs(blocked: Mapping[int, bool], first: int, last: int) -> list[Run]:
     return [Run(min(ports), max(ports), below, above) for below, above, ports in between if ports]
 
 
-def next_ports(run: Run) -> list[int]:
-    """The ports to try next for the edges of a run: twice as far out each time, then halfway; empty once settled."""
-    reach = run.high - run.low + 1
-    ports = []
-    if run.below < run.low - 1:
-        out = run.low - reach
-        ports.append(out if out > run.below else (run.below + run.low) // 2)
-    if run.above > run.high + 1:
-        out = run.high + reach
-        ports.append(out if out < run.above else (run.high + run.above + 1) // 2)
-    return [port for port in ports if run.below < port < run.above]
+def outward(blocked: int, opened: int, guesses: Iterable[int], most: int) -> list[int]:
+    """Ports to try in this order from a blocked port towards an open one, for the edge that lies between them.
+
+    The next one, guesses, round numbers, some twice as far out each time and some in equal parts: about `most`, or all
+    where there are no more. An edge that lies at a guess or at a round number is found to the port.
+    """
+    size = abs(opened - blocked)
+    sign = 1 if opened > blocked else -1
+    if size - 1 <= most:
+        return list(range(blocked + sign, opened, sign))
+    away = {1, size - 1, *(sign * (port - blocked) for port in guesses)}
+    away |= {2**power for power in range(size.bit_length())}
+    unit = next(unit for unit in _ROUND if size < _MOST_ROUND * unit)
+    low, high = sorted((blocked, opened))
+    for port in range(low - low % unit, high + 1, unit):
+        away |= {sign * (port - blocked), sign * (port - blocked) + 1, sign * (port - blocked) - 1}
+    parts = max(2, most - sum(0 < distance < size for distance in away))
+    away |= {size * part // parts for part in range(1, parts)}
+    return [blocked + sign * distance for distance in sorted(away) if 0 < distance < size]
 
 
 def inside(run: Run, known: Iterable[int], seed: int) -> list[int]:
-    """Ports spread over a settled run, one at random in each equal part, to find holes in it. All of a small one."""
+    """Ports spread over a run, one at random in each equal part that has none known, to find holes in it.
+
+    All of a small one.
+    """
     size = run.high - run.low + 1
     if size <= _MOST_INSIDE:
-        chosen = set(range(run.low, run.high + 1))
-    else:
-        draw = random.Random(seed)
-        cuts = [run.low + size * part // _MOST_INSIDE for part in range(_MOST_INSIDE + 1)]
-        chosen = {draw.randrange(start, end) for start, end in itertools.pairwise(cuts)}
-    return sorted(chosen - set(known))
+        return sorted(set(range(run.low, run.high + 1)) - set(known))
+    draw = random.Random(seed)
+    cuts = [run.low + size * part // _MOST_INSIDE for part in range(_MOST_INSIDE + 1)]
+    ordered = sorted(known)
+    return [
+        draw.randrange(start, end)
+        for start, end in itertools.pairwise(cuts)
+        if bisect_left(ordered, start) == bisect_left(ordered, end)
+    ]

@@ -4,6 +4,7 @@
 answer one sends for all of them, what its own probe asks and what others do.
 """
 
+import math
 import random
 import threading
 import time
@@ -13,12 +14,23 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gosip_check.probes.path.plan import Plan, Question, Volley
-from gosip_check.probes.path.quotes import CONTROL_PORTS, SYN_CONTROL_PORTS, Reaction, Shot, control, syn_shot, volley
+from gosip_check.probes.path.quotes import (
+    CONTROL_PORTS,
+    SYN_CONTROL_PORTS,
+    Reaction,
+    Shot,
+    control,
+    sweep,
+    syn_shot,
+    volley,
+)
 from gosip_check.probes.path.ration import VOUCHERS
 from gosip_check.probes.probe import Context
 
 _LOOK_AGAIN_S = 0.25
 "What another probe learned may be of use."
+_STEP_S = 0.02
+"Between two shots of a row: most quotes come back sooner, so that few are sent after the one that ends it."
 
 
 class Fate(StrEnum):
@@ -81,6 +93,7 @@ def ask(
     ttls: Sequence[int] = (),
     control: Callable[[Shot], Shot] | None = None,
     enough: int | None = None,
+    expected: bool = True,
     what: str = "",
 ) -> list[Trial]:
     """What becomes of every shot, in their order. Ends a second after time.monotonic() is `until_s`, or earlier.
@@ -88,10 +101,14 @@ def ask(
     ttls: the hops, nearest first, any of which may decide; else each shot's own. control: names the only shot that can
     vouch for a silence of this one, known to be quoted at its TTL; without it any other that the same hop quotes may.
     enough: so many silences make a drop; with fewer than the plan asks for it may be bad luck, and the caller has to
-    make sure later. what: the question, for whoever watches. Raises ProbeFailed as `volley`.
+    make sure later. expected: a quote is, so that none is asked with controls behind it before it was silent once.
+    what: the question, for whoever watches. Raises ProbeFailed as `volley`.
     """
     desk = context.shared(Desk)
-    trials = [Trial(shot, Question(_towards(shot), tuple(ttls) or (shot.ttl,), enough=enough)) for shot in shots]
+    trials = [
+        Trial(shot, Question(_towards(shot), tuple(ttls) or (shot.ttl,), enough=enough, is_new=expected))
+        for shot in shots
+    ]
     desk.enter(trials, control)
     try:
         while time.monotonic() < until_s and desk.is_open(trials):
@@ -103,6 +120,22 @@ def ask(
     finally:
         desk.leave(trials)
     return trials
+
+
+def seek(context: Context, rows: Sequence[Sequence[Shot]], until_s: float, *, ttls: Sequence[int]) -> list[list[Trial]]:
+    """Where in each row of shots does it begin that a hop quotes them? What came of those that were sent, row by row.
+
+    A row ends with the first that is quoted, so each costs the hop one error and not many more, however long it is.
+    As many rows as a hop has errors for, the first ones; none where it has none by `until_s`. A silence proves nothing.
+    Raises ProbeFailed as `volley`.
+    """
+    desk = context.shared(Desk)
+    while time.monotonic() < until_s:
+        came, wake_s = desk.seek(context, rows, ttls)
+        if came:
+            return came
+        context.wait_until(min(wake_s, until_s))
+    return []
 
 
 class Desk:
@@ -119,6 +152,14 @@ class Desk:
     def loss(self) -> float:
         """Of the round trips to hops so far, of what they must have quoted; at least what can be shown."""
         return self.plan.loss
+
+    def surety_s(self, ttls: Sequence[int]) -> float:
+        """How long it takes at these hops to make sure of all that is silent."""
+        with self._lock:
+            return self.plan.surety_s([ttl for ttl in ttls if self._quotes(ttl)])
+
+    def _quotes(self, ttl: int) -> bool:
+        return any(ttl == own for own, _ in self.plan.senders)
 
     def enter(self, trials: list[Trial], own_control: Callable[[Shot], Shot] | None = None) -> None:
         with self._lock:
@@ -160,6 +201,28 @@ class Desk:
                 return wake_s
             self._send(context, volleys, asked)
             return time.monotonic()
+
+    def seek(
+        self, context: Context, rows: Sequence[Sequence[Shot]], ttls: Sequence[int]
+    ) -> tuple[list[list[Trial]], float]:
+        """What came of the first rows, at the hop that has most to give; if none has enough, when to come again."""
+        with self._lock:
+            now_s = time.monotonic()
+            quoting = [ttl for ttl in ttls if self._quotes(ttl)]
+            if not quoting:
+                return [], math.inf
+            ttl = max(quoting, key=lambda ttl: self.plan.rations[ttl].has(now_s))
+            ration = self.plan.rations[ttl]
+            count = ration.rows(now_s)
+            if count < 1:
+                return [], ration.has_at(2)
+            step_s = _STEP_S if ration.is_limited else 0.0
+            reactions = sweep(context, [[replace(shot, ttl=ttl) for shot in row] for row in rows[:count]], step_s)
+            for reaction in [reaction for row in reactions for reaction in row]:
+                self._learn(reaction)
+            given = sum(reaction.died_on_the_way for row in reactions for reaction in row)
+            ration.spent(given, time.monotonic())
+            return [[_trial_of(reaction) for reaction in row] for row in reactions], now_s
 
     def _send(self, context: Context, volleys: Sequence[Volley], asked: dict[Question, Trial]) -> None:
         shots: list[Shot] = []
@@ -220,6 +283,12 @@ class Desk:
         most = len(_control_ports(trial.shot))
         all_tried = all(len(tried) == most and not tried[-1].question.is_new for tried in sought)
         return all_tried and (not sought or self._needs_control(trial))
+
+
+def _trial_of(reaction: Reaction) -> Trial:
+    trial = Trial(reaction.shot, Question(_towards(reaction.shot), (reaction.shot.ttl,)))
+    trial.take(reaction)
+    return trial
 
 
 def _undecided(trials: Sequence[Trial]) -> int:

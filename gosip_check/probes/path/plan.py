@@ -92,6 +92,12 @@ class Plan:
         enough = math.floor(math.log(_FALSE / _PORTS) / math.log(self.loss)) + 1
         return min(_MOST_SILENCES, max(FEWEST_SILENCES, enough))
 
+    def surety_s(self, ttls: Sequence[int]) -> float:
+        """How long so many silences take at these hops together; a sixth of the volleys may count for nothing."""
+        per_s = sum(self.rations[ttl].per_s for ttl in ttls)
+        is_free = not all(self.rations[ttl].is_limited for ttl in ttls)
+        return 1.2 * self.silences_needed * (1.0 if is_free else max(1.0, VOUCHERS / per_s))
+
     def usable(self, question: Question) -> list[int]:
         """The hops that it may still be asked at; empty: it cannot be decided."""
         return [ttl for ttl in question.ttls if self.in_vain[ttl, self.circle(question, ttl)] < _MOST_IN_VAIN]
@@ -160,7 +166,7 @@ class Plan:
             question.last_s = sent_s
             if came is not False:
                 question.is_answered = True
-                self.lost += question.doubts
+                self.lost += question.doubts if came else 0  # who refuses may ration as well, and not the line lose
                 continue
             question.doubts += vouched
             if vouched and self.circle(question, volley.ttl) == volley.circle:

@@ -149,6 +149,44 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
     return list(reactions.values())
 
 
+def sweep(context: Context, rows: Sequence[Sequence[Shot]], step_s: float) -> list[list[Reaction]]:
+    """Send each row of datagrams in its order, one of each row every `step_s`. The first that is quoted ends its row.
+
+    What came of those that were sent, row by row. Raises ProbeFailed as `volley`.
+    """
+    sources = {address: sockets.source_address(context.link, address) for address in {row[0].address for row in rows}}
+    going = {number: iter(row) for number, row in enumerate(rows)}
+    reactions: list[dict[socket.socket, Reaction]] = [{} for _ in rows]
+    silent: dict[socket.socket, int] = {}
+
+    def listen(until_s: float) -> None:
+        for sock, replies, errors in sockets.arrivals(context, silent, until_s):
+            if replies or errors:
+                number = silent.pop(sock)
+                came = replace(reactions[number][sock], icmp=next(iter(errors), None), reply=next(iter(replies), None))
+                reactions[number][sock] = came
+                if came.died_on_the_way:
+                    going.pop(number, None)
+        context.wait_until(until_s)
+
+    with ExitStack() as opened:
+        while going:
+            for number, shots in list(going.items()):
+                shot = next(shots, None)
+                if shot is None:
+                    del going[number]
+                    continue
+                sock = opened.enter_context(_datagram_socket(context, shot))
+                local = (sources[shot.address], sockets.local_address(sock)[1])
+                reactions[number][sock], silent[sock] = Reaction(shot, shot.payload(*local), local), number
+                sockets.send_to(sock, reactions[number][sock].sent, shot.address, shot.port, ttl=shot.ttl)
+                context.wait(_GAP_S)
+            listen(time.monotonic() + step_s)
+        is_over = all(any(reaction.died_on_the_way for reaction in row.values()) for row in reactions)
+        listen(time.monotonic() + (_SHORTEST_GRACE_S if is_over else _WAIT_S))
+    return [list(row.values()) for row in reactions]
+
+
 def _datagram_socket(context: Context, shot: Shot) -> socket.socket:
     sock = sockets.udp_socket(context.link, sockets.family_of(shot.address))
     if shot.whole:

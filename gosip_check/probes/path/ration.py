@@ -52,6 +52,10 @@ class Ration:
         """How many it can be asked for."""
         return int(self.has(now_s) - _RESERVE)
 
+    def rows(self, now_s: float) -> int:
+        """How many rows of datagrams it can be asked for: it keeps one, for what is sent before the quote is here."""
+        return self.gives(now_s) - 1 if self.is_limited else self.may_explore(now_s)
+
     def may_explore(self, now_s: float) -> int:
         """How many it may be asked for, with two controls behind them, to find out whether it gives more. 0: none."""
         if not self.is_limited:
