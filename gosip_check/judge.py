@@ -67,8 +67,7 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
     else:
         outcome, telling = Outcome.PASS, requirement.expect
     sentences = list(dict.fromkeys(_evidence(facts, e.fact) or _reason(e, found[e.fact]) for e in telling))
-    is_stopped = measurement.stopped and outcome is Outcome.UNKNOWN
-    if is_stopped:
+    if measurement.stopped and outcome is not Outcome.PASS:
         sentences.append("The run was stopped before the end of this.")
     judged = verdict(requirement, measurement.link, outcome, " ".join(sentences), found, measurement.id, facts)
     hint = next((hint for fact, hint in requirement.hint_if.items() if facts.get(fact) is True), requirement.hint)
@@ -76,7 +75,7 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
     return msgspec.structs.replace(
         judged,
         hint=hint,
-        stopped=is_stopped,
+        stopped=measurement.stopped and outcome is Outcome.UNKNOWN,
         explained_by=[] if outcome is Outcome.PASS else explained_by,
         decided_by=_options_not_given(requirement, measurement) if outcome is Outcome.UNKNOWN else {},
     )

@@ -5,6 +5,7 @@ lan -- phone -- isp       the phone: 10.20.0.10, translated to 198.18.2.2; cotur
 """
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -63,10 +64,12 @@ PHONES = {
     "masquerade random": _nat("random"),
     "filter by address": _nat() + _by_address(_LAN),
 }
-"What the phone does with what leaves and arrives."
+"""What the phone does with what leaves and arrives. The kernel's masquerade keeps the port where it is free. It lets in
+only whom was spoken to, by address and port: it is the filter by port (RFC 4787 5)."""
 LINES = {
     "masquerade": "",
     "masquerade random": _nat("random"),
+    "filter by address": _by_address("192.168.1.10") + "add rule ip firewall forward ct status dnat accept\n",
 }
 "What the edge of the line under test does; a home router drops what arrives for itself."
 UNKNOWN_TO_THE_PROVIDER = f"""
@@ -132,6 +135,25 @@ def stun_servers(lab: Lab) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def nat_of(lab: Lab, side: str) -> tuple[str, str]:
+    """How the NAT of `line` or `phone` maps and filters, as coturn's natdiscovery names it (RFC 5780 4.3, 4.4).
+
+    It is asked for the filter first: what it sends to see the mapping would open the filter.
+    """
+    own = {"line": "192.168.1.10", "phone": _LAN}[side]
+    if side == "phone":  # the program knows no interface
+        lab.run("lan", ["ip", "rule", "add", "from", own, "lookup", "77"])
+        lab.run("lan", ["ip", "route", "replace", "default", "via", _PHONE, "dev", "second", "table", "77"])
+    said = ""
+    for question in ("-f", "-m"):
+        said += lab.run("lan", ["turnutils_natdiscovery", question, "-L", own, STUN[0]], timeout_s=30).stdout
+    if side == "phone":
+        lab.run("lan", ["ip", "rule", "delete", "from", own])
+    found = [re.search(f"NAT with (.*) {what}", said) for what in ("Mapping", "Filtering")]
+    mapping, filtering = (match[1] if match else "not seen" for match in found)
+    return mapping, filtering
 
 
 @contextmanager

@@ -284,6 +284,22 @@ def test_what_a_probe_had_brought_when_it_was_stopped_counts(
     assert report.verdicts[1].reason.endswith("The run was stopped before the end of this.")
 
 
+def test_what_no_report_can_hold_is_a_fault_of_the_probe_that_hands_it_over(probes: Put) -> None:
+    stop = threading.Event()
+
+    def writes_nonsense(options: Options, context: Context) -> Facts:
+        del options
+        stop.set()
+        context.so_far(Facts(evidence={"ok": "\ud800"}))
+        raise AssertionError("was taken")
+
+    probes(make("a", writes_nonsense))
+    (measurement,) = go(plan(asks("a")), stop=stop).measurements
+    assert measurement.failure is not None
+    assert measurement.failure.kind is FailureKind.BUG
+    assert "UnicodeEncodeError" in measurement.failure.message
+
+
 def test_a_run_that_was_stopped_before_it_began_measures_nothing(probes: Put) -> None:
     probes(make("a"))
     stop = threading.Event()

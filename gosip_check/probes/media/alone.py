@@ -47,6 +47,9 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
             round_trips.measure(context, options.domain, options.transport, servers, mute, nearest, options.duration_s)
         )
 
+    def facts_of(echoed: Echoed) -> Facts:
+        return _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
+
     wanted = Wanted(
         need_kbps=need_kbps,
         with_load=options.load,
@@ -68,14 +71,21 @@ def measure(options: Options, context: Context, reason: str) -> Facts:
                 wanted,
                 time_round_trips,
                 lambda so_far: echo_facts.more_would_help(so_far, _targets(responders), limit_pct),
+                lambda so_far: context.so_far(facts_of(so_far)),
             )
         except ProbeFailed as failed:
             if failed.failure.kind is not FailureKind.PERMISSION:
                 raise
             echoed.trouble = texts.NOT_ALLOWED
             time_round_trips(nearest)
-    facts = _facts(options.channels, need_kbps, echoed, way.reached_at if way else None, responders, reason)
+    facts = facts_of(echoed)
+    context.so_far(facts)
     return with_transfers(facts, options, context)
+
+
+def nothing(options: Options, reason: str) -> Facts:
+    """What is known before anything was measured. reason: see `measure`."""
+    return _facts(options.channels, options.channels * _KBPS_PER_CHANNEL, Echoed(), None, [], reason)
 
 
 def with_transfers(facts: Facts, options: Options, context: Context) -> Facts:

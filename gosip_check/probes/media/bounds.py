@@ -30,7 +30,7 @@ _MEDIAN_HOLDS = 0.05
 _GROWTH_OVER = 0.8
 "The fastest packets of the first and of the last fifth are this share of the stream apart."
 LOADED_PCT = 99.0
-"Down gets only what came up. With more than this share of the load it counts as loaded in full."
+"Down gets only what came up, but for a load of its own. With more than this share it counts as loaded in full."
 _STEADY_PCT = 99.5
 "Growth that would leave more than this looks like a delay that varies."
 
@@ -175,7 +175,7 @@ def _worse(stream: StreamFacts, up: float | None, down: float | None, round_trip
 
 
 def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
-    """Up is loaded in full. Down only with what came up, so beyond a fault up it proves nothing."""
+    """Up is loaded in full. Down often with what came up only; then it proves nothing beyond a fault up."""
     if stream.sending.lateness_ms.max > NO_LOAD_MS:
         return None, None
     up, down = stream.up.delivered_pct, stream.down.delivered_pct
@@ -183,7 +183,7 @@ def _delivered(stream: StreamFacts, spoilt: int, *, clock_moved: bool) -> Range:
         arrived = 100 - stream.round_trip_loss_pct - 100 * stream.round_trip_late / stream.sent
         low, high = arrived, (100 + arrived) / 2
     else:
-        low, high = min(up, down) if up > LOADED_PCT else up * down / 100, min(up, down)
+        low, high = min(up, down) if stream.each_way or up > LOADED_PCT else up * down / 100, min(up, down)
         # What was lost in a direction that nobody can tell counts for neither, but it did not arrive.
         low = max(0.0, low - 100 * stream.lost_undecided / stream.sent)
     late = max(stream.up.late or 0, stream.down.late or 0, stream.round_trip_late) if clock_moved else 0

@@ -17,7 +17,8 @@ from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.facts import EF, Facts, facts_of_stream
 from gosip_check.probes.media.idle_loss import Cause, but_for_idle_loss, cause_of_stream
 from gosip_check.probes.media.options import Options
-from gosip_check.probes.media.stream import PACKETS_PER_S, StreamPlan
+from gosip_check.probes.media.pacing import PACKETS_PER_S
+from gosip_check.probes.media.stream import StreamPlan
 from gosip_check.probes.media.stream_child import run_stream
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
@@ -104,6 +105,9 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
     cause: Cause | None = None
     most = ranges["delivered_pct"][1]
     if after is not None and most is not None and most < options.carried_delivered_pct:
+        # Until a small stream has shown whether the line loses at any rate, it may be the loss and not the rate.
+        may_be_loss = {**ranges, "delivered_pct": (ranges["delivered_pct"][0], 100.0)}
+        context.so_far(facts_of_stream(str(reflector), before, stream, end, may_be_loss))
         small_octets = SMALL_IP_OCTETS if reflector.key is None else SMALL_SIGNED_IP_OCTETS
         small = _in_time(lambda: _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), small_octets))
         if small is not None:
@@ -114,6 +118,8 @@ def _with_reflector(options: Options, context: Context, named: str) -> Facts:
         second = _stream(context, target, options.channels, min(seconds, _SECOND_PASS_S), G711_IP_OCTETS)
         calls = bounds_of(second, *ended(after, _ask_again(context, reflector)))["delivered_pct"]
     criterion = options.criterion
+    if options.find_capacity:
+        context.so_far(facts_of_stream(str(reflector), before, stream, end, ranges, calls, None, cause))
     carried = (_capacity(context, target, stream, end, criterion), criterion) if options.find_capacity else None
     return facts_of_stream(str(reflector), before, stream, end, ranges, calls, carried, cause)
 

@@ -101,9 +101,15 @@ class Echoed:
 
 
 def measure(
-    context: Context, wanted: Wanted, beside_voice: Callable[[], None], wants_more: Callable[[Echoed], bool]
+    context: Context,
+    wanted: Wanted,
+    beside_voice: Callable[[], None],
+    wants_more: Callable[[Echoed], bool],
+    so_far: Callable[[Echoed], None] = lambda _: None,
 ) -> Echoed:
     """beside_voice: done while the stream of voice size is sent, or instead of it. wants_more: would more voice help?
+
+    so_far: called once there is something to lose.
 
     Raises ProbeFailed: permission where this user may not send ICMP echoes, interrupted.
     """
@@ -120,7 +126,9 @@ def measure(
         measuring = _Measuring(echoes, wanted, echoed, looked.beside, context.run)
         if measuring.choose(looked.hops):
             side_by_side(lambda do: do(), [measuring.voice, beside_voice])
+            so_far(echoed)
             measuring.load()
+            so_far(echoed)
             while wants_more(echoed) and measuring.may_send_more_voice:
                 measuring.voice(_MORE_VOICE_S)
         else:

@@ -13,8 +13,8 @@ from gosip_check.probes.media.capacity import Capacity, Criterion
 from gosip_check.probes.media.direction import DirectionFacts
 from gosip_check.probes.media.e_model import Inputs
 from gosip_check.probes.media.idle_loss import Cause, told_of
+from gosip_check.probes.media.pacing import PACKETS_PER_S
 from gosip_check.probes.media.round_trips import Responder
-from gosip_check.probes.media.stream import PACKETS_PER_S
 from gosip_check.probes.media.stream_facts import ChannelFacts, StreamFacts
 from gosip_check.probes.media.summary import Histogram, RoundTrip, Spread
 from gosip_check.probes.media.transfer import Transfer
@@ -128,7 +128,7 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     "What arrived in time, at IP."
     delivered_up_pct: float | None = None
     delivered_down_pct: float | None = None
-    "What arrived in time, of what was sent into this direction: down is loaded with what came up."
+    "What arrived in time, of what was sent into this direction: a reflector loads down with what came up."
     delivered_pct: float | None = None
     """Of N times 100 kb/s, what arrived in time in the worse direction, as far as both ends can be trusted. Where the
     line is `lossy`, what is lost at any rate does not count."""

@@ -5,9 +5,12 @@ proven for both. By themselves they never fail it: that takes what echoes of a h
 """
 
 import secrets
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from gosip_check.probes import far_end
@@ -16,22 +19,34 @@ from gosip_check.probes.far_end import FarEnd
 from gosip_check.probes.far_link.pair import Pair, pair
 from gosip_check.probes.media import alone
 from gosip_check.probes.media import second_sentences as texts
+from gosip_check.probes.media.both_ways import facts_of_both
 from gosip_check.probes.media.bounds import Ending, Range, bounds_of
 from gosip_check.probes.media.child import child
 from gosip_check.probes.media.facts import EF, Facts, facts_of_stream
-from gosip_check.probes.media.far_side import FarSidePlan
+from gosip_check.probes.media.one_side import Noted, SidePlan, Start
 from gosip_check.probes.media.options import Options
+from gosip_check.probes.media.pacing import PACKETS_PER_S
 from gosip_check.probes.media.proportions import highest_share
-from gosip_check.probes.media.stream import PACKETS_PER_S, StreamPlan
-from gosip_check.probes.media.stream_child import run_stream
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.probe import Context
+from gosip_check.records import Record
 
 IP_OCTETS = 250
-_ANSWERS_WITHIN_S = 10.0
+_SIDE = "gosip_check.probes.media.one_side"
+_READY_WITHIN_S = 10.0
+_SOON_S = 0.2
+"Both sides have read when to start by then."
+_LONGEST_EXTRA_S = 60.0
+"Waiting for the last packets, and telling what was noted, fit in this."
+_SSIDS = 65535
 _DOUBT = 0.05
 _WORSE_WHEN_HIGH = ("window15_loss_pct", "burst200_loss_pct", "worst_jitter_ms")
 _WORSE_WHEN_LOW = ("delivered_pct", "mos")
+
+
+class _Message(Record, frozen=True):
+    at_s: int | None = None
+    noted: Noted | None = None
 
 
 def measure(options: Options, context: Context, named: str, reason: str) -> Facts:
@@ -45,7 +60,9 @@ def measure(options: Options, context: Context, named: str, reason: str) -> Fact
     ranges = path_bounds(stream)
     low = ranges["delivered_pct"][0]
     carried = low is not None and low >= options.carried_delivered_pct
-    echoes = alone.measure(structs.replace(options, load=options.load and not carried), context, reason)
+    context.so_far(together(both, stream, ranges, alone.nothing(options, reason), carried=carried))
+    beside = replace(context, brought=[])  # what echoes alone have brought so far is less
+    echoes = alone.measure(structs.replace(options, load=options.load and not carried), beside, reason)
     return together(both, stream, ranges, echoes, carried=carried)
 
 
@@ -122,30 +139,38 @@ def both_bounds(second: Range, by_echoes: Range) -> Range:
 
 
 def _lost(stream: StreamFacts) -> list[tuple[int, int]]:
-    """Of each direction, how many of how many; of both together where one of them does not tell."""
-    up, down = stream.up.lost, stream.down.lost
-    if up is None or down is None or up >= stream.sent:
-        return [(stream.sent - stream.received, stream.sent)]
-    unclear = stream.lost_undecided
-    return [(min(up + unclear, stream.sent), stream.sent), (min(down + unclear, stream.sent - up), stream.sent - up)]
+    """Of each direction, how many of how many."""
+    return [(direction.lost or 0, stream.sent) for direction in (stream.up, stream.down)]
 
 
 def stream_over(both: Pair, options: Options, context: Context) -> StreamFacts:
-    """All channels over the one flow. Raises ProbeFailed: bug, or interrupted."""
-    far_plan = FarSidePlan(both.far_line, both.far.fileno(), *both.near_outside, EF)
-    plan = StreamPlan(
-        address=both.far_outside[0],
-        port=both.far_outside[1],
+    """All channels both ways over the one flow, each side sending its own. Raises ProbeFailed: bug, or interrupted."""
+    seconds = round(max(1.0, options.duration_s))
+    near = SidePlan(
+        link=context.link,
+        descriptor=both.near.fileno(),
         channels=options.channels,
         packets=round(max(1.0, options.duration_s) * PACKETS_PER_S),
         ip_octets=IP_OCTETS,
-        ssid=secrets.randbelow(65535) + 1,
-        stateful=True,
-        link=context.link,
+        ssid=secrets.randbelow(_SSIDS - options.channels) + 1,
         dscp=EF,
-        descriptor=both.near.fileno(),
     )
-    with child(context, "gosip_check.probes.media.far_side", [far_plan.descriptor]) as far_side:
-        far_side.give(far_plan)
-        next(far_side.lines(_ANSWERS_WITHIN_S))
-        return run_stream(context, plan)
+    far = structs.replace(near, link=both.far_line, descriptor=both.far.fileno())
+    within_s = seconds + _LONGEST_EXTRA_S
+    with child(context, _SIDE, [near.descriptor]) as here, child(context, _SIDE, [far.descriptor]) as there:
+        for side, plan in ((here, near), (there, far)):
+            side.give(plan)
+        for side in (here, there):
+            next(side.lines(_READY_WITHIN_S))
+        start = Start(time.monotonic() + _SOON_S)
+        for side in (here, there):
+            side.give(start)
+        noted = []
+        for side in (here, there):
+            for line in side.lines(within_s):
+                message = msgspec.json.decode(line, type=_Message)
+                if message.noted is not None:
+                    noted.append(message.noted)
+                    break
+                context.say(f"media: {options.channels} channel(s) both ways, {message.at_s} of {seconds} s")
+    return facts_of_both(near, *noted)

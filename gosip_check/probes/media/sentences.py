@@ -139,7 +139,8 @@ def _bandwidth(
     if up is None or down is None:
         text += f"{100 - stream.round_trip_loss_pct:.2f} % came back; in which direction the rest was lost is unknown."
     else:
-        text += f"{_rate(stream.up)} up, {_rate(stream.down)} down.{_compared(up, down)}"
+        text += f"{_rate(stream.up)} up, {_rate(stream.down)} down.{_compared(up, down, each_way=stream.each_way)}"
+        text += "" if stream.each_way or up > LOADED_PCT else " Down was loaded with no more than what came up."
     if stream.short_answers:
         text += " The far end answers with shorter packets, so down was not loaded, and nothing is known of it."
     text += _CAUSES[cause] if cause else ""
@@ -157,13 +158,16 @@ _CAUSES: dict[Cause, str] = {
 }
 
 
-def _compared(up_pct: float, down_pct: float) -> str:
-    """Which direction is the worse one, as exactly as the figures are shown."""
+def _compared(up_pct: float, down_pct: float, *, each_way: bool) -> str:
+    """Which direction is the worse one, as exactly as the figures are shown; both where each alone carries too little.
+
+    each_way: down is a load of its own.
+    """
+    if each_way and max(up_pct, down_pct) < LOADED_PCT:
+        return " Neither direction carries all of it."
     if f"{up_pct:.2f}" == f"{down_pct:.2f}":
-        worse = ""
-    else:
-        worse = " Up is the worse direction." if up_pct < down_pct else " Down is the worse direction."
-    return worse if up_pct > LOADED_PCT else f"{worse} Down was loaded with no more than what came up."
+        return ""
+    return " Up is the worse direction." if up_pct < down_pct else " Down is the worse direction."
 
 
 def _open(stream: StreamFacts, delivered: Range) -> str:

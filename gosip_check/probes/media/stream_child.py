@@ -3,7 +3,8 @@
 import msgspec
 
 from gosip_check.probes.media.child import child
-from gosip_check.probes.media.stream import PACKETS_PER_S, StreamPlan
+from gosip_check.probes.media.pacing import PACKETS_PER_S
+from gosip_check.probes.media.stream import StreamPlan
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.probe import Context, ProbeFailed
 from gosip_check.records import Failure, FailureKind, Record
@@ -24,8 +25,7 @@ def run_stream(context: Context, plan: StreamPlan) -> StreamFacts:
     """Raises ProbeFailed: whatever kept the process from measuring, or interrupted."""
     duration_s = plan.packets // PACKETS_PER_S
     within_s = duration_s + _LONGEST_EXTRA_S + _ARITHMETIC_S * plan.packets * plan.channels
-    descriptors = [] if plan.descriptor is None else [plan.descriptor]
-    with child(context, "gosip_check.probes.media.stream", descriptors) as process:
+    with child(context, "gosip_check.probes.media.stream") as process:
         process.give(plan)
         for line in process.lines(within_s):
             message = msgspec.json.decode(line, type=_Message)

@@ -143,6 +143,8 @@ class StreamFacts(Record, frozen=True):
     delay_up_ms: RoundTrip | None = None
     delay_down_ms: RoundTrip | None = None
     "One way; None where the far end has a clock of its own."
+    each_way: bool = False
+    "Down is a load of its own, as large as that up; else it is the answers to what came up."
 
 
 def facts_of(
@@ -155,12 +157,8 @@ def facts_of(
     own_drops: int,
     short_answers: int,
     dscp_sent: int = 46,
-    one_clock: bool = False,
 ) -> StreamFacts:
-    """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that.
-
-    one_clock: both ends are timed by this machine's, so the delay of each direction is known.
-    """
+    """packets: for each channel, its tail not counted; ip_octets: of each; short_answers: answers shorter than that."""
     up, down, either, whole = Pool(packets), Pool(packets), Pool(packets), Pool(packets)
     times = Times(up, down, whole, sending.clock_step_ms, sending.lasted_s)
     unmarked = lost_at_restart = strays = ports_changed = 0
@@ -194,7 +192,7 @@ def facts_of(
         dscp_received.update(a.dscp for a in counted)
         unmarked += sum(not a.marked for a in counted)
         trips, timing = times.add(counted)
-        per_channel.append(_channel(packets, rate_kbps, located, lost, missing, trips, timing, marks))
+        per_channel.append(channel_facts(packets, rate_kbps, located, lost, missing, trips, timing, marks))
     late = up.late(), down.late(up)
     is_timed = times.doubt is None
     if not is_timed:
@@ -230,8 +228,6 @@ def facts_of(
         round_trip_jitter_ms=Spread.of(whole.jitter),
         rtt_ms=times.trips.summary,
         away_ms=times.away.summary,
-        delay_up_ms=times.delay_up if one_clock else None,
-        delay_down_ms=times.delay_down if one_clock else None,
         clock_doubt=times.doubt,
         strays=strays,
         ports_changed=ports_changed,
@@ -246,7 +242,7 @@ def facts_of(
         far_clock_step_ms=times.far_step_ms,
         sending=sending,
         per_channel=per_channel,
-        series=times.trips.series + _losses_over_time(up, down, whole, decided, reached, every, known),
+        series=times.trips.series + losses_over_time(up, down, whole, decided, reached, every, known=known),
         rtt_histogram=times.trips.histogram,
     )
 
@@ -265,7 +261,7 @@ def _without_far_times(channel: ChannelFacts) -> ChannelFacts:
     )
 
 
-def _channel(
+def channel_facts(
     packets: int,
     rate_kbps: float,
     located: losses.Losses,
@@ -275,7 +271,7 @@ def _channel(
     timing: tuple[Timing, Timing],
     marks: Counter[int],
 ) -> ChannelFacts:
-    """lost: up, down, in either direction. rate_kbps: of a channel that loses nothing."""
+    """lost: up, down, in either direction. rate_kbps: of a channel that loses nothing. missing: lost there or back."""
     windows = 0.0, 0.0
     runs = summary.bursts(missing)
     if missing:
@@ -298,7 +294,7 @@ def _channel(
         burst_ratio=summary.burst_ratio(runs, packets),
         window15_loss_pct=windows[0],
         burst200_loss_pct=windows[1],
-        rate_up_kbps=rate_kbps * (received + len(lost[1])) / packets if have_direction else None,
+        rate_up_kbps=rate_kbps * (packets - len(lost[0]) - len(lost[2])) / packets if have_direction else None,
         rate_down_kbps=rate_kbps * received / packets,
         rtt_ms=RoundTrip.of(trips),
         jitter_up_ms=timing[0].jitter_ms,
@@ -309,8 +305,8 @@ def _channel(
     )
 
 
-def _losses_over_time(
-    up: Pool, down: Pool, whole: Pool, decided: list[int], reached: list[int], every: list[int], known: bool
+def losses_over_time(
+    up: Pool, down: Pool, whole: Pool, decided: list[int], reached: list[int], every: list[int], *, known: bool
 ) -> list[Series]:
     """Second by second; both directions together where nobody can tell in which of them packets were lost."""
     second, slot_s = 1000 // PACKET_MS, PACKET_MS / 1000

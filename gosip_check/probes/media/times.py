@@ -30,10 +30,10 @@ class RoundTrips:
         self._all = array("f")
         self._over_time = Extremes(slots, PACKET_MS / 1000)
 
-    def add(self, answers: Sequence[Answer], trips_ms: Sequence[float]) -> None:
-        """One channel's: the answers, and the round trip of each."""
+    def add(self, numbers: Sequence[int], trips_ms: Sequence[float]) -> None:
+        """One channel's: the numbers of the packets, and the round trip of each."""
         self._all.extend(trips_ms)
-        self._over_time.add((a.sequence, trip_ms) for a, trip_ms in zip(answers, trips_ms, strict=True))
+        self._over_time.add(zip(numbers, trips_ms, strict=True))
 
     @property
     def summary(self) -> RoundTrip | None:
@@ -68,8 +68,6 @@ class Times:
     _answers: int = 0
     _keeps_pace: bool = True
     _steps_ms: list[float] = field(default_factory=list)
-    _delays_up: "array[float]" = field(default_factory=lambda: array("f"))
-    _delays_down: "array[float]" = field(default_factory=lambda: array("f"))
 
     def __post_init__(self) -> None:
         self._trips, self.away = RoundTrips(self.whole.slots), RoundTrips(self.whole.slots)
@@ -90,12 +88,11 @@ class Times:
         # Not so while our own clock was set.
         back = [a for a in answers if 0 <= a.away_ms <= self.lasted_s * 1000 + _GRACE_MS]
         away, trips = [a.away_ms for a in back], [a.away_ms - a.far_ms for a in back]
-        self.away.add(back, away)
-        self._trips.add(back, trips)
+        numbers = [a.sequence for a in back]
+        self.away.add(numbers, away)
+        self._trips.add(numbers, trips)
         self.whole.time(away)
         up_ms, down_ms = [a.up_ms for a in timed], [a.down_ms for a in timed]
-        self._delays_up.extend(up_ms)
-        self._delays_down.extend(down_ms)
         self._keeps_pace &= far_clock.runs_at_our_pace(up_ms, [a.far_ms for a in timed], down_ms)
         return trips, (self.up.time(up_ms), self.down.time(down_ms))
 
@@ -110,16 +107,6 @@ class Times:
     def trips(self) -> RoundTrips:
         """Without the time that the far end kept the packets, where that is believed."""
         return self._trips if self.doubt is None else self.away
-
-    @property
-    def delay_up(self) -> RoundTrip | None:
-        """One way. Right where the far end's clock is ours; None without any, or where its times are not believed."""
-        return RoundTrip.of(self._delays_up) if self.doubt is None else None
-
-    @property
-    def delay_down(self) -> RoundTrip | None:
-        """Likewise."""
-        return RoundTrip.of(self._delays_down) if self.doubt is None else None
 
     @property
     def far_late(self) -> int:

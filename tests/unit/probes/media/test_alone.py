@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gosip_check.checklist import load
 from gosip_check.judge import judge
+from gosip_check.probes import probe
 from gosip_check.probes.media import alone, channels, echo_load, round_trips
+from gosip_check.probes.media.echo_rule import Phase
+from gosip_check.probes.media.echoes import EchoPlan
 from gosip_check.probes.media.facts import Facts
 from gosip_check.probes.media.options import Options
 from gosip_check.probes.media.sentences import NO_REFLECTOR
 from gosip_check.probes.path import hops
 from gosip_check.probes.path.hops import Hop
 from gosip_check.probes.probe import Context, ProbeFailed
-from gosip_check.records import FailureKind, Link
+from gosip_check.records import STOPPED, FailureKind, Link
 from tests.unit.records import measurement
 
 from .echo_lines import Line, Way
@@ -43,7 +47,9 @@ def way(*addresses: str, **changes: Any) -> hops.Facts:
 def facts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Facts]:
     """Of a net made up by hand; None in its place is a user who may not send echoes."""
 
-    def measured(net: Net | None, seen: hops.Facts | None, **options: Any) -> Facts:
+    def measured(
+        net: Net | None, seen: hops.Facts | None, brought: list[probe.Facts] | None = None, **options: Any
+    ) -> Facts:
         @contextmanager
         def echoes_of(_: Context) -> Any:
             if net is None:
@@ -54,7 +60,8 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Facts]:
         monkeypatch.setattr(echo_load, "echoes_of", stand_in)
         monkeypatch.setattr(round_trips, "measure", lambda *_: [])
         monkeypatch.setattr(alone, "default_gateway", lambda _: None)
-        context = Context(Link(name="Internet-1"), seen={} if seen is None else {"path": seen})
+        seen_by_name = {} if seen is None else {"path": seen}
+        context = Context(Link(name="Internet-1"), seen=seen_by_name, brought=[] if brought is None else brought)
         chosen = Options(domain="trunk.example", transport="udp", **options)
         return channels.measure(chosen, context)
 
@@ -91,6 +98,30 @@ def test_a_good_line_passes_by_its_echoes_and_says_how_far(facts: Measured) -> N
     assert found.echoes is not None
     assert (found.echoes.hop, found.echoes.hop_ttl, found.echoes.way_ends_at) == (NEAR, 2, 6)
     assert (found.too_narrow, found.policed, found.lossy) == (False, False, None)
+
+
+@dataclass
+class _StoppedAtTheLoad(Net):
+    """Somebody ends the run as soon as the line is filled."""
+
+    def send(self, plan: EchoPlan, label: str) -> list[Phase]:
+        if "kb/s both ways" in label:
+            raise ProbeFailed(FailureKind.INTERRUPTED, STOPPED)
+        return super().send(plan, label)
+
+
+def test_a_stop_during_the_load_keeps_what_the_stream_of_voice_showed(facts: Measured) -> None:
+    brought: list[Any] = []
+    with pytest.raises(ProbeFailed):
+        facts(_StoppedAtTheLoad({NEAR: Line(), FAR: Line()}), way(NEAR, FAR), brought)
+    said = verdicts(brought[-1])
+    assert said["media.bandwidth"] == "unknown"
+    assert {id_ for id_, outcome in said.items() if outcome == "pass"} == {
+        "media.loss",
+        "media.jitter",
+        "media.bursts",
+        "media.mos",
+    }
 
 
 def test_a_narrow_line_fails_once_and_is_called_narrow(facts: Measured) -> None:

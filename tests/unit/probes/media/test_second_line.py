@@ -1,25 +1,22 @@
 """What a second line proves of the first: passes, never a failure; and both ends of one flow, timed by one clock."""
 
-import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from gosip_check.probes.far_link.pair import Pair
-from gosip_check.probes.media import second_line
-from gosip_check.probes.media.child import child
+from gosip_check.probes.media import alone, second_line
 from gosip_check.probes.media.facts import Facts
-from gosip_check.probes.media.far_side import FarSidePlan
+from gosip_check.probes.media.options import Options
 from gosip_check.probes.media.second_line import both_bounds, path_bounds, together
-from gosip_check.probes.media.stream import StreamPlan
-from gosip_check.probes.media.stream_child import run_stream
 from gosip_check.probes.media.stream_facts import StreamFacts
 from gosip_check.probes.net import sockets
-from gosip_check.probes.probe import Context
-from gosip_check.records import Link
+from gosip_check.probes.probe import Context, ProbeFailed
+from gosip_check.records import STOPPED, FailureKind, Link
 from tests.unit.probes.media.streams import answers, facts
 
 LINK = Link(name="Internet-1", source="127.0.0.1", interface="lo")
@@ -97,6 +94,27 @@ def test_a_marking_that_is_lost_may_be_the_other_lines_doing() -> None:
     assert _together(_stream(), _echoes()).dscp_survives is True
 
 
+def test_a_stop_during_the_echoes_keeps_what_both_lines_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def paired(*_: object) -> Iterator[Pair]:
+        with socket.socket() as near, socket.socket() as far:
+            yield Pair(near, far, Link("phone"), ("192.0.2.1", 4000), ("192.0.2.2", 4001))
+
+    def stopped(_: object, context: Context, __: str) -> Facts:
+        context.so_far(_echoes())
+        raise ProbeFailed(FailureKind.INTERRUPTED, STOPPED)
+
+    monkeypatch.setattr(second_line, "pair", paired)
+    monkeypatch.setattr(second_line, "stream_over", lambda *_: _stream())
+    monkeypatch.setattr(alone, "measure", stopped)
+    brought: list[Any] = []
+    options = Options(domain="trunk.example", transport="udp", channels=1, far_end_link="phone=x")
+    with pytest.raises(ProbeFailed):
+        second_line.measure(options, Context(LINK, brought=brought), "phone=x", "There is no reflector.")
+    (facts,) = brought
+    assert (facts.far_end_link, facts.delivered_pct) == ("phone (192.0.2.2:4001)", 100.0)
+
+
 @pytest.mark.waits
 def test_all_channels_share_one_flow_and_one_clock() -> None:
     with sockets.udp_socket(LINK) as near, sockets.udp_socket(LINK) as far:
@@ -104,25 +122,12 @@ def test_all_channels_share_one_flow_and_one_clock() -> None:
         far.connect(sockets.local_address(near))
         near.send(b"left over from before")
         far.send(b"left over from before")
-        far_plan = FarSidePlan(LINK, far.fileno(), *sockets.local_address(near), 46)
-        plan = StreamPlan(
-            address="127.0.0.1",
-            port=sockets.local_address(far)[1],
-            channels=3,
-            packets=50,
-            ip_octets=second_line.IP_OCTETS,
-            ssid=65534 - secrets.randbelow(2),  # the numbers of the channels go on behind the last one
-            stateful=True,
-            link=LINK,
-            descriptor=near.fileno(),
-        )
-        with child(CONTEXT, "gosip_check.probes.media.far_side", [far.fileno()]) as far_side:
-            far_side.give(far_plan)
-            next(far_side.lines(20.0))
-            stream = run_stream(CONTEXT, plan)
+        both = Pair(near, far, LINK, sockets.local_address(near), sockets.local_address(far))
+        options = Options(domain="trunk.example", transport="udp", channels=3, duration_s=1)
+        stream = second_line.stream_over(both, options, CONTEXT)
     assert (stream.sent, stream.received, stream.strays, stream.up.lost, stream.down.lost) == (150, 150, 0, 0, 0)
     assert [channel.received for channel in stream.per_channel] == [50, 50, 50]
-    assert stream.dscp_at_far_end == {46: 150}
+    assert stream.dscp_at_far_end == stream.dscp_received == {46: 150}
     assert stream.delay_up_ms is not None
     assert stream.delay_down_ms is not None
     assert stream.away_ms is not None
