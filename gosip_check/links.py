@@ -49,12 +49,21 @@ def as_on_form(links: Sequence[Link], form: Form | None) -> list[Link]:
 
 
 def route_of(link: Link, networks: Sequence[str]) -> tuple[str | None, str | None]:
-    """The local address towards the provider, or why it is not known: the one trouble that makes all else useless."""
+    """The local address towards the provider, and what makes all else useless: no way there, or a VPN's, which nobody
+    named as a line. What is measured through a VPN says nothing of this site.
+    """
     towards = str(next(iter(ip_network(networks[0]).hosts())))
     try:
-        return sockets.source_address(link, towards), None
+        source = sockets.source_address(link, towards)
     except ProbeFailed as failed:
         return link.source, f"Could not run: no network towards the provider. {failed.failure.message}"
+    name = interface_of(link, source)
+    if link.interface is None and link.source is None and name is not None and interface.medium(name) == "vpn":
+        return source, (
+            f"Could not run: a VPN of this computer ({name}) leads to the provider, so this site is not seen. "
+            "Switch it off, or name the line: --link NAME=INTERFACE."
+        )
+    return source, None
 
 
 def interface_of(link: Link, source: str | None) -> str | None:

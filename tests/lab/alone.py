@@ -56,7 +56,8 @@ class Shaper:
 
 @dataclass(frozen=True)
 class Row:
-    """shapers, losses (shares): by way. jitter_ms: uniform, on both ways. rules: room -> nftables.
+    """shapers, losses (shares): by way. jitter_ms: uniform, on both ways; uneven: what else both ways do to packets.
+    rules: room -> nftables.
 
     others_kbps: UDP of others up the line; bursty: two to five seconds each. fair: ICMP has a queue of its own.
     right: what may be said of each requirement; of the others pass is right.
@@ -66,6 +67,7 @@ class Row:
     shapers: Mapping[Way, Shaper] = field(default_factory=dict)
     losses: Mapping[Way, float] = field(default_factory=dict)
     jitter_ms: float = 0.0
+    uneven: Line | None = None
     rules: Mapping[str, str] = field(default_factory=dict)
     others_kbps: float = 0.0
     bursty: bool = False
@@ -74,6 +76,7 @@ class Row:
     bandwidth: set[str] = field(default_factory=lambda: PASS)
     loss: set[str] = field(default_factory=lambda: PASS)
     jitter: set[str] = field(default_factory=lambda: PASS)
+    latency: set[str] = field(default_factory=lambda: PASS)
     says: str = ""
     "Words that the sentence about bandwidth must have."
 
@@ -100,7 +103,7 @@ def _losses() -> list[Row]:
     return [Row(f"loss {100 * loss:g} % {way}", losses={way: loss}, loss=right[loss]) for way in ways for loss in right]
 
 
-def _echo(rule: str) -> str:
+def echo(rule: str) -> str:
     """What a hop does with echoes that are meant for it. Of a flow, a chain of type nat sees the first packet only."""
     return f"""
 table ip state {{
@@ -142,24 +145,24 @@ _ROWS = [
     Row("queue 10 ms, up 0.95", shapers={"up": Shaper(0.95, 10)}, bandwidth=FAIL),
     Row("queue 500 ms, up 0.95", shapers={"up": Shaper(0.95, 500)}, bandwidth=FAIL),
     Row("queue 500 ms, down 1.05", shapers={"down": Shaper(1.05, 500)}),
-    Row("hop answers 50 a second", rules={"isp": _echo("limit rate over 50/second drop")}, says="hop 3"),
+    Row("hop answers 50 a second", rules={"isp": echo("limit rate over 50/second drop")}, says="hop 3"),
     Row(
         "both hops answer 50 a second",
-        rules={room: _echo("limit rate over 50/second drop") for room in ("isp", "core")},
+        rules={room: echo("limit rate over 50/second drop") for room in ("isp", "core")},
         bandwidth=UNKNOWN,
         loss=UNKNOWN | PASS,
         jitter=PASS | UNKNOWN,
     ),
-    Row("hop drops large echoes", rules={"isp": _echo("meta length > 300 drop")}, says="hop 3"),
+    Row("hop drops large echoes", rules={"isp": echo("meta length > 300 drop")}, says="hop 3"),
     Row(
         "both hops drop large echoes",
-        rules={room: _echo("meta length > 300 drop") for room in ("isp", "core")},
+        rules={room: echo("meta length > 300 drop") for room in ("isp", "core")},
         bandwidth=UNKNOWN,
     ),
-    Row("hop limits octets of echoes", rules={"isp": _echo("limit rate over 50 kbytes/second burst 20 kbytes drop")}),
+    Row("hop limits octets of echoes", rules={"isp": echo("limit rate over 50 kbytes/second burst 20 kbytes drop")}),
     Row(
         "no hop answers echo",
-        rules={room: _echo("drop") for room in ("isp", "core")},
+        rules={room: echo("drop") for room in ("isp", "core")},
         bandwidth=UNKNOWN,
         loss=UNKNOWN,
         jitter=PASS,
@@ -232,7 +235,7 @@ def wrong(row: Row, run: Run, *, may_stay_open: bool = False) -> list[str]:
         "media.bandwidth": row.bandwidth,
         "media.loss": row.loss,
         "media.jitter": row.jitter,
-        "media.latency": {"pass"},
+        "media.latency": row.latency,
     }
     said = {id_: verdicts[id_]["outcome"].replace("warn", "pass") for id_ in right}
     if may_stay_open:
@@ -247,12 +250,12 @@ def wrong(row: Row, run: Run, *, may_stay_open: bool = False) -> list[str]:
 def line(lab: Lab, row: Row) -> Iterator[None]:
     """The line as the row has it."""
     with ExitStack() as stack:
-        if row.jitter_ms:
-            uneven = Line(delay_ms=8, jitter_ms=row.jitter_ms)
+        uneven = Line(delay_ms=8, jitter_ms=row.jitter_ms) if row.jitter_ms else row.uneven
+        if uneven:
             stack.enter_context(wired(lab, uneven, uneven))
         for way, shaper in row.shapers.items():
             room, interface = _ENDS[way]
-            shaped = "wire" if row.jitter_ms else interface
+            shaped = "wire" if uneven else interface
             _shape(lab, room, shaped, shaper, fair=row.fair)
             lab.nft(room, _disowned(shaped))
         rules = dict(row.rules)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import alone
+from . import alone, odd_lines
 from .alone import FAIL, OPEN, PASS, UNKNOWN, Run, measured
 from .edges import SILENT_HOP, kernel_alg
 from .rulesets import forward
@@ -56,6 +56,7 @@ NO_RECORDS: Right = {
 }
 FOREIGN: Right = {"dns.targets-in-networks": FAIL, **NO_SERVER}
 EVERYTHING = "everything"
+LINES: Mapping[str, alone.Row] = {**alone.ROWS, **odd_lines.ROWS}
 _MEDIA = ("media.bandwidth", "media.loss", "media.jitter", "media.latency")
 
 
@@ -74,8 +75,13 @@ class Row:
 
     def may_be(self, id_: str, *, closed: bool) -> set[str]:
         """What may be said of one requirement. closed: by a user who may not ping."""
-        line = alone.ROWS[self.line]
-        media = {"media.bandwidth": line.bandwidth, "media.loss": line.loss, "media.jitter": line.jitter}
+        line = LINES[self.line]
+        media = {
+            "media.bandwidth": line.bandwidth,
+            "media.loss": line.loss,
+            "media.jitter": line.jitter,
+            "media.latency": line.latency,
+        }
         right = self.right.get(id_) or self.right.get(EVERYTHING) or media.get(id_, PASS)
         return right | UNKNOWN if closed and id_ in _MEDIA else right
 
@@ -101,7 +107,9 @@ _NO_HOP: Right = {
 }
 
 _ROWS = [
-    *(Row(name, line=name) for name in alone.ROWS),
+    *(Row(name, line=name) for name in LINES),
+    Row("one hop limits octets of echoes", way="one hop", line="hop limits octets of echoes",
+        right={"media.bandwidth": NOT_A_FAIL}),
     # how hops ration
     Row("28 ports, one hop", way="one hop"),
     Row("shared bucket", rules={"isp": _SHARED}),
@@ -150,7 +158,8 @@ _ROWS = [
     Row("DNS sends elsewhere", state="dns-hijacked", right=FOREIGN),
     Row("cable out", state="no-network", right={EVERYTHING: UNKNOWN}),
     # the shape of the way
-    *(Row(way, way=way) for way in WAYS if way not in ("one hop", "two hops", "no hop behind the edge")),
+    *(Row(way, way=way) for way in WAYS if way not in ("one hop", "two hops", "no hop behind the edge", "VPN")),
+    Row("VPN, 5060 dropped", way="VPN", state="drop-5060", right={EVERYTHING: UNKNOWN}),
     Row("no hop behind the edge", way="no hop behind the edge", right=_NO_HOP),
     Row("CGNAT, 16384-20000 dropped", way="CGNAT", rules={"cpe": _dropped("16384-20000")}, right=RANGE),
     Row("DS-Lite, 5060 dropped", way="DS-Lite", state="drop-5060", right=BLOCKED_5060),
@@ -180,7 +189,7 @@ def ready_for(row: Row, *, closed: bool) -> Iterator[Lab]:
 def judged(row: Row, *, closed: bool = False) -> Run:
     """A whole run, by root or by a plain user who may not ping."""
     with ready_for(row, closed=closed) as lab:
-        return measured(lab, alone.ROWS[row.line], "run", before=PLAIN_USER if closed else ())
+        return measured(lab, LINES[row.line], "run", before=PLAIN_USER if closed else ())
 
 
 def musts(run: Run) -> dict[str, str]:

@@ -92,6 +92,15 @@ def _ds_lite(lab: Lab) -> Iterator[None]:
 
 
 @contextmanager
+def _vpn(lab: Lab) -> Iterator[None]:
+    """The laptop sends all but DNS through a tunnel that ends behind the edge: what the edge does is not met."""
+    with Wire(lab.rooms.namespace("lan"), lab.rooms.namespace("isp"), Line(), Line()):
+        lab.run("lan", ["ip", "route", "replace", "default", "dev", "wire"])
+        lab.nft("isp", translate("to-core"))
+        yield
+
+
+@contextmanager
 def _private_isp(lab: Lab) -> Iterator[None]:
     """The carrier's first hop quotes, and answers echoes, from a private address."""
     lab.run("isp", ["ip", "address", "add", "10.11.0.1/32", "dev", "lo"])
@@ -106,6 +115,7 @@ WAYS: Mapping[str, Way] = {
     "CGNAT": Way(SITES["CGNAT"], _rules({"cpe": translate("to-modem"), "modem": translate("to-isp")})),
     "DS-Lite": Way(laid=_ds_lite),
     "bridge": Way(SITES["public LAN"], _bridge),
+    "VPN": Way(laid=_vpn),
     "core hidden": Way(laid=_rules({"core": hidden()})),
     "first hop hidden": Way(laid=_rules({"isp": hidden()})),
     "core gets full TTL": Way(laid=_rules({"isp": _FULL_TTL})),

@@ -41,12 +41,18 @@ _MTU = 1500
 
 @dataclass(frozen=True)
 class Line:
-    """What happens on one way. jitter_ms: uniform from 0 to this, on top of the delay; swaps: packets may overtake."""
+    """What happens on one way. jitter_ms: uniform from 0 to this, on top of the delay; swaps: packets may overtake.
+
+    pause_ms: so long nothing gets through, one to five seconds apart, as on a bad radio link; what comes meanwhile is
+    dropped, or waits.
+    """
 
     delay_ms: float = 0.0
     jitter_ms: float = 0.0
     loss: float = 0.0
     swaps: bool = False
+    pause_ms: float = 0.0
+    waits: bool = False
 
 
 class Record(NamedTuple):
@@ -99,7 +105,8 @@ class Wire:
 class _Way:
     def __init__(self, index: int, line: Line, target: int, chance: random.Random) -> None:
         self.index, self.line, self.target, self.chance = index, line, target, chance
-        self.last_ns = 0
+        self.last_ns = self.pause_ends_ns = 0
+        self.pauses = random.Random(index)
 
     def leaves_ns(self, now_ns: int) -> int:
         """0: dropped."""
@@ -107,6 +114,14 @@ class _Way:
         if self.chance.random() < line.loss:
             return 0
         at_ns = now_ns + int((line.delay_ms + self.chance.random() * line.jitter_ms) * 1e6)
+        if line.pause_ms:
+            while self.pause_ends_ns < now_ns:
+                since_ns = self.pause_ends_ns or now_ns
+                self.pause_ends_ns = since_ns + int((self.pauses.uniform(1, 5) + line.pause_ms / 1000) * 1e9)
+            if now_ns > self.pause_ends_ns - line.pause_ms * 1e6:
+                if not line.waits:
+                    return 0
+                at_ns = max(at_ns, self.pause_ends_ns)
         if not line.swaps:
             at_ns = self.last_ns = max(at_ns, self.last_ns)
         return at_ns

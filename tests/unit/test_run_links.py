@@ -10,6 +10,7 @@ import pytest
 from gosip_check import plan as planned
 from gosip_check import run as running
 from gosip_check.judge import judge
+from gosip_check.probes.host import interface
 from gosip_check.probes.net import interfaces, sockets
 from gosip_check.probes.probe import Context, LinkResult, Probe, ProbeFailed
 from gosip_check.records import (
@@ -110,6 +111,19 @@ def test_without_a_network_there_is_one_trouble_and_no_cascade(probes: Put, monk
         "Could not run: no network towards the provider. There is no route to 127.22.184.1."
     )
     assert (report.outcome, report.links[0].outcome) == (Readiness.INCONCLUSIVE, Readiness.INCONCLUSIVE)
+
+
+def test_through_a_vpn_nothing_is_measured_unless_it_is_named_as_the_line(
+    probes: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes(make("a"))
+    monkeypatch.setattr(interface, "medium", lambda name: "vpn")
+    report = go(plan(asks("a")))
+    assert outcomes(report) == {"a": Outcome.SKIPPED}
+    assert report.outcome is Readiness.INCONCLUSIVE
+    assert report.links[0].trouble is not None
+    assert "a VPN of this computer (lo) leads to the provider" in report.links[0].trouble
+    assert outcomes(go(plan(asks("a"), links=[Link("Internet-1", interface="lo")]))) == {"a": Outcome.PASS}
 
 
 def test_a_link_whose_address_is_gone_is_in_trouble(probes: Put) -> None:

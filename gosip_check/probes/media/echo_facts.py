@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, sqrt
+from statistics import median
 from typing import Any
 
 from gosip_check.probes.media import summary
@@ -29,6 +30,8 @@ _OWN_DOING = 0.01
 _FEWEST_LOST = 2
 "Of others' echoes, the witness's and the servers'; one may be lost anywhere."
 _CLUSTERS = 0.2
+_QUEUE_MS = 10.0
+"A round trip that grows by less is never called a queue."
 _NO_CHANCE = 0.01
 _CHANCE = 1.1
 """So much more than the round trips' may the 99th percentile of the worse way be by chance: 1.06 was the most in 2,400
@@ -71,13 +74,14 @@ def bounds_of_echoes(echoed: Echoed, need_kbps: float, servers: Sequence[Respond
 
 
 def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
-    """All echoes of the hop that no load of ours can have pushed out, thinned to voice's pace. None without any.
+    """All echoes of the hop that no load of ours can have pushed out, thinned to voice's pace. None without any. A line
+    may be so narrow that one call fills it.
 
     They are the line's where the witness loses as many, and the provider's servers do, if they answer echoes. A witness
     that loses more is none: it rations its answers.
     """
-    names = ["voice", "slow"]
     finding = echoed.finding
+    names = ["slow"] if _one_call_fills(echoed) else ["voice", "slow"]
     if finding is None or finding.doubt is not Doubt.RATIONS:
         names += ["rehearsal", "control"]
     if finding is not None and finding.shape is Shape.CARRIED and not finding.by_witness:
@@ -105,10 +109,19 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
     return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT), may_be_the_line)
 
 
+def _one_call_fills(echoed: Echoed) -> bool:
+    """Round trips rise already with a stream of voice, on a line that is too narrow."""
+    if echoed.finding is None or echoed.finding.shape is not Shape.NARROW:
+        return False
+    voice = together(*(sent.phase for sent in echoed.own("voice"))).timed_ms
+    slow = together(*(sent.phase for sent in echoed.own("slow"))).timed_ms
+    return bool(voice and slow) and median(voice) - summary.percentile(sorted(slow), 90) > _QUEUE_MS
+
+
 def more_would_help(echoed: Echoed, servers: Sequence[Responder], limit_pct: float) -> bool:
     """Do the losses leave open whether the worse direction loses more than `limit_pct`, and could more tell?"""
     lost = losses(echoed, servers)
-    if lost is None:
+    if lost is None or _one_call_fills(echoed):
         return False
     low, high = lost.worse_way
     return low <= limit_pct < high and (lost.may_be_the_line or lost.lost < limit_pct / 100 * lost.of)

@@ -207,19 +207,13 @@ class _Measuring:
         ask = Ask("voice", seconds, VOICE_PPS, self.echoed.hop.voice_octets)
         for _ in range(2):
             self.voice_seconds += seconds
-            phase = self._send(ask)
-            if phase.stopped == "loses":
-                self._ease()
-            if not phase.spoilt or self.voice_seconds + seconds > politeness.VOICE.seconds:
+            if not self._send(ask).spoilt or self.voice_seconds + seconds > politeness.VOICE.seconds:
                 return
 
     def load(self) -> None:
         """The load at the rate that is needed; once more at half of it where the hop showed that it is busy."""
         whole = self.echoed.load
-        if not self.wanted.with_load or whole is None or self.echoed.hop is None:
-            return
-        if self.strikes >= _MOST_STRIKES:
-            self.echoed.trouble = _rations(self.echoed.hop.hop.address, VOICE_PPS)
+        if not self.wanted.with_load or whole is None:
             return
         try:
             politeness.begin_load(self.run)

@@ -30,9 +30,11 @@ from gosip_check.records import Failure, Link, Record
 from gosip_check.wire.icmp_echo import HEADERS_OCTETS
 
 PAUSE_S = 0.7
-"After the last echo, answers are waited for that long, and longer only while they still come."
+"After the last echo, answers are waited for that long, and longer only while they still come, or took as long before."
 _APART_S = 0.003
 _LONGEST_PAUSE_S, _STILL_COME_S = 2.0, 0.1
+_LONGER = 1.5
+"Times the longest round trip so far."
 _STALL_S = 0.05
 _STEP_MS = 3.0
 "A clock that is moved by more than this spoils what is timed by it."
@@ -258,13 +260,15 @@ class _Echoes:
     def _wait_for_the_rest(self) -> None:
         start_s = heard_s = time.monotonic()
         before = self._left()
+        longest_ms = max((rtt for sending in self._sendings for rtt in sending.rtts_ms if rtt is not None), default=0.0)
+        pause_s = min(max(PAUSE_S, _LONGER * longest_ms / 1000), _LONGEST_PAUSE_S)
         while before:
             time.sleep(0.005)
             self._read()
             now_s = time.monotonic()
             if self._left() < before:
                 heard_s, before = now_s, self._left()
-            if now_s - start_s > _LONGEST_PAUSE_S or (now_s - start_s > PAUSE_S and now_s - heard_s > _STILL_COME_S):
+            if now_s - start_s > _LONGEST_PAUSE_S or (now_s - start_s > pause_s and now_s - heard_s > _STILL_COME_S):
                 return
 
 

@@ -262,6 +262,18 @@ def test_two_hops_that_drop_some_echoes_alike_are_cleared_by_a_server_that_is_as
         assert (found.low > 0) == counts
 
 
+def test_what_one_call_pushes_out_of_a_narrow_line_is_no_loss_of_its_own() -> None:
+    narrow = Finding(Shape.NARROW, short_of=(0.9, 0.9))
+    for rtt_ms, counts in ((110.0, False), (10.0, True)):
+        voice = [None if each is None else rtt_ms for each in lossy(0.1, 600)]
+        seen = echoed(voice, lossy(0.1, 60), narrow)
+        seen.sent.append(Sent(Ask("slow", 3, 20, 84), "192.0.2.1", phase([10.0] * 60)))
+        found = losses(seen, [])
+        assert found is not None
+        assert (found.low > 0) is counts
+        assert not more_would_help(seen, [], 1.0)
+
+
 def test_the_least_round_trip_is_the_lines_where_no_host_is_faster() -> None:
     far = echoed([620.0, 640.0], [630.0, 650.0])
     assert least_round_trip_ms(far, [server(50, 700, 710)]) == 10  # the server is near, so both hops are slow

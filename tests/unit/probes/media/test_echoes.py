@@ -121,6 +121,19 @@ def test_streams_of_one_pace_keep_in_step_unless_each_leaves_at_random(
     assert -1e-9 < min(in_slot) <= max(in_slot) < 1.01
 
 
+@pytest.mark.parametrize(("rtt_ms", "waits_s"), [(10.0, 0.7), (800.0, 1.2), (5000.0, 2.0)])
+def test_the_last_answers_are_waited_for_as_long_as_those_before_took(
+    monkeypatch: pytest.MonkeyPatch, rtt_ms: float, waits_s: float
+) -> None:
+    clock = _Clock()
+    monkeypatch.setattr(echoes_module, "time", clock)
+    sending = echoes_module._Sending(EchoStream("a", 15, 200), rtts_ms=[rtt_ms, None])
+    echoes = echoes_module._Echoes(clock, LINK)  # type: ignore[arg-type]
+    echoes._sendings, echoes._waiting = [sending], {1: (sending, 1)}
+    echoes._wait_for_the_rest()
+    assert clock.now_s == pytest.approx(waits_s, abs=0.02)
+
+
 @allowed
 @pytest.mark.waits
 def test_a_slot_that_has_passed_is_left_out() -> None:
