@@ -48,3 +48,14 @@ def is_blocked(rules: list[Rule], address: str, port: int) -> bool:
         rule.first <= port <= rule.last and any(ip_address(address) in ip_network(network) for network in rule.networks)
         for rule in rules
     )
+
+
+def blocked_ranges(rules: list[Rule], network: str) -> list[tuple[int, int]]:
+    """What is blocked towards a network, from edge to edge."""
+    ranges: list[tuple[int, int]] = []
+    for rule in sorted((each for each in rules if network in each.networks), key=lambda each: each.first):
+        if ranges and rule.first <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], max(rule.last, ranges[-1][1]))
+        else:
+            ranges.append((rule.first, rule.last))
+    return ranges

@@ -8,12 +8,12 @@ ends that guesses lead to are tried again like every other port.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gosip_check.probes.firewall import port_sample
 from gosip_check.probes.firewall.port_sample import Run
 from gosip_check.probes.path import hops
-from gosip_check.probes.path.asking import Desk, Fate, Trial, ask, seek
+from gosip_check.probes.path.asking import Desk, Fate, Trial, ask, decide, seek, trial_of
 from gosip_check.probes.path.plan import FEWEST_SILENCES
 from gosip_check.probes.path.quotes import control
 from gosip_check.probes.probe import Context, ProbeFailed
@@ -56,21 +56,14 @@ class Search:
                 "No hop behind the edge quotes datagrams that die there, so none can be proven open that way.",
             )
 
-    def ask(
-        self, endpoints: Sequence[Endpoint], until_s: float, *, enough: int | None = None, expected: bool = True
-    ) -> None:
-        """At any of the hops behind the edge, which each ration for themselves."""
+    def ask(self, endpoints: Sequence[Endpoint], until_s: float, *, expected: bool = True) -> None:
+        """At any of the hops behind the edge, which each ration for themselves. expected: most of them are open."""
         shots = [control(address, self._ttls[0], port) for address, port in endpoints]
-        trials = ask(
-            self.context,
-            shots,
-            until_s,
-            ttls=self._ttls,
-            enough=enough,
-            expected=expected,
-            what="Firewall: media ports",
-        )
-        self._keep(zip(endpoints, trials, strict=True))
+        trials = [trial_of(shot, self._ttls, expected=expected) for shot in shots]
+        try:
+            decide(self.context, trials, until_s, what="Firewall: media ports")
+        finally:
+            self._keep(zip(endpoints, trials, strict=True))
 
     def _keep(self, tried: Iterable[tuple[Endpoint, Trial]]) -> None:
         """What was decided before is not lost where there was no time to try it again."""
@@ -216,6 +209,21 @@ class Search:
             for port, trial in trials.items()
             if self.blocked_at((address, port)) and (trial.fate is Fate.REFUSED or trial.silences >= FEWEST_SILENCES)
         }
+
+    def proven(self, address: str, run: Run) -> list[Run]:
+        """The parts of a run that are blocked from end to end; `below` and `above` are ports that get out."""
+        sure = sorted(port for port in self.sure(address) if run.low <= port <= run.high)
+        if not sure:
+            return []
+        states = {port: blocked for port, blocked in self.known(address).items() if not blocked}
+        untried = port_sample.inside(Run(sure[0], sure[-1], run.below, run.above), sure, self.seed)
+        parts = port_sample.runs(states | dict.fromkeys(sure, True) | dict.fromkeys(untried, False), *self.ports)
+        return [replace(part, below=run.below, above=run.above) for part in parts if run.low <= part.low <= run.high]
+
+    def decided_at(self, endpoint: Endpoint) -> bool | None:
+        """As `blocked_at`; None where it was silent too seldom."""
+        blocked = self.blocked_at(endpoint)
+        return None if blocked and endpoint[1] not in self.sure(endpoint[0]) else blocked
 
     def locate(self, until_s: float) -> None:
         """Who drops: the last hop that still sees the datagram, for one port of each run."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import servers_inside
 from gosip_check.probes.firewall import port_range, port_sample
+from gosip_check.probes.firewall.port_sample import Run
 from gosip_check.probes.firewall.port_search import Endpoint, Search
 from gosip_check.probes.path import hops
 from gosip_check.probes.probe import Context, Probe, ProbeFailed
@@ -26,7 +27,8 @@ _SAMPLE_S = 45.0
 _SEARCH_S = 60.0
 "From the beginning, until the sample and the edges of what is blocked must be known."
 _LOCATE_BUDGET_S = 4.0
-_NO_EDGES = f" Edges not found: that would take longer than {_SEARCH_S:g} s here."
+_NO_EDGES = f" Edges not found in {_SEARCH_S:g} s."
+_STOPPED = " Stopped before the edges were found."
 _QUICK_S = 6.0
 "A sample that took no longer came through hops that quote freely: every network can have the whole of it."
 
@@ -46,7 +48,9 @@ class Options(probe.Options, frozen=True):
 
 class Blocked(Record, frozen=True):
     """Ports that do not get out, towards one address. first and last: the edges of the range, or one port twice
-    where they were not found. tested: how many ports in it were tried. by: who rejects, or saw it last.
+    where few ports in it were tried. tested: how many were. by: who rejects, or saw it last.
+
+    open_below, open_above: the nearest ports that get out, where an edge lies somewhere between.
     """
 
     destination: str
@@ -55,6 +59,8 @@ class Blocked(Record, frozen=True):
     tested: int
     how: str
     by: str | None
+    open_below: int | None = None
+    open_above: int | None = None
 
 
 class Facts(probe.Facts, frozen=True):
@@ -109,10 +115,33 @@ def _by_quotes(options: Options, context: Context, seed: int, reached: port_rang
     destinations = [address for addresses in networks.values() for address in addresses]
     ports = port_sample.sample(*options.rtp_ports, seed)
     context.say(f"Firewall: {len(ports)} UDP ports towards {len(destinations)} addresses")
-    started_s = time.monotonic()
     tried = [(destinations[number % len(destinations)], port) for number, port in enumerate(ports)]
+    is_stopped = False
+    try:
+        _search(search, networks, tried, reached)
+    except ProbeFailed as failed:  # what was proven before the run was stopped is proven
+        is_stopped = failed.failure.kind is FailureKind.INTERRUPTED
+        if not is_stopped or not any(search.sure(address) for address in destinations):
+            raise
+    sampled = {endpoint: search.decided_at(endpoint) for endpoint in tried}
+    blocked = _blocked(search, networks)
+    leaves = False if blocked else None if None in sampled.values() else True
+    unfinished = _STOPPED if is_stopped else "" if search.edges_found() else _NO_EDGES
+    sentence = _sentence(len(ports), destinations, sampled, blocked, search, unfinished)
+    return _facts(leaves, sentence, seed, reached, destinations, sampled, blocked)
+
+
+def _search(
+    search: Search,
+    networks: Mapping[str, Sequence[str]],
+    tried: list[Endpoint],
+    reached: port_range.Facts | None,
+) -> None:
+    """Puts what else is tried behind `tried`. Raises ProbeFailed as `_by_quotes`."""
+    started_s = time.monotonic()
     search.ask(tried, started_s + _SAMPLE_S)
     if time.monotonic() - started_s < _QUICK_S and search.all_decided(tried):
+        ports = [port for _, port in tried]
         all_endpoints = [(addresses[0], port) for addresses in networks.values() for port in ports]
         rest = [endpoint for endpoint in all_endpoints if endpoint not in tried]
         search.ask(rest, started_s + _SAMPLE_S)
@@ -121,14 +150,9 @@ def _by_quotes(options: Options, context: Context, seed: int, reached: port_rang
     if suspected:
         search.ask(suspected, started_s + _SAMPLE_S)
         tried += suspected
-    sampled = {endpoint: search.blocked_at(endpoint) for endpoint in tried}
-    if True in sampled.values():
+    if any(search.blocked_at(endpoint) for endpoint in tried):
         search.find_edges(networks, started_s + _SEARCH_S)
         search.locate(time.monotonic() + _LOCATE_BUDGET_S)
-    blocked = _blocked(search, networks)
-    leaves = False if blocked else None if None in sampled.values() else True
-    sentence = _sentence(len(ports), destinations, sampled, blocked, search)
-    return _facts(leaves, sentence, seed, reached, destinations, sampled, blocked)
 
 
 def _suspected(reached: port_range.Facts | None) -> list[int]:
@@ -223,11 +247,12 @@ def _sentence(
     sampled: Mapping[Endpoint, bool | None],
     blocked: list[Blocked],
     search: Search,
+    unfinished: str,
 ) -> str:
     opened = sum(state is False for state in sampled.values())
     towards = f"towards {', '.join(destinations)} (seed {search.seed})"
     if blocked:
-        proof = f"{search.proof()}{'' if search.edges_found() else _NO_EDGES}"
+        proof = f"{search.proof()}{unfinished}"
         return f"Blocked: {_listed(blocked)}. {opened} of {len(sampled)} samples {towards} got out.{proof}"
     if None in sampled.values():
         return (
@@ -242,48 +267,60 @@ def _sentence(
 
 
 def _blocked(search: Search, networks: Mapping[str, Sequence[str]]) -> list[Blocked]:
-    """Only what is proven: a range where its edges are known and nothing in it was found open, else single ports."""
+    """Only what is proven: from the first to the last blocked port of a run, where nothing in it was found open.
+
+    Where a part of it was not tried, it ends before that.
+    """
     blocked: list[Blocked] = []
     for address, run in search.runs():
-        sure = sorted(port for port in search.sure(address) if run.low <= port <= run.high)
-        whole = run.is_settled and not search.unsure(address, run)
-        for first, last in [(run.low, run.high)] if whole else [(port, port) for port in sure]:
-            tested = sum(first <= port <= last for port in sure)
-            blocked.append(_of(search, (address, first), last, tested, search.lost_behind.get((address, run.low))))
+        for proven in search.proven(address, run):
+            blocked.append(_of(search, address, proven, search.lost_behind.get((address, run.low))))
     for addresses in networks.values():
         claimed = [each for each in blocked if each.destination in addresses]
         for address in addresses:
             for port in sorted(search.sure(address)) if address not in search.about else []:
                 if not any(each.first <= port <= each.last for each in claimed):
-                    blocked.append(_of(search, (address, port), port, 1, None))
+                    blocked.append(_of(search, address, Run(port, port, port - 1, port + 1), None))
     return blocked
 
 
-def _of(search: Search, endpoint: Endpoint, last: int, tested: int, lost_behind: str | None) -> Blocked:
-    refusal = search.trials[endpoint].reaction.icmp
+def _of(search: Search, address: str, proven: Run, lost_behind: str | None) -> Blocked:
+    first, last = search.ports
+    tested = [port for port in search.sure(address) if proven.low <= port <= proven.high]
+    refusals = [search.trials[address, port].reaction.icmp for port in tested]
+    refusal = next((each for each in refusals if each is not None), None)  # who refuses may ration that
     return Blocked(
-        destination=endpoint[0],
-        first=endpoint[1],
-        last=last,
-        tested=tested,
+        destination=address,
+        first=proven.low,
+        last=proven.high,
+        tested=len(tested),
         how="rejected" if refusal else "dropped",
         by=refusal.sender if refusal else lost_behind,
+        open_below=proven.below if first <= proven.below < proven.low - 1 else None,
+        open_above=proven.above if proven.high + 1 < proven.above <= last else None,
     )
 
 
 def _listed(blocked: Sequence[Blocked]) -> str:
     """Ranges first to last, with the addresses that they are blocked towards."""
-    towards: dict[tuple[int, int, str, str | None], list[str]] = defaultdict(list)
+    towards: dict[tuple[int, str, str, str | None], list[str]] = defaultdict(list)
     for each in blocked:
-        towards[each.first, each.last, each.how, each.by].append(each.destination)
+        towards[each.first, _ports_of(each), each.how, each.by].append(each.destination)
     ranges = []
-    for (first, last, how, by), addresses in sorted(towards.items(), key=lambda item: item[0][:2]):
-        ports = f"{first}-{last}" if first != last else f"{first}"
+    for (_, ports, how, by), addresses in sorted(towards.items(), key=lambda item: item[0][:2]):
         who = f" by {by}" if by and how == "rejected" else f" at {by} or right behind it" if by else ""
         ranges.append(f"{ports} {how}{who} (towards {', '.join(addresses)})")
     return "; ".join(ranges[:_MOST_LISTED]) + (
         f" and {len(ranges) - _MOST_LISTED} more" if len(ranges) > _MOST_LISTED else ""
     )
+
+
+def _ports_of(blocked: Blocked) -> str:
+    """Such as `16384-19000 (begins above 15999, ends below 20000)`, where the edges lie between."""
+    below, above = blocked.open_below, blocked.open_above
+    bounds = [*([f"begins above {below}"] if below else []), *([f"ends below {above}"] if above else [])]
+    ports = f"{blocked.first}-{blocked.last}" if blocked.first != blocked.last else f"{blocked.first}"
+    return f"{ports} ({', '.join(bounds)})" if bounds else ports
 
 
 PROBE = Probe(

@@ -30,6 +30,7 @@ from gosip_check.probes.probe import Context
 _LOOK_AGAIN_S = 0.25
 "What another probe learned may be of use."
 _STEP_S = 0.02
+_LONGEST_STEP_S = 0.08
 "Between two shots of a row: most quotes come back sooner, so that few are sent after the one that ends it."
 
 
@@ -92,23 +93,33 @@ def ask(
     *,
     ttls: Sequence[int] = (),
     control: Callable[[Shot], Shot] | None = None,
-    enough: int | None = None,
-    expected: bool = True,
-    what: str = "",
 ) -> list[Trial]:
     """What becomes of every shot, in their order. Ends a second after time.monotonic() is `until_s`, or earlier.
 
     ttls: the hops, nearest first, any of which may decide; else each shot's own. control: names the only shot that can
     vouch for a silence of this one, known to be quoted at its TTL; without it any other that the same hop quotes may.
-    enough: so many silences make a drop; with fewer than the plan asks for it may be bad luck, and the caller has to
-    make sure later. expected: a quote is, so that none is asked with controls behind it before it was silent once.
-    what: the question, for whoever watches. Raises ProbeFailed as `volley`.
+    Raises ProbeFailed as `volley`.
     """
+    trials = [trial_of(shot, ttls) for shot in shots]
+    decide(context, trials, until_s, control)
+    return trials
+
+
+def trial_of(shot: Shot, ttls: Sequence[int] = (), *, expected: bool = True) -> Trial:
+    """Not tried yet. expected: that it is quoted, so it goes without controls until it was silent once."""
+    return Trial(shot, Question(_towards(shot), tuple(ttls) or (shot.ttl,), is_new=expected))
+
+
+def decide(
+    context: Context,
+    trials: list[Trial],
+    until_s: float,
+    control: Callable[[Shot], Shot] | None = None,
+    *,
+    what: str = "",
+) -> None:
+    """As `ask`; what was decided when it raises ProbeFailed is in the trials. what: the question, for who watches."""
     desk = context.shared(Desk)
-    trials = [
-        Trial(shot, Question(_towards(shot), tuple(ttls) or (shot.ttl,), enough=enough, is_new=expected))
-        for shot in shots
-    ]
     desk.enter(trials, control)
     try:
         while time.monotonic() < until_s and desk.is_open(trials):
@@ -119,7 +130,6 @@ def ask(
             context.wait_until(min(wake_s, until_s, time.monotonic() + _LOOK_AGAIN_S))
     finally:
         desk.leave(trials)
-    return trials
 
 
 def seek(context: Context, rows: Sequence[Sequence[Shot]], until_s: float, *, ttls: Sequence[int]) -> list[list[Trial]]:
@@ -147,6 +157,7 @@ class Desk:
         self._asked: list[list[Trial]] = []
         self._controls: defaultdict[tuple[int, Hashable], dict[Hashable, Shot]] = defaultdict(dict)
         self._sought: dict[tuple[int, Hashable], list[Trial]] = {}
+        self._way_s = 0.0
 
     @property
     def loss(self) -> float:
@@ -216,13 +227,13 @@ class Desk:
             count = ration.rows(now_s)
             if count < 1:
                 return [], ration.has_at(2)
-            step_s = _STEP_S if ration.is_limited else 0.0
+            step_s = min(max(_STEP_S, self._way_s), _LONGEST_STEP_S) if ration.is_limited else 0.0
             reactions = sweep(context, [[replace(shot, ttl=ttl) for shot in row] for row in rows[:count]], step_s)
             for reaction in [reaction for row in reactions for reaction in row]:
                 self._learn(reaction)
             given = sum(reaction.died_on_the_way for row in reactions for reaction in row)
             ration.spent(given, time.monotonic())
-            return [[_trial_of(reaction) for reaction in row] for row in reactions], now_s
+            return [[_tried(reaction) for reaction in row] for row in reactions], now_s
 
     def _send(self, context: Context, volleys: Sequence[Volley], asked: dict[Question, Trial]) -> None:
         shots: list[Shot] = []
@@ -231,7 +242,10 @@ class Desk:
             if each.circle is not None:
                 shots += self._vouchers(each)
         sent_s = time.monotonic()
-        reactions = iter(volley(context, shots))
+        came = volley(context, shots)
+        if all(reaction.died_on_the_way for reaction in came):  # it ended with the last quote
+            self._way_s = time.monotonic() - sent_s
+        reactions = iter(came)
         for each in volleys:
             answers: list[bool | None] = []
             for question in each.questions:
@@ -274,8 +288,8 @@ class Desk:
 
     def _needs_control(self, trial: Trial) -> bool:
         question = trial.question
-        known = (self.plan.circle(question, ttl) for ttl in self.plan.usable(question))
-        return trial.fate is Fate.UNDECIDED and not question.is_new and all(circle is None for circle in known)
+        known = [self.plan.circle(question, ttl) for ttl in self.plan.usable(question)[:1]]  # its last silence is there
+        return trial.fate is Fate.UNDECIDED and not question.is_new and known in ([], [None])
 
     def _is_hopeless(self, trial: Trial) -> bool:
         """No hop is left that quotes controls, or all of these have been tried."""
@@ -285,8 +299,8 @@ class Desk:
         return all_tried and (not sought or self._needs_control(trial))
 
 
-def _trial_of(reaction: Reaction) -> Trial:
-    trial = Trial(reaction.shot, Question(_towards(reaction.shot), (reaction.shot.ttl,)))
+def _tried(reaction: Reaction) -> Trial:
+    trial = trial_of(reaction.shot)
     trial.take(reaction)
     return trial
 

@@ -33,14 +33,13 @@ class Question:
     """One datagram that is asked about. ttls: where it may die, nearest first.
 
     towards: questions with the same value take the same way. circle: what vouches for it, where nothing else may.
-    enough: silences that make it dropped; None: by the loss. silences: where it met each that was vouched for.
+    silences: where it met each that was vouched for.
     doubts: tries that were silent though the hop had not run empty: lost, if it is answered one day.
     """
 
     towards: Hashable
     ttls: tuple[int, ...]
     circle: Hashable | None = None
-    enough: int | None = None
     is_new: bool = True
     is_answered: bool = False
     is_dropped: bool = False
@@ -49,8 +48,8 @@ class Question:
     last_s: float = -math.inf
 
     def silences_left(self, enough: int) -> int:
-        """How many more make it dropped, where `enough` do for a question that does not say so itself."""
-        return (self.enough or enough) - len(self.silences)
+        """How many more make it dropped, where `enough` do."""
+        return enough - len(self.silences)
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,7 @@ class Plan:
         ]
         ready_s = min((question.last_s + APART_S for question in waiting), default=math.inf)
         circle, silent = self._largest_circle([q for q in waiting if q.last_s + APART_S <= now_s], ttl)
+        silent = sorted(silent, key=lambda question: question.last_s)[: ration.vouched_at_once()]
         most = ration.may_explore(now_s)
         if circle is None:
             circle = next((c for q in new if (c := self.circle(q, ttl)) is not None), None)

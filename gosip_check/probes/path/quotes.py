@@ -21,6 +21,7 @@ from typing import Literal
 from gosip_check.probes.net import segments, sockets
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.net.sockets import Datagram
+from gosip_check.probes.path.ration import GAP_S
 from gosip_check.probes.probe import Context
 from gosip_check.records import FailureKind
 from gosip_check.wire import bait
@@ -29,7 +30,6 @@ from gosip_check.wire.icmp_quote import payload_of
 Payload = Callable[[str, int], bytes]
 "The datagram, given the local address and port that it is sent from."
 
-_GAP_S = 0.003
 _WAIT_S = 0.9
 _SHORTEST_GRACE_S = 0.25
 "How long quotes may arrive after the quote of a datagram that was sent later; twice the round trip where that is more."
@@ -127,7 +127,7 @@ def volley(context: Context, shots: Sequence[Shot], wait_s: float = _WAIT_S) -> 
                 local = (sources[shot.address], sockets.local_address(sock)[1])
                 reactions[sock] = Reaction(shot, shot.payload(*local), local)
                 sockets.send_to(sock, reactions[sock].sent, shot.address, shot.port, ttl=shot.ttl)
-            context.wait(_GAP_S)
+            context.wait(GAP_S)
         sent_s = time.monotonic()
         until_s = sent_s + wait_s
         silent, last = dict(reactions), next(reversed(reactions), None)
@@ -180,7 +180,7 @@ def sweep(context: Context, rows: Sequence[Sequence[Shot]], step_s: float) -> li
                 local = (sources[shot.address], sockets.local_address(sock)[1])
                 reactions[number][sock], silent[sock] = Reaction(shot, shot.payload(*local), local), number
                 sockets.send_to(sock, reactions[number][sock].sent, shot.address, shot.port, ttl=shot.ttl)
-                context.wait(_GAP_S)
+                context.wait(GAP_S)
             listen(time.monotonic() + step_s)
         is_over = all(any(reaction.died_on_the_way for reaction in row.values()) for row in reactions)
         listen(time.monotonic() + (_SHORTEST_GRACE_S if is_over else _WAIT_S))

@@ -13,6 +13,8 @@ PER_S = 1.0
 "Linux's icmp_ratelimit. What gives less is found out by controls that are not quoted."
 
 VOUCHERS = 2
+GAP_S = 0.003
+"Between two datagrams of one volley."
 _RESERVE = 0.1
 "Of an error: datagrams do not arrive exactly as far apart as they leave."
 _FEWEST_PER_S = 0.1
@@ -20,6 +22,7 @@ _FREELY_PER_S = 20.0
 _EXPLORATIONS = 2
 _FIRST_GROUP = 6
 _LARGEST_GROUP = 32
+_LARGEST_VOLLEY = 250
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Ration:
     def gives(self, now_s: float) -> int:
         """How many it can be asked for."""
         return int(self.has(now_s) - _RESERVE)
+
+    def vouched_at_once(self) -> int:
+        """How many silences two controls can vouch for: it must not get an error back while these are sent."""
+        return min(_LARGEST_VOLLEY, int(0.8 / GAP_S / self.per_s)) if self.is_limited else _LARGEST_VOLLEY
 
     def rows(self, now_s: float) -> int:
         """How many rows of datagrams it can be asked for: it keeps one, for what is sent before the quote is here."""

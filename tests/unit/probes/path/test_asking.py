@@ -10,7 +10,7 @@ import pytest
 from gosip_check.probes.net.icmp import IcmpError
 from gosip_check.probes.net.sockets import Datagram
 from gosip_check.probes.path import asking
-from gosip_check.probes.path.asking import Desk, Fate, Trial, ask
+from gosip_check.probes.path.asking import Desk, Fate, Trial, ask, decide, trial_of
 from gosip_check.probes.path.plan import Question
 from gosip_check.probes.path.quotes import CONTROL_PORTS, SYN_CONTROL_PORTS, Reaction, Shot, control, sip_shot, syn_shot
 from gosip_check.probes.probe import Context, ProbeFailed
@@ -176,10 +176,14 @@ def test_what_others_were_quoted_is_spent_and_known(asked: Asks, context: Contex
     assert (trial.fate, trial.tries) == (Fate.DROPPED, 4)  # its control is known, so the first silence counts
 
 
-def test_a_guide_is_content_with_one_silence(asked: Asks, context: Context) -> None:
+def test_what_is_expected_to_be_silent_costs_controls_and_nothing_else(asked: Asks, context: Context) -> None:
     context.shared(Desk).saw([Reaction(shot(1000), b"x", ("", 0), QUOTE)])
-    (trial,) = asked(Script(quoting(2000)), [shot(2000)], enough=1)
-    assert (trial.fate, trial.tries) == (Fate.DROPPED, 1)
+    script = Script(quoting(*range(2000, 2040)))
+    trials = [trial_of(shot(port), expected=False) for port in range(2000, 2040)]
+    asked(script, [])
+    decide(context, trials, script.now_s + 10)
+    assert {(trial.fate, trial.tries) for trial in trials} == {(Fate.DROPPED, 4)}
+    assert [len(ports) for ports in script.ports] == [42] * 4
 
 
 def test_who_watches_sees_how_many_are_known_and_how_long_it_may_take(asked: Asks, context: Context) -> None:
