@@ -78,7 +78,7 @@ class _Fill:
         self._step_fastest_ns = 1 << 62
         self._dying_ns: list[int] = []
         self._rtts_ms: list[float | None] = []
-        self._late = 0
+        self._slots = self._late = 0
 
     def run(self) -> FillDone:
         start_s = next_s = dying_s = step_s = heard_s = time.monotonic()
@@ -108,25 +108,28 @@ class _Fill:
         while time.monotonic() < now_s + _REST_S:
             time.sleep(0.005)
             self._read_quotes()
-        dying = Phase(len(self._rtts_ms), self._late, lasted_s, self._rtts_ms)
+        dying = Phase(self._slots, self._late, lasted_s, self._rtts_ms)
         return FillDone(kbps, dying, is_silent)
 
     def _send(self) -> None:
-        self._let_out(_HEADER.pack(self._sent, time.time_ns()))
-        self._sent += 1
+        self._sent += self._let_out(_HEADER.pack(self._sent, time.time_ns()))
 
     def _send_dying(self) -> None:
+        """What this machine does not let out is none of the line's losses."""
+        self._slots += 1
         sockets.limit_ttl(self._near, self._plan.ttl)
-        self._dying_ns.append(time.time_ns())
-        self._let_out(_HEADER.pack(len(self._rtts_ms), 0))
-        self._rtts_ms.append(None)
+        sent_ns = time.time_ns()
+        if self._let_out(_HEADER.pack(len(self._rtts_ms), 0)):
+            self._dying_ns.append(sent_ns)
+            self._rtts_ms.append(None)
         sockets.limit_ttl(self._near, _TTL)
 
-    def _let_out(self, header: bytes) -> None:
+    def _let_out(self, header: bytes) -> bool:
         for _ in range(_SENDING_TRIES):  # each quote that has come meanwhile stops one
             with contextlib.suppress(OSError):
                 self._near.send(header + self._text)
-                return
+                return True
+        return False
 
     def _read(self) -> bool:
         """Whether anything has arrived."""

@@ -21,6 +21,7 @@ class Line:
 
     kbps: float
     is_open: bool = True
+    refuses_dying: bool = False
     now_s: float = 1000.0
     ttl: int = 64
     free_s: float = 0.0
@@ -28,6 +29,8 @@ class Line:
     quoted: list[IcmpError] = field(default_factory=list)
 
     def send(self, data: bytes) -> None:
+        if self.refuses_dying and self.ttl == PLAN.ttl:
+            raise BlockingIOError
         self.free_s = max(self.free_s, self.now_s) + (len(data) + 28) * 8 / 1000 / self.kbps
         arrives_s = self.free_s + WAY_S
         if self.ttl == PLAN.ttl:
@@ -88,6 +91,11 @@ def test_it_ends_where_nothing_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(20_000, is_open=False)
     assert _filled(monkeypatch, line).is_silent
     assert line.now_s < 1002
+
+
+def test_what_this_machine_does_not_let_out_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = _filled(monkeypatch, Line(20_000, refuses_dying=True)).dying
+    assert (dying.slots, dying.sent, dying.lost) == (120, 0, 0)
 
 
 def test_what_others_quote_or_send_is_not_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
