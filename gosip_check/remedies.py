@@ -1,6 +1,7 @@
 """How to set the device at hand: checklists/remedies.toml, and what of it belongs on a verdict.
 
-A router's or firewall's SIP ALG, and what a PBX says. Measures and judges nothing: it lengthens the hint of a verdict.
+A router's or firewall's SIP ALG and its queue for voice, and what a PBX says. Measures and judges nothing: it lengthens
+the hint of a verdict.
 """
 
 import functools
@@ -11,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from gosip_check import tomlfile
-from gosip_check.records import Form, Measurement, Outcome, Record, Verdict
+from gosip_check.records import Equipment, Form, Measurement, Outcome, Record, Verdict
 
+VOICE_FIRST = "qos.voice-first"
 AND_AGAIN = "Then clear the sessions or reboot, and check again."
 
 _MOST_OF_A_FAMILY = 4
@@ -49,6 +51,10 @@ class Remedy(Record, frozen=True):
         return all(id_.startswith("pbx.") for id_ in self.fixes)
 
     @property
+    def is_of_alg(self) -> bool:
+        return all(id_.startswith("alg.") for id_ in self.fixes)
+
+    @property
     def words(self) -> str:
         """One sentence with the steps, and how sure they are."""
         doubt = {"single": " (from a single source)", "unconfirmed": " (unconfirmed)"}.get(self.confidence, "")
@@ -62,6 +68,47 @@ def _longest(names: list[str], text: str) -> int:
     """The letters of the longest of these names that begins a word of the text; 0 where none does."""
     text = text.lower()
     return max((len(name) for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name)}", text)), default=0)
+
+
+class _Steps(Record, frozen=True):
+    steps: str
+    source: str
+    date: str
+    confidence: Confidence
+
+
+class _Device(Record, frozen=True, rename={"voice_first": "voice-first"}):
+    id: str
+    device: str
+    match: list[str]
+    families: list[str]
+    steps: str
+    source: str
+    date: str
+    confidence: Confidence
+    makers: list[str] = []
+    firmware: bool = False
+    voice_first: _Steps | None = None
+
+    def remedies(self, fixes: tuple[str, ...]) -> Iterator[Remedy]:
+        """fixes: what its own steps fix."""
+        of_alg = Remedy(
+            id=self.id,
+            device=self.device,
+            match=self.match,
+            families=self.families,
+            steps=self.steps,
+            source=self.source,
+            date=self.date,
+            confidence=self.confidence,
+            makers=self.makers,
+            firmware=self.firmware,
+            fixes=fixes,
+        )
+        yield of_alg
+        if self.voice_first is not None:
+            own = msgspec.structs.asdict(self.voice_first)
+            yield msgspec.structs.replace(of_alg, id=f"{self.id}-voice-first", families=[], fixes=(VOICE_FIRST,), **own)
 
 
 class _Setting(Record, frozen=True):
@@ -101,16 +148,16 @@ class _Pbx(Record, frozen=True):
 
 class _File(Record, frozen=True):
     fixes: tuple[str, ...]
-    remedy: tuple[Remedy, ...]
+    remedy: tuple[_Device, ...]
     pbx: tuple[_Pbx, ...]
 
 
 @functools.cache
 def remedies() -> tuple[Remedy, ...]:
-    """All of them, in the order of the file: those of a SIP ALG, then those of each PBX."""
+    """All of them, in the order of the file: those of each router or firewall, then those of each PBX."""
     file = tomlfile.load(tomlfile.data_folder() / "remedies.toml", _File, "list of remedies")
-    of_alg = (msgspec.structs.replace(remedy, fixes=file.fixes) for remedy in file.remedy)
-    return (*of_alg, *(remedy for pbx in file.pbx for remedy in pbx.remedies))
+    of_devices = (remedy for device in file.remedy for remedy in device.remedies(file.fixes))
+    return (*of_devices, *(remedy for pbx in file.pbx for remedy in pbx.remedies))
 
 
 def remedies_for(id_: str) -> list[Remedy]:
@@ -143,18 +190,20 @@ def steps_on(name: str, id_: str) -> list[Remedy]:
 
 def with_remedy(verdict: Verdict, measurement: Measurement, form: Form | None) -> Verdict:
     """Its hint also tells the steps for the devices on the form: for an ALG those of router and firewall, or of the
-    likely family; for a PBX its own.
+    likely family; for voice that waits those of router and firewall; for a PBX its own.
     """
     facts = measurement.facts or {}
     if verdict.outcome is Outcome.FAIL and facts.get("alg_found") is True:
         return _with_alg_off(verdict, facts.get("family"), form)
-    if verdict.outcome in (Outcome.FAIL, Outcome.WARN) and verdict.id.startswith("pbx.") and form is not None:
-        return _with_settings(verdict, form)
-    return verdict
+    if form is None or verdict.outcome not in (Outcome.FAIL, Outcome.WARN):
+        return verdict
+    if verdict.id == VOICE_FIRST:
+        return _with_settings(verdict, [form.router, form.firewall])
+    return _with_settings(verdict, [form.pbx]) if verdict.id.startswith("pbx.") else verdict
 
 
 def _with_alg_off(verdict: Verdict, family: str | None, form: Form | None) -> Verdict:
-    rows = [remedy for remedy in remedies() if not remedy.is_of_pbx]
+    rows = [remedy for remedy in remedies() if remedy.is_of_alg]
     devices = [form.router, form.firewall] if form else []
     names = [f"{device.vendor} {device.model}" for device in devices]
     steps = [remedy.words for remedy in find(names, family, rows)]
@@ -166,8 +215,8 @@ def _with_alg_off(verdict: Verdict, family: str | None, form: Form | None) -> Ve
     )
 
 
-def _with_settings(verdict: Verdict, form: Form) -> Verdict:
-    """What is to be reached stands before the PBX's own steps: these may be a part of it."""
-    found = steps_on(f"{form.pbx.vendor} {form.pbx.model}", verdict.id)
-    steps = [verdict.hint, *(remedy.words for remedy in found)]
+def _with_settings(verdict: Verdict, devices: Sequence[Equipment]) -> Verdict:
+    """What is to be reached stands before the devices' own steps: these may be a part of it."""
+    found = [remedy for each in devices for remedy in steps_on(f"{each.vendor} {each.model}", verdict.id)]
+    steps = [verdict.hint, *dict.fromkeys(remedy.words for remedy in found)]
     return msgspec.structs.replace(verdict, hint=" ".join(steps), steps=steps) if found else verdict

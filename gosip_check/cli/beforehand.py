@@ -59,11 +59,19 @@ def _say_what_it_costs(plan: Plan) -> None:
     settings = plan.settings
     if settings.under_load and any(each.probe == "qos" for each in plan.requirements):
         click.echo("--under-load fills the line for ten seconds, and the office will notice.", err=True)
+        if settings.far_end_link is not None and settings.upload is None:
+            click.echo(f"It sends up to {_fill_megabytes():.0f} MB to the second line.", err=True)
     if settings.far_end_link is None or settings.gentle or all(each.probe != "media" for each in plan.requirements):
         return
     megabytes = 2 * _KBPS_PER_CHANNEL * settings.channels * settings.duration_s / 8000
     name = settings.far_end_link.partition("=")[0]
     click.echo(f"The second line {name} carries up to {megabytes:.0f} MB for it, both ways together.", err=True)
+
+
+def _fill_megabytes() -> float:
+    from gosip_check.probes.media.politeness import SECOND_FILL
+
+    return SECOND_FILL.kbps * SECOND_FILL.seconds / 8000
 
 
 def _say_what_is_not_allowed(link: Link) -> None:

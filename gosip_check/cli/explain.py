@@ -127,7 +127,7 @@ def _remedy(remedy: Remedy) -> Iterator[str]:
 
     yield f"{remedy.id} (remedy)"
     yield from _wrapped(remedy.device, "  ")
-    yield from _part("Steps", _sentence(remedy.steps), "" if remedy.is_of_pbx else AND_AGAIN)
+    yield from _part("Steps", _sentence(remedy.steps), AND_AGAIN if remedy.is_of_alg else "")
     source = "" if remedy.source == "none" else f": {remedy.source}"
     yield from _part("How sure", _sentence(f"{_CONFIDENCE[remedy.confidence]}{source} ({remedy.date})"))
     yield from _part("Taken for devices named", ", ".join([*remedy.makers, *remedy.match]))

@@ -103,7 +103,9 @@ def phone(lab: Lab, kind: str = "masquerade") -> Iterator[None]:
         lab.run("phone", ["ip", "route", "add", "default", "via", _ISP])
         lab.run("phone", ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
         lab.run("lan", ["ip", "route", "add", "default", "via", _PHONE, "dev", "second", "metric", "200"])
-        lab.run("go", ["ip", "route", "replace", "198.18.2.0/24", "via", "192.31.196.1"])
+        behind = [cable.left for cable in lab.rooms.cables].index("isp")
+        for cable in lab.rooms.cables[behind:]:
+            lab.run(cable.right, ["ip", "route", "replace", "198.18.2.0/24", "via", cable.left_address])
         be_phone(lab, kind)
         yield
     finally:

@@ -1,14 +1,18 @@
-"""Voice beside a full uplink: a class for EF passes, one queue for all does not. All uplinks: bench_qos."""
+"""Voice beside a full uplink: a class for EF passes, one queue for all does not; and a second line fills a faster one.
+
+All uplinks: bench_qos.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
 from .alone import TWO_HOPS
-from .qos import voice_first
+from .phone import phone
+from .qos import TO_PHONE, is_late, voice_first
 from .site import GENEROUS, Lab, site
 
-KBPS = 2000
+KBPS, FASTER_KBPS = 2000, 20_000
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +29,20 @@ def uplinked(_possible: None) -> Iterator[Lab]:
 def test_voice_beside_a_full_uplink(uplinked: Lab, name: str, outcome: str, sharing: str) -> None:
     """Where this machine was too busy to send, the tool says so, and nothing else was proven."""
     verdict, facts = voice_first(uplinked, name, KBPS)
-    if "too busy" in verdict["reason"]:
+    if is_late(verdict):
         assert verdict["outcome"] == "unknown"
         pytest.skip(verdict["reason"])
     assert (verdict["outcome"], facts["sharing"]) == (outcome, sharing), verdict["reason"]
     assert facts["hop"] == "192.88.99.1"
+
+
+def test_a_second_line_fills_what_packets_to_a_hop_cannot(uplinked: Lab) -> None:
+    """What dies at the hop is too little for this line, and the phone's NAT lets the rest through."""
+    with phone(uplinked):
+        verdict, facts = voice_first(uplinked, "one queue", FASTER_KBPS, *TO_PHONE)
+    if is_late(verdict):
+        assert verdict["outcome"] == "unknown"
+        pytest.skip(verdict["reason"])
+    assert (verdict["outcome"], facts["sharing"]) == ("warn", "held up"), verdict["reason"]
+    assert (facts["load"], facts["hop"]) == ("second line", "192.88.99.1")
+    assert 0.7 * FASTER_KBPS < facts["load_kbps"] < FASTER_KBPS

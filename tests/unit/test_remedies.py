@@ -5,11 +5,12 @@ from msgspec.structs import replace
 
 from gosip_check.checklist import load
 from gosip_check.probes.alg.signature import AlgFamily
-from gosip_check.records import Equipment, Form
-from gosip_check.remedies import AND_AGAIN, Remedy, find, remedies, steps_on, with_remedy
+from gosip_check.records import Equipment, Form, Outcome
+from gosip_check.remedies import AND_AGAIN, VOICE_FIRST, Remedy, find, remedies, steps_on, with_remedy
 from tests.unit.records import measurement, verdict
 
-OF_ALG = [remedy for remedy in remedies() if not remedy.is_of_pbx]
+OF_ALG = [remedy for remedy in remedies() if remedy.is_of_alg]
+OF_VOICE = [remedy for remedy in remedies() if remedy.fixes == (VOICE_FIRST,)]
 OF_PBX = [remedy for remedy in remedies() if remedy.is_of_pbx]
 
 
@@ -30,7 +31,7 @@ def test_every_remedy_has_a_name_of_its_own_and_fixes_what_there_is() -> None:
     for remedy in remedies():
         assert remedy.fixes
         assert set(remedy.fixes) <= set(requirements)
-        assert len({id_.startswith("pbx.") for id_ in remedy.fixes}) == 1
+        assert len({id_.partition(".")[0] for id_ in remedy.fixes}) == 1
     assert len({remedy.id for remedy in remedies()} | set(requirements)) == len(remedies()) + len(requirements)
 
 
@@ -139,6 +140,19 @@ def test_a_row_of_a_pbx_stands_in_the_verdicts_that_it_fixes(remedy: Remedy) -> 
             fallen = replace(verdict(outcome), id=id_)
             assert with_remedy(fallen, measurement({}), form) == fallen
     assert with_remedy(replace(verdict("fail"), id=remedy.fixes[0]), measurement({}), Form()).steps == []
+
+
+@pytest.mark.parametrize("remedy", OF_VOICE, ids=lambda remedy: remedy.id)
+def test_a_router_that_lets_voice_wait_gets_the_makers_own_steps(remedy: Remedy) -> None:
+    """And no other verdict does; nor does a device that nothing is known of, such as UniFi."""
+    assert remedy.confidence in ("vendor", "several")
+    own = Equipment(vendor="", model=_LEADS_TO[remedy.id.removesuffix("-voice-first")][0])
+    fallen = replace(verdict("warn"), id=VOICE_FIRST)
+    for form in (Form(router=own), Form(firewall=own), Form(router=own, firewall=own)):
+        assert with_remedy(fallen, measurement({}), form).steps == [fallen.hint, remedy.words]
+    assert with_remedy(replace(fallen, outcome=Outcome.UNKNOWN), measurement({}), Form(router=own)).steps == []
+    for other in (Form(), Form(router=Equipment(vendor="Ubiquiti", model="UDM Pro"))):
+        assert with_remedy(fallen, measurement({}), other) == fallen
 
 
 def test_screenos_is_not_advised_to_drop_sip() -> None:

@@ -9,7 +9,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
@@ -28,6 +28,7 @@ _SENDING_TRIES = 4
 class DyingStream(Record, frozen=True):
     """UDP towards `address` that dies at `hop`, `ttl` hops away. octets: of each, with its headers; dscp: their mark.
 
+    flows: so many take turns, each with a port of its own.
     Where `address` is the hop itself it ends there all the same: the hop says that nobody listens.
     """
 
@@ -38,22 +39,24 @@ class DyingStream(Record, frozen=True):
     pps: float
     octets: int
     dscp: int = 0
+    flows: int = 1
 
 
 class DyingSocket:
     """Made by `open_dying`."""
 
-    def __init__(self, sock: socket.socket, stream: DyingStream) -> None:
-        self._sock, self._stream = sock, stream
+    def __init__(self, socks: Sequence[socket.socket], stream: DyingStream) -> None:
+        self._socks, self._stream = socks, stream
         self._text = (MARK * 17)[: stream.octets - _HEADERS_OCTETS - _NUMBER.size]
         self.went_elsewhere = False
         "As far as was read: whether anything but a quote of the hop has come."
 
     def send(self, number: int = 0) -> bool:
         """False where this machine did not let it out. number: what its quote will say."""
+        sock = self._socks[number % len(self._socks)]
         for _ in range(_SENDING_TRIES):  # each quote that has come meanwhile stops one
             with contextlib.suppress(ProbeFailed):
-                sockets.send_to(self._sock, _NUMBER.pack(number) + self._text, self._stream.address, self._stream.port)
+                sockets.send_to(sock, _NUMBER.pack(number) + self._text, self._stream.address, self._stream.port)
                 return True
         return False
 
@@ -64,7 +67,7 @@ class DyingSocket:
             self.send()
             while (left_s := until_s - time.monotonic()) > 0:
                 poll = select.poll()
-                poll.register(self._sock, select.POLLIN)
+                poll.register(self._socks[0], select.POLLIN)
                 if poll.poll(left_s * 1000) and self.quotes() is not None:
                     return not self.went_elsewhere
                 if self.went_elsewhere:
@@ -81,9 +84,10 @@ class DyingSocket:
 
         A short quote shows no number.
         """
-        errors = sockets.read_icmp_errors(self._sock)
+        errors = [error for sock in self._socks for error in sockets.read_icmp_errors(sock)]
+        datagrams = [datagram for sock in self._socks for datagram in sockets.read_datagrams(sock)]
         there = [error for error in errors if self._ended_there(error)]
-        self.went_elsewhere |= len(there) < len(errors) or bool(sockets.read_datagrams(self._sock))
+        self.went_elsewhere |= len(there) < len(errors) or bool(datagrams)
         if not there:
             return None
         whole = [error for error in there if error.quoted[_NUMBER.size :][:8] == MARK[:8]]
@@ -96,8 +100,10 @@ class DyingSocket:
 @contextlib.contextmanager
 def open_dying(link: Link, stream: DyingStream) -> Iterator[DyingSocket]:
     """Raises ProbeFailed where this machine refuses a socket."""
-    with sockets.udp_socket(link) as sock:
-        sockets.limit_ttl(sock, stream.ttl)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, stream.dscp << 2)
-        sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
-        yield DyingSocket(sock, stream)
+    with contextlib.ExitStack() as opened:
+        socks = [opened.enter_context(sockets.udp_socket(link)) for _ in range(stream.flows)]
+        for sock in socks:
+            sockets.limit_ttl(sock, stream.ttl)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, stream.dscp << 2)
+            sock.setsockopt(socket.SOL_SOCKET, linux.SO_TIMESTAMPNS, 1)
+        yield DyingSocket(socks, stream)

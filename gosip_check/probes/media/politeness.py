@@ -54,18 +54,26 @@ ROUND_TRIPS = Manner(
     10,
 )
 FILL = Manner(
-    "with --under-load: packets that only go up and fill the line, beside five small streams (without --upload)",
-    "one hop behind the edge, where they die",
+    "with --under-load: packets that only go up and fill the line, beside five small streams",
+    "one hop behind the edge, where they die; small ones a second hop too",
     300,
     3000,
-    14,
-    14,
+    17,
+    17,
 )
 FILLING_UPLOAD = Manner(
-    "with --under-load and --upload: four uploads as fast as they go, up to this, beside five small streams",
-    "the URL that was named; the streams go to one hop behind the edge",
+    "with --under-load and --upload: twelve uploads as fast as they go, up to this, beside what the line above says",
+    "the URL that was named",
     20000,
     200000,
+    10,
+    10,
+)
+SECOND_FILL = Manner(
+    "with --under-load and --far-end-link: packets, a little more than the line carries, beside five small streams",
+    "a line that was named as the far end; the streams go to one hop behind the edge",
+    4500,
+    50000,
     10,
     10,
 )
@@ -104,6 +112,7 @@ TABLE = (
     ROUND_TRIPS,
     FILL,
     FILLING_UPLOAD,
+    SECOND_FILL,
     OUTSIDE,
     OPENING,
     SECOND_LINE,

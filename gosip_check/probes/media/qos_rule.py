@@ -6,7 +6,7 @@ stream that has no privilege. Echoes may have a queue of their own, so they neve
 line is shared; only packets that are sent as voice is (UDP, marked, to the provider's network) do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -26,7 +26,11 @@ State = Literal["clean", "held up", "doubtful"]
 
 
 class Stream(Enum):
-    """What is sent at the same time. All but the load are equally small and equally often sent."""
+    """What is sent at the same time. All but the load are equally small and equally often sent.
+
+    Unmarked UDP elsewhere goes by two flows in turn: where a router has a queue for each flow, one of them may share
+    the load's.
+    """
 
     MARKED_ECHO = "echoes marked EF"
     PLAIN_ECHO = "unmarked echoes"
@@ -67,6 +71,7 @@ class Why(Enum):
     UNQUOTED = "the hop quotes too little"
     UNEVEN = "uneven before the load"
     BETWEEN = "between clean and held up"
+    LESS = "held up less than the rest"
     ONLY_LOST = "only what dies at the hop is lost"
     "And nothing comes later: the hop itself may drop them, as a limit on what it answers does."
 
@@ -91,7 +96,9 @@ def judge_streams(
     loaded: without the time in which the line fills. A load of another kind than packets has no phase.
     """
     shares: dict[Stream, Share] = {
-        stream: share_of(idle[stream], phase, limits) for stream, phase in loaded.items() if stream is not Stream.LOAD
+        stream: share_of(idle[stream], phase, limits, flows=2 if stream is Stream.PLAIN_UDP else 1)
+        for stream, phase in loaded.items()
+        if stream is not Stream.LOAD
     }
     vouched = all(is_vouched(idle[stream], after[stream]) for stream in VOUCHED)
     # Where nearly none of the load comes through, its packets may be too large for the way: that fills nothing.
@@ -124,14 +131,14 @@ def _by_packets_like_voice(shares: Mapping[Stream, Share], found: Callable[..., 
     voice, provider, plain = (shares[stream] for stream in VOUCHED)
     if is_better(voice, plain):
         # A rule by address holds for what is unmarked, too; where that waits it is the mark.
-        if is_better(provider, plain):
-            by_mark_too = is_better(shares[Stream.MARKED_ECHO], shares[Stream.PLAIN_ECHO])
+        if suffers_less(provider, plain):
+            by_mark_too = suffers_less(shares[Stream.MARKED_ECHO], shares[Stream.PLAIN_ECHO])
             return found("priority", None, *(["mark"] if by_mark_too else []), "addresses")
         return found("priority", None, *(["mark"] if provider.state == "held up" else []))
     if voice.state == plain.state == "clean":
         return found("shared fairly")
     if {voice.state, provider.state, plain.state} == {"held up"}:
-        return found("held up")
+        return found(None, Why.LESS) if suffers_less(voice, plain) else found("held up")
     return found(None, Why.BETWEEN)
 
 
@@ -142,19 +149,26 @@ def _is_later(share: Share, limits: Limits) -> bool:
     return share.loaded_ms > share.idle_ms + limits.late_ms
 
 
-def share_of(idle: Phase, loaded: Phase, limits: Limits) -> Share:
-    """How much of a stream is held up, against its own median on the idle line."""
+def share_of(idle: Phase, loaded: Phase, limits: Limits, flows: int = 1) -> Share:
+    """How much of a stream is held up, against its own median on the idle line.
+
+    flows: it went by so many in turn. It is held up only if each of them is.
+    """
     idle_ms = median(idle.timed_ms) if idle.timed_ms else None
     latest_ms = (idle_ms or 0.0) + limits.late_ms
-    held_up = sum(rtt is None or rtt > latest_ms for rtt in loaded.rtts_ms)
+    late = [rtt is None or rtt > latest_ms for rtt in loaded.rtts_ms]
     state: State = "doubtful"
-    if idle_ms is not None and loaded.sent:
-        if highest_share(held_up, loaded.sent, DOUBT) <= limits.most_pct / 100:
+    if idle_ms is not None and loaded.sent >= flows:
+        if highest_share(sum(late), loaded.sent, DOUBT) <= limits.most_pct / 100:
             state = "clean"
-        elif lowest_share(held_up, loaded.sent, DOUBT) > limits.most_pct / 100:
+        elif all(_surely_held_up(late[flow::flows], limits) for flow in range(flows)):
             state = "held up"
     loaded_ms = median(loaded.timed_ms) if loaded.timed_ms else None
-    return Share(loaded.sent, held_up, loaded.lost, idle_ms, loaded_ms, state)
+    return Share(loaded.sent, sum(late), loaded.lost, idle_ms, loaded_ms, state)
+
+
+def _surely_held_up(late: Sequence[bool], limits: Limits) -> bool:
+    return lowest_share(sum(late), len(late), DOUBT) > limits.most_pct / 100
 
 
 def is_uneven(idle: Phase, limits: Limits) -> bool:
@@ -172,8 +186,16 @@ def is_vouched(idle: Phase, after: Phase) -> bool:
     return enough and all(1 - phase.loss >= _FEWEST_QUOTED for phase in (idle, after))
 
 
+def quotes_enough(idle: Mapping[Stream, Phase]) -> bool:
+    """As far as an idle line can tell."""
+    return all(is_vouched(idle[stream], idle[stream]) for stream in VOUCHED)
+
+
 def is_better(first: Share, other: Share) -> bool:
     """The first is clean and the other held up, by more than chance."""
-    if (first.state, other.state) != ("clean", "held up"):
-        return False
+    return (first.state, other.state) == ("clean", "held up") and suffers_less(first, other)
+
+
+def suffers_less(first: Share, other: Share) -> bool:
+    """Fewer of the first are held up, by more than chance; neither need be clean."""
     return chance_of_more(other.held_up, other.sent, first.held_up, first.sent) < _CHANCE

@@ -1,12 +1,16 @@
 """What was seen of voice beside a load, in sentences. Judges nothing."""
 
+from gosip_check.probes.media.qos_load import Load, Sent
 from gosip_check.probes.media.qos_rule import ECHOES, FEWEST_QUOTES, Found, Share, Stream, Why
-from gosip_check.probes.media.transfer import Transfer
 
 NO_HOP = "No router behind the edge can be measured by just now. What a full line does to voice is open."
 NO_ECHOES = "No router behind the edge answers echoes (ping). What a full line does to voice is open."
 LATE = "This machine was too busy to send evenly. Close other programs and run it with `--under-load` again."
-FILLS_MORE = "`gosip-check run --under-load --upload URL` fills a faster line."
+_FILLS_MORE = {
+    "packets": "`gosip-check run --under-load --upload URL` fills a faster line. `--far-end-link` may as well.",
+    "second line": "`gosip-check run --under-load --upload URL` fills a faster line.",
+    "upload": "Another server (`--upload URL`) may take more.",
+}
 
 _STOPPED = {
     "loses": "The router {} loses small packets on the idle line, so no load was sent.",
@@ -28,16 +32,23 @@ def too_many_loads(most_s: float) -> str:
     )
 
 
-def sharing(found: Found, far: str, load_kbps: float, upload: Transfer | None) -> str:
+_LOADS = {
+    "upload": "uploads of {:.0f} kb/s",
+    "second line": "{:.0f} kb/s to the second line",
+    "packets": "a load of {:.0f} kb/s that went up",
+}
+
+
+def sharing(found: Found, far: str, load: Load, sent: Sent) -> str:
     """The whole of it: what happened, under which load, how far."""
-    what = f"uploads of {load_kbps:.0f} kb/s" if upload else f"a load of {load_kbps:.0f} kb/s that went up"
+    what = _LOADS[load.kind].format(sent.kbps)
     seen = _streams(found)
     beside = f"Beside {what}, {far}: {seen}." if seen else f"Beside {what}, {far}."
-    trouble = f" {upload.trouble}" if upload and upload.trouble else ""
-    return f"{_said(found)} {beside}{trouble} The way down was not looked at."
+    trouble = f" {sent.trouble}" if sent.trouble else ""
+    return f"{_said(found, _FILLS_MORE[load.kind])} {beside}{trouble} The way down was not looked at."
 
 
-def _said(found: Found) -> str:
+def _said(found: Found, fills_more: str) -> str:
     if found.sharing == "priority":
         return {
             ("mark",): "Voice goes first on a full uplink, by its mark EF.",
@@ -51,15 +62,17 @@ def _said(found: Found) -> str:
     if found.why is Why.UNEVEN:
         return "The line was uneven before the load, so the effect of the load is not clear."
     if found.why is Why.NEVER_FULL:
-        return f"The line was never seen to be full, so nothing is proven. {FILLS_MORE}"
+        return f"The line was never seen to be full, so nothing is proven. {fills_more}"
     if found.why is Why.BETWEEN:
         return "The streams were neither clearly held up nor clearly left alone, so nothing is proven."
+    if found.why is Why.LESS:
+        return "Voice waits less than the rest on a full uplink, but still too often. So no priority is proven."
     if found.why is Why.ONLY_LOST:
         return "Only packets that die at the router were lost, and none came late. The router itself may drop them."
     quotes = f"The router quotes fewer than {FEWEST_QUOTES} packets of each kind, so priority by address is not seen"
     if found.full:
         return f"Echoes wait on a full uplink, but calls may not. {quotes}."
-    return f"Echoes were not held up. {quotes}, and no proof that the line was full. {FILLS_MORE}"
+    return f"Echoes were not held up. {quotes}, and no proof that the line was full. {fills_more}"
 
 
 def _streams(found: Found) -> str:

@@ -171,6 +171,8 @@ def _connect(context: Context, place: Place, need_kbps: float, edge_ttl: int | N
     if edge_ttl is not None:
         _nobody_nearer(context, address, place.port, edge_ttl)
     sock = sockets.tcp_connect(context, address, place.port, _TIMEOUT_S)
+    # What still waits when it is over is thrown away: the system would go on filling the line with it for seconds.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     buffer = int(need_kbps * 1000 / 8 * _BUFFER_S)
     connection = HTTPConnection(address, place.port, timeout=_TIMEOUT_S)
     connection.auto_open = 0

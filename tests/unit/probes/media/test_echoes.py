@@ -71,7 +71,7 @@ def test_what_dies_on_the_way_is_marked_and_its_quote_says_which_and_when(dscp: 
     with open_dying(LINK, DyingStream("127.0.0.1", 9, 5, "127.0.0.1", 50, 200, dscp)) as sock:
         assert sock.dies_there()
         assert sock.send(7)
-        assert sock._sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == dscp << 2
+        assert sock._socks[0].getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == dscp << 2
         quotes: list[tuple[int, int]] = []
         while (7 not in [number for number, _ in quotes]) and time.time_ns() < before_ns + 5e9:
             quotes += sock.quotes() or []

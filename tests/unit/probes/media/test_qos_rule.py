@@ -21,6 +21,7 @@ def _phase(held_up: int, of: int, *, lost: bool = False) -> Phase:
 
 
 CLEAN, HELD, SOME = _phase(0, 120), _phase(110, 120), _phase(8, 120)
+EVERY_SECOND = _phase(60, 120)
 IDLE = dict.fromkeys(Stream, _phase(0, 45))
 NO_QUOTES = dict.fromkeys(Stream, _phase(0, 45)) | dict.fromkeys(
     (Stream.VOICE, Stream.PROVIDER, Stream.PLAIN_UDP, Stream.LOAD), _phase(40, 45, lost=True)
@@ -50,6 +51,8 @@ def _found(
         (ALL_HELD | ICMP, "held up", ()),  # ping has a queue of its own; calls have not
         (ALL_LOST, "held up", ()),
         (dict.fromkeys(Stream, _phase(40, 120, lost=True)), "held up", ()),
+        # one packet that something else held up makes the mark no worse
+        (ALL_HELD | MARKED | TO_PROVIDER | {Stream.MARKED_ECHO: _phase(1, 120)}, "priority", ("mark", "addresses")),
     ],
 )
 def test_what_a_full_line_shows(loaded: Mapping[Stream, Phase], sharing: str | None, by: tuple[str, ...]) -> None:
@@ -65,6 +68,9 @@ def test_what_a_full_line_shows(loaded: Mapping[Stream, Phase], sharing: str | N
         ({s: p for s, p in ALL_CLEAN.items() if s is not Stream.LOAD}, Why.NEVER_FULL),  # an upload, full further on
         (ALL_HELD | dict.fromkeys((Stream.VOICE, Stream.PLAIN_UDP), SOME), Why.BETWEEN),
         (ALL_HELD | {Stream.PROVIDER: CLEAN}, Why.BETWEEN),  # the mark makes it worse
+        (ALL_HELD | dict.fromkeys(MARKED, _phase(22, 120)), Why.LESS),  # the mark helps, but not enough
+        # a queue for each flow, and one of the unmarked ones shares the load's
+        (ALL_CLEAN | {Stream.LOAD: HELD, Stream.PLAIN_UDP: EVERY_SECOND}, Why.BETWEEN),
         (ALL_LOST | ICMP, Why.ONLY_LOST),  # the hop limits how much it quotes, by octets
         (ALL_LOST | ICMP | MARKED, Why.ONLY_LOST),
         (ALL_CLEAN | {Stream.LOAD: _phase(400, 1800, lost=True)}, Why.ONLY_LOST),

@@ -100,6 +100,17 @@ def test_an_upload_counts_by_what_was_acknowledged(url: str) -> None:
 
 
 @pytest.mark.waits
+def test_an_upload_that_is_over_sends_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What still waits would go on filling the line."""
+    monkeypatch.setattr(transfer, "START_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        transfer.transfer(Context(LINK), "up", f"http://127.0.0.1:{server.getsockname()[1]}/", NEED_KBPS, 0.2)
+        taken, _ = server.accept()
+        with taken, pytest.raises(ConnectionResetError):
+            list(iter(lambda: taken.recv(65_536), b""))
+
+
+@pytest.mark.waits
 @pytest.mark.parametrize(("way", "path"), [("down", "/slow"), ("up", "/reads-slowly")])
 def test_a_slow_server_proves_nothing(url: str, way: transfer.Way, path: str) -> None:
     seen = _transfer(way, f"{url}{path}")
