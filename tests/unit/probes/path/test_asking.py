@@ -189,7 +189,9 @@ def test_what_is_expected_to_be_silent_costs_controls_and_nothing_else(asked: As
 def test_who_watches_sees_how_many_are_known_and_how_long_it_may_take(asked: Asks, context: Context) -> None:
     said: list[str] = []
     object.__setattr__(context, "say", said.append)
-    asked(Script(quoting(2000)), [shot(port) for port in (1000, 2000, 3000)], what="Ports")
+    script = Script(quoting(2000))
+    asked(script, [], lasts_s=0)  # by its clock
+    decide(context, [trial_of(shot(port)) for port in (1000, 2000, 3000)], script.now_s + 60, what="Ports")
     assert said[0].startswith("Ports: 2 of 3 known, ")
     assert said[-1].startswith("Ports: 3 of 3 known, ")
     assert said[-1].endswith(" s left at most")
