@@ -23,8 +23,8 @@ SMALL_OCTETS = 84
 SLOW_PPS = 20.0
 UPLINK_PPS = 40.0
 CONTROL_S, SLOW_S = 3.0, 3.0
-HALF_LASTS, BESIDE_LASTS = 4 / 3, 1.5
-"Times the load."
+_HALF_LEAST_S, _BESIDE_LEAST_S = 8.0, 9.0
+"So long as the load, and at least so long."
 SHORT_LOADS, SHORT_LOAD_S, SHORT_CONTROL_S = 6, 2.0, 1.5
 
 LATE_MS = 5.0
@@ -292,7 +292,7 @@ def _judged(load: Load, send: Send, has_witness: bool, may_die: bool) -> Finding
         if not _always_queues(load, calm, send):
             raise Undecided(Doubt.COMES_AND_GOES)
         return Finding(Shape.NARROW, short_of=short_of)
-    half = _on_time(send, Ask("half the rate", HALF_LASTS * load.seconds, load.pps / 2, load.octets, is_load=True))
+    half = _half(load, send)
     shape = _of_losses(together(first, second), half)
     if shape is Shape.POLICED:
         _check_agreement(short_of)
@@ -349,12 +349,22 @@ def _always_queues(load: Load, before: Phase, send: Send) -> bool:
     return True
 
 
+def _half(load: Load, send: Send) -> Phase:
+    ask = Ask("half the rate", max(load.seconds, _HALF_LEAST_S), load.pps / 2, load.octets, is_load=True)
+    return _on_time(send, ask)
+
+
 def _loses_beside_others(load: Load, half: Phase, send: Send) -> bool:
-    """The other half of the load only goes up. It is no echoes, so a limit on echoes lets as many pass as before."""
-    pps, seconds = load.pps / 2, BESIDE_LASTS * load.seconds
+    """The other half of the load only goes up. It is no echoes, so a limit on echoes lets as many pass as without it.
+
+    A limit of less than half the rate loses more and more while its bucket empties, so it is looked at afterwards, too.
+    """
+    pps, seconds = load.pps / 2, max(load.seconds, _BESIDE_LEAST_S)
     ask = Ask("half beside others", seconds, pps, load.octets, is_load=True, dying_octets=load.octets, dying_pps=pps)
     beside = _on_time(send, ask)
-    return not beside.stopped and contrast(half, beside, load).loses is True
+    if beside.stopped or contrast(half, beside, load).loses is not True:
+        return False
+    return not half.lost or contrast(_half(load, send), beside, load).loses is True
 
 
 def _of_losses(full: Phase, half: Phase) -> Shape:

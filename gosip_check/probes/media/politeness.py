@@ -40,7 +40,7 @@ UPLINK = Manner(
     300,
     3000,
     9,
-    30,
+    20,
 )
 WITNESS = Manner(
     "small echoes beside voice and load", "the edge, a second hop and one server of the trunk", 5, 4, 160, 220

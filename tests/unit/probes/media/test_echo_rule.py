@@ -76,16 +76,18 @@ def test_with_a_tiny_queue_what_is_too_much_is_lost() -> None:
             assert min(finding.short_of) > 0.07
 
 
-@pytest.mark.parametrize("times", [0.9, 0.95])
+@pytest.mark.parametrize("times", [0.4, 0.9, 0.95])
 def test_a_policer_is_found_and_called_one(times: float) -> None:
     assert shapes(lambda seed: Line(up=Way(1000 * times, bucket_octets=15_000), seed=seed)) == {Shape.POLICED}
 
 
-@pytest.mark.parametrize("times", [0.4, 0.9, 0.95])
-def test_a_limit_that_may_be_one_on_echoes_alone_is_not_held_against_the_line(times: float) -> None:
+@pytest.mark.parametrize(
+    ("times", "bucket"), [(0.4, 15_000), (0.4, 70_000), (0.45, 40_000), (0.9, 15_000), (0.95, 15_000)]
+)
+def test_a_limit_that_may_be_one_on_echoes_alone_is_not_held_against_the_line(times: float, bucket: int) -> None:
     """Of the hops themselves, of the way, or of the line down: packets that only go up are as many as before."""
     for seed in SEEDS:
-        down, own = (Way(1000 * times, bucket_octets=15_000) for _ in range(2))
+        down, own = (Way(1000 * times, bucket_octets=bucket) for _ in range(2))
         for line in (Line(down=down, seed=seed), Line(own=own, seed=seed)):
             assert found(line).doubt is Doubt.ECHOES
 
