@@ -45,6 +45,7 @@ class _Row:
     wrong: list[str]
     undecided: int
     nmap: str
+    reason: str
 
 
 def _visit(seed: int, with_nmap: bool) -> _Row:
@@ -64,9 +65,10 @@ def _visit(seed: int, with_nmap: bool) -> _Row:
             taken_s, states = _nmap(lab, ports)
             beside = f"{taken_s:.1f} s, {len(ports) - states['open|filtered']} of {len(ports)} decided {dict(states)}"
     met, exact = _ranges_found(rules, claims)
+    verdict = verdict_of(report, "firewall.rtp")
     return _Row(
         seed,
-        verdict_of(report, "firewall.rtp")["outcome"],
+        verdict["outcome"],
         measured["elapsed_s"],
         len(claims),
         exact,
@@ -74,6 +76,7 @@ def _visit(seed: int, with_nmap: bool) -> _Row:
         _wrong(rules, claims),
         len(facts.get("undecided_ports", [])),
         beside,
+        verdict["reason"],
     )
 
 
@@ -109,6 +112,8 @@ def main(firewalls: int, with_nmap: int, first: int, jobs: int) -> None:
                 f" {row.undecided:>9}  {row.nmap}",
                 flush=True,
             )
+            if row.outcome == "unknown":
+                print(f"      {row.reason}")
             for line in row.wrong:
                 print(f"      WRONG: {line}")
     for name, number in totals.items():

@@ -78,18 +78,21 @@ def outward(blocked: int, opened: int, guesses: Iterable[int], most: int) -> lis
 
 
 def inside(run: Run, known: Iterable[int], seed: int) -> list[int]:
-    """Ports spread over a run, one at random in each equal part that has none known, to find holes in it.
+    """Ports spread over a run, one at random in each equal part of it, to find holes in it. All of a small one.
 
-    All of a small one.
+    None in a part whose neighbours among those that are known are no further apart than two parts.
     """
     size = run.high - run.low + 1
     if size <= _MOST_INSIDE:
         return sorted(set(range(run.low, run.high + 1)) - set(known))
     draw = random.Random(seed)
     cuts = [run.low + size * part // _MOST_INSIDE for part in range(_MOST_INSIDE + 1)]
-    ordered = sorted(known)
-    return [
-        draw.randrange(start, end)
-        for start, end in itertools.pairwise(cuts)
-        if bisect_left(ordered, start) == bisect_left(ordered, end)
-    ]
+    ordered = sorted({run.low, run.high, *known})
+    chosen = []
+    for start, end in itertools.pairwise(cuts):
+        before, behind = bisect_left(ordered, start), bisect_left(ordered, end)
+        port = draw.randrange(start, end)
+        is_near = 0 < before == behind and ordered[behind] - ordered[before - 1] <= 2 * size / _MOST_INSIDE + 2
+        if before == behind and not is_near:
+            chosen.append(port)
+    return chosen

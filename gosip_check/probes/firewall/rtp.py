@@ -27,6 +27,8 @@ _SAMPLE_S = 45.0
 _SEARCH_S = 60.0
 "From the beginning, until the sample and the edges of what is blocked must be known."
 _LOCATE_BUDGET_S = 4.0
+_LAST_S = 2.0
+"Of these: what was asked last may wait for its answer, and for who drops what is blocked."
 _NO_EDGES = f" Edges not found in {_SEARCH_S:g} s."
 _STOPPED = " Stopped before the edges were found."
 _QUICK_S = 6.0
@@ -151,7 +153,7 @@ def _search(
         search.ask(suspected, started_s + _SAMPLE_S)
         tried += suspected
     if any(search.blocked_at(endpoint) for endpoint in tried):
-        search.find_edges(networks, started_s + _SEARCH_S)
+        search.find_edges(networks, started_s + _SEARCH_S - _LAST_S)
         search.locate(time.monotonic() + _LOCATE_BUDGET_S)
 
 

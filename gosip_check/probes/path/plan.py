@@ -3,7 +3,8 @@
 That a datagram was quoted proves that it got there, and needs no control. Silence proves nothing, until it is vouched
 for: all that was silent goes to a hop once more in one volley, and two controls right behind it that are both quoted
 show that the hop had not run empty, because a ration only shrinks from one datagram to the next. So what a hop gives is
-spent on what is new first, and on controls only for silences: two for all of them together.
+spent on what is new first, two of these vouch as well as controls do, and on controls only for what stays silent: two
+for all of them together.
 
 A datagram counts as dropped after as many silences as make bad luck rare at the loss that was measured meanwhile.
 """
@@ -141,6 +142,11 @@ class Plan:
             circle = next((c for q in new if (c := self.circle(q, ttl)) is not None), None)
         if most and circle is not None and (new or silent):
             return Volley(ttl, [*silent, *new[: max(0, most - len(silent))]], circle, explores=True), now_s
+        vouching = [question for question in new if question.circle is None]
+        if silent and silent[0].circle is None and len(vouching) >= VOUCHERS:  # two that are quoted are two controls
+            if ration.gives(now_s) >= VOUCHERS:
+                return Volley(ttl, [*silent, *vouching[: ration.gives(now_s)]], None), now_s
+            return None, ration.has_at(VOUCHERS)
         if new:
             if ration.gives(now_s) >= 1:
                 return Volley(ttl, new[: ration.gives(now_s)], None), now_s
@@ -150,6 +156,17 @@ class Plan:
                 return Volley(ttl, silent, circle), now_s
             return None, ration.has_at(VOUCHERS)
         return None, ready_s
+
+    def _vouched(self, volley: Volley, quoted: Sequence[bool | None], controls: Sequence[bool]) -> set[Question]:
+        """The silent ones behind which two were quoted that may vouch for them: then the hop had not run empty."""
+        behind: Counter[Hashable | None] = Counter({volley.circle: sum(controls)})
+        vouched = set()
+        for question, came in reversed(list(zip(volley.questions, quoted, strict=True))):
+            circle = self.circle(question, volley.ttl)
+            if came is False and circle is not None and behind[circle] >= VOUCHERS:
+                vouched.add(question)
+            behind[circle] += came is True and question.circle is None
+        return vouched
 
     def _largest_circle(self, silent: Sequence[Question], ttl: int) -> tuple[Hashable | None, list[Question]]:
         circles: defaultdict[Hashable | None, list[Question]] = defaultdict(list)
@@ -161,23 +178,26 @@ class Plan:
         """What came of a volley: did the hop quote each question (None: something else answered), and each control?"""
         ration, given = self.rations[volley.ttl], quoted.count(True) + sum(controls)
         outcome = [*quoted, *controls]
-        vouched = bool(controls) and all(controls)
+        in_doubt = sum(
+            question.is_new and came is False for question, came in zip(volley.questions, quoted, strict=True)
+        )
+        vouched = self._vouched(volley, quoted, controls)
         for number, (question, came) in enumerate(zip(volley.questions, quoted, strict=True)):
             question.last_s = sent_s
             if came is not False:
                 question.is_answered = True
                 self.lost += question.doubts if came else 0  # who refuses may ration as well, and not the line lose
                 continue
-            question.doubts += vouched
-            if vouched and self.circle(question, volley.ttl) == volley.circle:
+            if question in vouched:
+                question.doubts += 1
                 question.silences.append(volley.ttl)
             if any(outcome[number + 1 :]) or not controls:
                 question.is_new = False
         self.quoted += given
         self.lost += list(controls) == [False, True] and not volley.explores
         if not controls:
-            ration.spent(given + 0.2 * quoted.count(False), sent_s)  # most of these were dropped on the way there
-        elif vouched:
+            ration.spent(given + 0.2 * in_doubt, sent_s)  # most of these were dropped on the way there
+        elif all(controls):
             ration.kept_its_word(given, sent_s, explored=volley.explores)
             self.in_vain[volley.ttl, volley.circle] = 0
         elif controls[-1]:
