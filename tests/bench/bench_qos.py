@@ -32,6 +32,7 @@ class Sink(http.server.BaseHTTPRequestHandler):
             pass
     def log_message(self, *_):
         pass
+http.server.ThreadingHTTPServer.request_queue_size = 64
 http.server.ThreadingHTTPServer(("192.31.196.2", 8080), Sink).serve_forever()
 """
 URL = "http://192.31.196.2:8080/"
@@ -81,10 +82,11 @@ def _tried(lab: Lab, name: str, kbps: int, more: Sequence[str]) -> Counter[str]:
 
 
 def _judged(name: str, facts: dict[str, Any]) -> str:
-    row, sharing = UPLINKS[name], facts.get("sharing")
-    if sharing == row.right and (sharing != "priority" or facts["by"] == list(row.by)):
+    """Open is also what gives priority, where not all of it was seen."""
+    row, sharing, by = UPLINKS[name], facts.get("sharing"), facts.get("by", [])
+    if (sharing, by) == (row.right, list(row.by)):
         return "right"
-    return "open" if sharing is None else "wrong"
+    return "open" if sharing is None or (sharing == row.right and set(by) < set(row.by)) else "wrong"
 
 
 @contextmanager
