@@ -37,7 +37,8 @@ _RATIONS, _SURELY_LOSES, _MAY_LOSE = 0.001, 0.001, 0.01
 _LEAST_MORE_LOST = 0.01
 _AGREE, _AGREE_SHARE = 0.01, 0.2
 _LOSSY, _DOUBT = 0.005, 0.05
-_FEWEST_TIMED = 10
+_FEWEST_TIMED, _FEWEST_OF_A_FLOOD = 10, 3
+"A line of a tenth of the rate brings back a few of a short load, and each of them was in its queue."
 AT_ITS_END = 0.75
 "The median of the second half of a load comes when so much of it was sent; a queue that grows is smaller by then."
 
@@ -253,7 +254,7 @@ def contrast(control: Phase, loaded: Phase, load: Load) -> Contrast:
         loses = True
     elif chance > _MAY_LOSE:
         loses = False
-    if len(calm) < _FEWEST_TIMED or len(end) < _FEWEST_TIMED:
+    if len(calm) < _FEWEST_TIMED or len(end) < (_FEWEST_OF_A_FLOOD if loses else _FEWEST_TIMED):
         return Contrast(None, loses, max(0.0, more_lost), 1.0)
     # A line of just the rate that is needed takes that much longer for a large packet, and has no queue.
     grown_ms = median(end) - median(calm) - load.serialisation_ms

@@ -62,6 +62,10 @@ def test_a_line_that_is_too_narrow_is_found_and_by_how_much(times: float, queue_
         assert 1 - sum(finding.short_of) / 2 == pytest.approx(times, abs=0.015)
 
 
+def test_a_line_of_less_than_a_tenth_is_too_narrow_though_hardly_anything_comes_back() -> None:
+    assert shapes(lambda seed: Line(up=Way(80), seed=seed)) == {Shape.NARROW}
+
+
 def test_a_queue_of_a_second_is_found_though_it_never_fills() -> None:
     finding = found(Line(up=Way(950, queue_ms=1000)))
     assert finding.shape is Shape.NARROW
