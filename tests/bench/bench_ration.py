@@ -2,25 +2,31 @@
 
     python -m tests.bench.bench_ration [FIREWALLS [HOW MANY ALSO WITH NMAP [FIRST SEED [JOBS]]]]
     python -m tests.bench.bench_ration --simulate SITES
+    python -m tests.bench.bench_ration --simulate-edges SITES
 
 The first needs root: the ration is the kernel's own, each firewall has a site of its own with full buckets, and one
 packet in a hundred is lost each way. A claim is wrong when a port in it is let out. Met are the ranges, blocked towards
 a network, in which a claim lies; exact are those whose edges are right. The second visits simulated sites with all
-ports open, where every port that is called dropped is false.
+ports open, where every port that is called dropped is false. The third runs the whole search in simulated time, behind
+random firewalls and hops of many kinds.
 """
 
+import math
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
+
+import msgspec
 
 from tests.bench.bench_firewall import _OTHERS, _nmap, _wrong
 from tests.lab.firewalls import NETWORKS, Rule, as_text, blocked_ranges, random_firewall
 from tests.lab.site import AS_LINUX, site
 from tests.lab.tool import facts_of, run_tool, verdict_of
+from tests.unit.probes.firewall import virtual_site
 from tests.unit.probes.path.rationing import Site, visit
 
 _LOSS = """
@@ -135,8 +141,47 @@ def simulate(sites: int) -> None:
         )
 
 
+_HOPS = {
+    "2 % loss": virtual_site.Site(loss=0.02),
+    "4 % loss": virtual_site.Site(loss=0.04),
+    "6 % loss": virtual_site.Site(loss=0.06),
+    "two hops": virtual_site.Site(loss=0.02, hops=2),
+    "others take 0.3/s of it": virtual_site.Site(loss=0.02, taken_per_s=0.3),
+    "silent 1.4 s of every 7": virtual_site.Site(loss=0.02, flaps_every_s=7),
+    "stops quoting after 40 s": virtual_site.Site(loss=0.02, quotes_until_s=40),
+    "0.5/s after 3": virtual_site.Site(loss=0.02, burst=3, per_s=0.5),
+    "10/s after 2": virtual_site.Site(loss=0.02, burst=2, per_s=10),
+    "quotes freely": virtual_site.Site(loss=0.02, burst=math.inf),
+    "300 ms away": virtual_site.Site(loss=0.02, way_s=0.3),
+}
+
+
+def _search(job: tuple[virtual_site.Site, int]) -> tuple[float, int, int, int, int, int]:
+    site, seed = job
+    rules = random_firewall(seed)
+    visited = virtual_site.visit(replace(site, rules=rules), seed)
+    claims = [msgspec.to_builtins(claim) for claim in visited.facts.blocked]
+    undecided, wrong = len(visited.facts.undecided_ports), len(_wrong(rules, claims))
+    return visited.took_s, len(claims), wrong, undecided, *_ranges_found(rules, claims)
+
+
+def simulate_edges(sites: int) -> None:
+    for name, kind in _HOPS.items():
+        with ProcessPoolExecutor() as pool:
+            rows = list(pool.map(_search, [(kind, seed) for seed in range(sites)], chunksize=8))
+        took_s, claims, wrong, undecided, met, exact = zip(*rows, strict=True)
+        print(
+            f"{name}: {sites} sites, {sum(claims)} claims, {sum(wrong)} wrong; {sum(undecided)} ports undecided; "
+            f"{sum(exact)} of {sum(met)} ranges to the port; median {sorted(took_s)[sites // 2]:.1f} s, "
+            f"longest {max(took_s):.1f} s",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--simulate"]:
         simulate(int(sys.argv[2]))
+    elif sys.argv[1:2] == ["--simulate-edges"]:
+        simulate_edges(int(sys.argv[2]))
     else:
         main(*(int(word) for word in [*sys.argv[1:], *("100", "10", "0", "4")[len(sys.argv) - 1 :]]))

@@ -1,7 +1,7 @@
 """Who asks what of hops, in one volley for all, and what is learned from it. The network is a script."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -213,3 +213,11 @@ def test_a_run_that_is_stopped_asks_no_more(asked: Asks, context: Context) -> No
 def test_what_a_line_learned_is_not_another_lines(context: Context) -> None:
     assert context.shared(Desk) is context.shared(Desk)
     assert context.shared(Desk) is not Context(Link(name="other")).shared(Desk)
+
+
+def test_a_control_is_looked_for_at_the_nearest_hop_though_a_further_one_quotes(asked: Asks, context: Context) -> None:
+    """The last silence counts at the nearest hop alone, and nothing was quoted there towards this address so far."""
+    context.shared(Desk).saw([Reaction(shot(1000, ttl=3), b"x", ("", 0), replace(QUOTE, sender="192.0.2.2"))])
+    (trial,) = asked(Script(quoting(2000)), [shot(2000)], ttls=(2, 3))
+    assert trial.fate is Fate.DROPPED
+    assert 2 in trial.question.silences

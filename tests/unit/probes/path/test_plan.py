@@ -97,6 +97,41 @@ def test_a_silence_counts_only_before_two_controls_that_were_quoted(controls: tu
     assert (len(question.silences), question.is_dropped) == (4, True)
 
 
+@pytest.mark.parametrize(
+    ("quoted", "silences"),
+    [([False, True, True], [2]), ([False, True, False], []), ([True, True, False], []), ([False, True, None], [])],
+)
+def test_two_new_ones_that_are_quoted_vouch_for_a_silence_before_them(
+    quoted: list[bool | None], silences: list[int]
+) -> None:
+    plan = Plan(senders={(2, "there"): "hop"})
+    silent, *others = [Question("there", (2,)) for _ in quoted]
+    plan.take(Volley(2, [silent, *others], None), quoted, [], 0)
+    assert silent.silences == silences
+    assert [other.silences for other in others] == [[], []]
+
+
+def test_nothing_else_vouches_for_what_has_a_control_of_its_own() -> None:
+    plan = Plan(senders={(2, "there"): "hop"})
+    bound, *others = [Question("there", (2,), circle="own"), Question("there", (2,)), Question("there", (2,))]
+    plan.take(Volley(2, [bound, *others], None), [False, True, True], [], 0)
+    assert bound.silences == []
+
+
+def test_what_an_edge_refuses_only_now_and_then_is_no_loss_of_the_line() -> None:
+    plan = Plan(senders={(2, "there"): "hop"})
+    for answer, lost in ((None, 0), (True, 1)):
+        question = Question("there", (2,))
+        _vouched(plan, question, (True, True), 0)
+        plan.take(Volley(2, [question], "hop"), [answer], (True, True), 10)
+        assert plan.lost == lost
+
+
+def test_so_many_silences_are_vouched_for_as_leave_before_an_error_is_back() -> None:
+    assert Ration(is_limited=True).vouched_at_once() == 250
+    assert Ration(is_limited=True, per_s=10).vouched_at_once() == 26
+
+
 def test_only_what_goes_the_same_way_vouches() -> None:
     plan = Plan(senders={(2, "there"): "hop", (2, "elsewhere"): "another hop"})
     question = Question("elsewhere", (2,))
