@@ -142,7 +142,8 @@ class Plan:
             circle = next((c for q in new if (c := self.circle(q, ttl)) is not None), None)
         if most and circle is not None and (new or silent):
             return Volley(ttl, [*silent, *new[: max(0, most - len(silent))]], circle, explores=True), now_s
-        vouching = [question for question in new if question.circle is None]
+        ways = {question.towards for question in silent}
+        vouching = [question for question in new if question.circle is None and question.towards in ways]
         if silent and silent[0].circle is None and len(vouching) >= VOUCHERS:  # two that are quoted are two controls
             if ration.gives(now_s) >= VOUCHERS:
                 return Volley(ttl, [*silent, *vouching[: ration.gives(now_s)]], None), now_s
@@ -159,13 +160,15 @@ class Plan:
 
     def _vouched(self, volley: Volley, quoted: Sequence[bool | None], controls: Sequence[bool]) -> set[Question]:
         """The silent ones behind which two were quoted that may vouch for them: then the hop had not run empty."""
+        silent = [question for question, came in zip(volley.questions, quoted, strict=True) if came is False]
+        ways = {question.towards for question in silent}  # one of them alone may be down
         behind: Counter[Hashable | None] = Counter({volley.circle: sum(controls)})
         vouched = set()
         for question, came in reversed(list(zip(volley.questions, quoted, strict=True))):
             circle = self.circle(question, volley.ttl)
             if came is False and circle is not None and behind[circle] >= VOUCHERS:
                 vouched.add(question)
-            behind[circle] += came is True and question.circle is None
+            behind[circle] += came is True and question.circle is None and question.towards in ways
         return vouched
 
     def _largest_circle(self, silent: Sequence[Question], ttl: int) -> tuple[Hashable | None, list[Question]]:

@@ -118,6 +118,13 @@ def test_nothing_else_vouches_for_what_has_a_control_of_its_own() -> None:
     assert bound.silences == []
 
 
+def test_what_goes_to_another_address_vouches_for_none_that_may_be_out_of_reach() -> None:
+    plan = Plan(senders={(2, "there"): "hop", (2, "elsewhere"): "hop"})
+    silent, *others = [Question(way, (2,)) for way in ("there", "elsewhere", "elsewhere")]
+    plan.take(Volley(2, [silent, *others], None), [False, True, True], [], 0)
+    assert silent.silences == []
+
+
 def test_what_an_edge_refuses_only_now_and_then_is_no_loss_of_the_line() -> None:
     plan = Plan(senders={(2, "there"): "hop"})
     for answer, lost in ((None, 0), (True, 1)):
