@@ -171,6 +171,14 @@ def voice_first(lab: Lab, name: str, kbps: int, *more: str) -> tuple[dict[str, A
     return verdict, measured["facts"] or {"failure": measured["failure"]}
 
 
+_STOOD_STILL = ("too busy", "was uneven before", "neither clearly", "less than the rest", "fell silent", "loses small")
+
+
+def stood_still(verdict: Mapping[str, Any]) -> bool:
+    """Whether it was left open, and may have been because a router of the lab got no processor time for a moment."""
+    return verdict["outcome"] == "unknown" and any(words in verdict["reason"] for words in _STOOD_STILL)
+
+
 def is_late(verdict: Mapping[str, Any]) -> bool:
     """Whether the tool says that this machine was too busy to send evenly: nothing is proven, and it is no mistake."""
     return "too busy" in verdict["reason"]
