@@ -229,7 +229,7 @@ def _requirement(entry: dict[str, Any], where: str, file: str, trunk: Trunk, ear
         raise TomlError(f"{where}: expects nothing, so it could never fail.")
     for expectation in requirement.expect + requirement.prefer:
         _check_expectation(expectation, probe, where)
-    for name in ("hint_if", "explained_if"):
+    for name in ("hint_if", "explained_if", "decided_if"):
         for fact in getattr(requirement, name):
             if bool not in _type_of(probe, fact, f"{where}: {name}"):
                 raise TomlError(f"{where}: {name}: {fact} is neither true nor false.")
@@ -270,6 +270,10 @@ def _with_texts(requirement: Requirement, probe: Probe, values: dict[str, str], 
         figure=fill("figure", requirement.figure),
         decided_by={
             option: filled(what, values, f"{where}: decided_by") for option, what in requirement.decided_by.items()
+        },
+        decided_if={
+            fact: {option: filled(what, values, f"{where}: decided_if: {fact}") for option, what in decides.items()}
+            for fact, decides in requirement.decided_if.items()
         },
     )
 

@@ -77,11 +77,16 @@ def _judged(requirement: Requirement, measurement: Measurement) -> Verdict:
         hint=hint,
         stopped=measurement.stopped and outcome is Outcome.UNKNOWN,
         explained_by=[] if outcome is Outcome.PASS else explained_by,
-        decided_by=_options_not_given(requirement, measurement) if outcome is Outcome.UNKNOWN else {},
+        decided_by=_what_decides(requirement, measurement, facts) if outcome is Outcome.UNKNOWN else {},
     )
 
 
 _MISSED = (Outcome.FAIL, Outcome.WARN)
+
+
+def _what_decides(requirement: Requirement, measurement: Measurement, facts: Mapping[str, Any]) -> dict[str, str]:
+    here = (decides for fact, decides in requirement.decided_if.items() if facts.get(fact) is True)
+    return next(here, None) or _options_not_given(requirement, measurement)
 
 
 def _options_not_given(requirement: Requirement, measurement: Measurement) -> dict[str, str]:

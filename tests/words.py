@@ -69,6 +69,8 @@ def _texts(requirement: Requirement) -> Iterator[str]:
     for texts in (requirement.title, titles.fail, titles.warn, titles.unknown, requirement.means):
         yield from [texts] if isinstance(texts, str) else texts
     yield from (requirement.hint, *requirement.hint_if.values(), *requirement.decided_by.values())
+    for decides in requirement.decided_if.values():
+        yield from decides.values()
     yield from (requirement.why, requirement.how, requirement.unseen, requirement.by_hand)
 
 

@@ -77,6 +77,8 @@ class Requirement(Record, frozen=True):
     "A fact that is true or false -> requirements whose failure explains this one where it is true."
     decided_by: dict[str, str] = {}
     "An option of the command that would decide what is unknown -> what that gives, such as `a far end`."
+    decided_if: dict[str, dict[str, str]] = {}
+    "A fact that is true or false -> the same in place of `decided_by` where it is true; a whole command is one, too."
     health: bool = False
     "Part of the light subset that `gosip-check health` runs on a schedule."
     why: str = ""

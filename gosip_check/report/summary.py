@@ -223,7 +223,7 @@ def _gaps(report: Report, verdicts: Sequence[Verdict]) -> list[Gap]:
         Gap(
             titles=once(title_of(verdict) for verdict in found),
             why=why,
-            command=f"{_again(report)} {option}" if option else "",
+            command=_command(report, option),
             links=_links(report, found),
         )
         for (why, option), found in same.items()
@@ -236,6 +236,13 @@ def _last_sentence(text: str) -> str:
 
 
 AGAIN = "gosip-check run --again"
+
+
+def _command(report: Report, decides: str) -> str:
+    """decides: an option of the run, or a command of its own."""
+    if not decides.startswith("--"):
+        return decides
+    return _again(report) if decides == "--again" else f"{_again(report)} {decides}"
 
 
 def _again(report: Report) -> str:

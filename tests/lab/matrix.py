@@ -95,6 +95,14 @@ def _dropped(ports: str, verdict: str = "drop") -> str:
     return forward(f'iifname "to-lan" udp dport {ports} {verdict}')
 
 
+_LOSSY_LAN = """
+table ip lan {
+    chain arriving {
+        type filter hook prerouting priority -400
+        iifname "to-lan" numgen random mod 1000 < 30 drop
+    }
+}
+"""
 _SHARED = _ration("limit rate over 1/second burst 6 packets drop")
 _HALF = _ration("limit rate over 30/minute burst 3 packets drop")
 _REJECT = "reject with icmp type admin-prohibited"
@@ -157,6 +165,9 @@ _ROWS = [
     Row("no DNS", state="dns-dead", right=NO_RECORDS),
     Row("DNS sends elsewhere", state="dns-hijacked", right=FOREIGN),
     Row("cable out", state="no-network", right={EVERYTHING: UNKNOWN}),
+    # the site's own network
+    Row("the LAN loses 3 %", rules={"cpe": _LOSSY_LAN}, right={"media.loss": UNKNOWN},
+        says={"media.loss": "before the line"}),
     # the shape of the way
     *(Row(way, way=way) for way in WAYS if way not in ("one hop", "two hops", "no hop behind the edge", "VPN")),
     Row("VPN, 5060 dropped", way="VPN", state="drop-5060", right={EVERYTHING: UNKNOWN}),

@@ -35,7 +35,18 @@ source = "a guide"
 SHIPPED = load("go-native")
 
 
-WORDS = ("title", "titles", "means", "figure", "explains", "explained_if", "decided_by", "hint", "hint_if")
+WORDS = (
+    "title",
+    "titles",
+    "means",
+    "figure",
+    "explains",
+    "explained_if",
+    "decided_by",
+    "decided_if",
+    "hint",
+    "hint_if",
+)
 "How a verdict is told, and with which others: what is demanded does not depend on it."
 
 

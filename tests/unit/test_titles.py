@@ -113,6 +113,15 @@ def test_a_verdict_carries_what_fits_its_outcome() -> None:
     assert judge(asked, without).headline == "The check"
 
 
+def test_what_would_decide_it_may_be_something_nearer_than_an_option() -> None:
+    nearer = {"no_ping": {"sudo allow ping": "ping"}, "before_the_line": {"--again": "a cable"}}
+    asked = requirement(decided_by={"--reflector HOST": "a far end"}, decided_if=nearer)
+    for fact, decides in nearer.items():
+        assert judge(asked, measurement({"ok": None, fact: True})).decided_by == decides
+        assert judge(asked, measurement({"ok": False, fact: True})).decided_by == {}
+    assert judge(asked, measurement({"ok": None, "no_ping": None})).decided_by == {"--reflector HOST": "a far end"}
+
+
 def test_the_figure_of_what_passes_between_two_values_is_both() -> None:
     bounds = {"loss_pct": [0.0, 0.27], "mos": (4.351, 4.375), "jitter_ms": [0.5, 0.5], "rtt_ms.p95": [None, 3.0]}
     facts = {"loss_pct": None, "mos": None, "between": bounds}

@@ -149,6 +149,8 @@ def _facts(
         round_trip_loss_pct=100 * lost.lost / lost.of if lost else None,
         **echo_facts.what_is_wrong(echoed, ranges),
         echoes=_echo_facts(echoed, ends_at),
+        ping_not_allowed=True if echoed.trouble == texts.NOT_ALLOWED else None,
+        lost_before_the_line=True if lost and lost.before_the_line else None,
         between={name: bounds for name, bounds in ranges.items() if name not in known},
         evidence=evidence,
         **known,

@@ -42,7 +42,7 @@ streams of four shapes."""
 class Losses:
     """Of a round trip. low, high: what the share can be, as fractions of 1; low is 0 where it may be the hop's own.
 
-    may_be_the_line: others lose no less, as far as can be told yet.
+    may_be_the_line: others lose no less, as far as can be told yet. before_the_line: the site's router does, too.
     """
 
     lost: int
@@ -50,6 +50,7 @@ class Losses:
     low: float
     high: float
     may_be_the_line: bool
+    before_the_line: bool
 
     @property
     def worse_way(self) -> tuple[float, float]:
@@ -78,7 +79,7 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
     may be so narrow that one call fills it.
 
     They are the line's where the witness loses as many, and the provider's servers do, if they answer echoes. A witness
-    that loses more is none: it rations its answers.
+    that loses more is none: it rations its answers. Where the site's own router loses as many, they are lost before it.
     """
     finding = echoed.finding
     names = ["slow"] if _one_call_fills(echoed) else ["voice", "slow"]
@@ -104,9 +105,16 @@ def losses(echoed: Echoed, servers: Sequence[Responder]) -> Losses | None:
         and all(chance_of_more(lost, of, *other) > _OWN_DOING for other in others)
         and chance_of_more(witness.lost, witness.sent, lost, of) > _OWN_DOING
     )
+    edge = together(*echoed.edge(*names))
+    before_the_line = (
+        edge.lost >= _FEWEST_LOST
+        and chance_of_more(lost, of, edge.lost, edge.sent) > _OWN_DOING
+        and chance_of_more(edge.lost, edge.sent, lost, of) > _OWN_DOING
+    )
+    may_be_the_line = may_be_the_line and not before_the_line
     is_the_line = may_be_the_line and all(other_lost >= _FEWEST_LOST for other_lost, _ in others)
     low = lowest_share(lost, of, _DOUBT) if is_the_line else 0.0
-    return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT), may_be_the_line)
+    return Losses(pool.lost, pool.sent, low, highest_share(lost, of, _DOUBT), may_be_the_line, before_the_line)
 
 
 def _one_call_fills(echoed: Echoed) -> bool:

@@ -75,7 +75,7 @@ class Echoed:
 
     uplink_suffers: True where a load that only went up met the same; None proves nothing.
     trouble: why there is nothing, or no load; a sentence. beside: what the witness answered during the same ask, and a
-    server of the trunk where that is another.
+    server of the trunk where that is another. at_edge: what the site's own router did.
     """
 
     hop: Answering | None = None
@@ -86,6 +86,7 @@ class Echoed:
     trouble: str = ""
     sent: list[Sent] = field(default_factory=list)
     beside: list[Sent] = field(default_factory=list)
+    at_edge: list[Sent] = field(default_factory=list)
 
     def own(self, *names: str) -> list[Sent]:
         """The asks of these names to the hop itself, as far as this machine did not spoil what came of them."""
@@ -98,6 +99,10 @@ class Echoed:
     def witnessed(self, *names: str) -> list[Phase]:
         """What the witness answered meanwhile."""
         return [sent.phase for sent in self.others(*names) if sent.to == self.witness]
+
+    def edge(self, *names: str) -> list[Phase]:
+        """What the site's own router answered meanwhile."""
+        return [sent.phase for sent in _of(self.at_edge, names)]
 
 
 def measure(
@@ -283,8 +288,9 @@ class _Measuring:
         if gateway is not None and phases[-1].loss > politeness.MOST_LOST and not ask.is_load:
             self.gateway = None  # it rations its answers, so that it is silent would mean nothing
         if not ask.to_witness:
-            answered = zip(beside, phases[1:], strict=True)
-            self.echoed.beside += [Sent(ask, s.address, phase) for s, phase in answered if s.address != gateway]
+            for stream, phase in zip(beside, phases[1:], strict=True):
+                kept = self.echoed.at_edge if stream.address == gateway else self.echoed.beside
+                kept.append(Sent(ask, stream.address, phase))
         return phases[0]
 
     def _dying(self, ask: Ask, hop: Answering) -> DyingStream | None:

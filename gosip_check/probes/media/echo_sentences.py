@@ -89,6 +89,8 @@ def loss(lost: Losses, far: str) -> str:
     if not lost.lost:
         return f"{text}so each direction loses less than {high:.2g} %."
     text += f"the worse direction loses between {low:.2g} % and {high:.2g} %."
+    if lost.before_the_line:
+        return f"{text} This site's own router loses as many, so they are lost before the line. Use a cable, not Wi-Fi."
     if not lost.low:
         text += " Some or all of it may be the router's own doing: nothing farther on shows the same."
     return text

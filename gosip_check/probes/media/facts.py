@@ -217,6 +217,10 @@ class Facts(probe.Facts, frozen=True, kw_only=True):
     "Packets above a rate are lost, and none waits; None likewise."
     lossy: bool | None = None
     "Packets are lost at any rate; None likewise."
+    ping_not_allowed: bool | None = None
+    "This user may not send ICMP echoes, so nothing was measured with them."
+    lost_before_the_line: bool | None = None
+    "The site's own router loses as many echoes as what lies behind it."
     between: dict[str, Range] = {}
     "Fact -> lowest and highest that it can be, of those that are not known exactly."
 

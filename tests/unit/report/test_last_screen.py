@@ -63,6 +63,19 @@ def test_other_terminals_lose_nothing_of_the_first_problem(state: str, width: in
     assert title is None or title in " ".join(" ".join(lines).split())
 
 
+@pytest.mark.parametrize(
+    ("decides", "command"),
+    [
+        ("--reflector HOST", "gosip-check run --again --reflector HOST"),
+        ("--again", "gosip-check run --again"),
+        ("sudo sysctl -w a=b", "sudo sysctl -w a=b"),
+    ],
+)
+def test_the_command_that_decides_what_is_open(decides: str, command: str) -> None:
+    (gap,) = summary_of(report(verdict("unknown", decided_by={decides: "this"}))).gaps
+    assert (gap.why, gap.command) == ("needs this", command)
+
+
 def test_the_remedy_of_the_device_on_the_form_stands_there_whole() -> None:
     lines = [line.strip() for line in measured("sip-alg").lines]
     assert any("/ip firewall service-port set sip disabled=yes" in line for line in lines)

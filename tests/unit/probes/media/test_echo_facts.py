@@ -80,6 +80,18 @@ def test_losses_that_nobody_farther_on_sees_are_the_hops_own() -> None:
     assert own.high > 0.06
 
 
+@pytest.mark.parametrize(
+    ("at_the_edge", "is_before"), [(0.06, True), (0.0, False), (0.5, False)], ids=["as many", "none", "it rations"]
+)
+def test_what_the_sites_own_router_loses_as_well_is_not_the_lines(at_the_edge: float, is_before: bool) -> None:
+    one = echoed(lossy(0.06, 600), lossy(0.06, 60))
+    one.at_edge.append(Sent(VOICE, "192.168.1.1", phase(lossy(at_the_edge, 120, 3))))
+    found = losses(one, [])
+    assert found is not None
+    assert (found.before_the_line, found.low == 0.0) == (is_before, is_before)
+    assert ("lost before the line" in echo_sentences.loss(found, "as far as hop 2")) == is_before
+
+
 def test_losses_under_a_load_that_was_too_much_are_not_the_lines() -> None:
     narrow = echoed([10.0] * 600, finding=Finding(Shape.NARROW, short_of=(0.1, 0.1)))
     carried = echoed([10.0] * 600, finding=Finding(Shape.CARRIED, unseen=0.005))

@@ -246,6 +246,7 @@ def test_losses_that_decide_nothing_yet_get_more_voice_and_never_more_than_a_hun
     """Also where the second host has lost none of its few echoes yet: it may lose some of the next ones."""
     hosts = enumerate((NEAR, FAR, SERVER, GATEWAY))
     net = Net({address: Line(up=Way(loss=0.011), seed=10 * seed + number) for number, address in hosts})
+    net.lines[GATEWAY] = Line()
     echoed = measure(net)
     assert 80 < sum(sent.ask.seconds for sent in echoed.own("voice")) <= politeness.VOICE.seconds
 
