@@ -62,7 +62,7 @@ _NOT_IN_A_HOST = frozenset("/\\@?# ")
 
 
 def host_and_port(text: str, otherwise: int = stamp.PORT) -> tuple[str, int]:
-    """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`. otherwise: the port where there is none. Raises ValueError."""
+    """`HOST`, `HOST:PORT` or `[ADDRESS]:PORT`. otherwise: the port where the text names no port. Raises ValueError."""
     host, port = text.strip(), str(otherwise)
     if host.startswith("["):
         host, _, rest = host[1:].partition("]")

@@ -108,7 +108,7 @@ MAY_USE: dict[str, set[str]] = {
 DOORS: dict[str, set[str]] = {
     "net": {"echo", "flow", "icmp", "interfaces", "peers", "ping", "segments", "sockets"},
     "dns": {"names", "resolvers", "servers", "srv"},
-    "path": {"asking", "hops", "plan", "quotes", "stand_in", "syns"},
+    "path": {"asking", "hops", "own_request", "plan", "quotes", "stand_in", "syns"},
     "far_link": {"pair", "stun"},
     "host": {"interface"},
     "sip": {"exchange", "mapping", "signalling", "stream", "tls", "transactions"},

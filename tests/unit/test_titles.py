@@ -7,6 +7,7 @@ import pytest
 
 from gosip_check.checklist import load_file, parse, shipped
 from gosip_check.judge import judge
+from gosip_check.probes.net.echo import ALLOW_ALL
 from gosip_check.records import Level, Outcome, Titles
 from gosip_check.titles import with_facts
 from gosip_check.tomlfile import TomlError
@@ -120,6 +121,15 @@ def test_what_would_decide_it_may_be_something_nearer_than_an_option() -> None:
         assert judge(asked, measurement({"ok": None, fact: True})).decided_by == decides
         assert judge(asked, measurement({"ok": False, fact: True})).decided_by == {}
     assert judge(asked, measurement({"ok": None, "no_ping": None})).decided_by == {"--reflector HOST": "a far end"}
+
+
+def test_where_ping_is_not_allowed_the_last_screen_says_what_the_run_said_before() -> None:
+    decided = [
+        each.decided_if["ping_not_allowed"]
+        for each in load_file(shipped()["go-native"]).requirements
+        if each.decided_if
+    ]
+    assert {command for decides in decided for command in decides} == {f"sudo {ALLOW_ALL}"}
 
 
 def test_the_figure_of_what_passes_between_two_values_is_both() -> None:

@@ -155,7 +155,7 @@ def _key(name: str) -> str:
 
 
 def _opened(path: Path, make: bool, opened: contextlib.ExitStack) -> _File | None:
-    """None where there is none and it is not, or cannot be, made. Raises ProbeFailed for one that cannot be used."""
+    """None where the file is missing and is not, or cannot be, made. Raises ProbeFailed: it cannot be used."""
     try:
         descriptor = _existing(path)
         if descriptor is None and make:

@@ -21,8 +21,9 @@ from typing import Literal
 
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path.own_request import VIA_NAME
 from gosip_check.probes.probe import Context, ProbeFailed, side_by_side
-from gosip_check.probes.sip.exchange import ICMP_IS_FINAL, VIA_NAME, Exchange
+from gosip_check.probes.sip.exchange import ICMP_IS_FINAL, Exchange
 from gosip_check.probes.sip.exchange import options as options_request
 from gosip_check.probes.sip.stream import CONNECT_TIMEOUT_S, exchange_on_stream
 from gosip_check.probes.sip.tls import handshake

@@ -248,8 +248,8 @@ def _in_networks(targets: list[Target], own: list[Answer], networks: list[str]) 
     }
     allowed = ", ".join(networks)
     if outside:
-        told = ", ".join(f"{address} (from {resolver})" for address, resolver in outside.items())
-        return False, f"Outside {allowed}: {told}."
+        listed = ", ".join(f"{address} (from {resolver})" for address, resolver in outside.items())
+        return False, f"Outside {allowed}: {listed}."
     if targets and all(target.addresses for target in targets):
         return True, f"Every address lies in {allowed}."
     return None, "There is an address missing, so nothing can be said of it."

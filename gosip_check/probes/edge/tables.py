@@ -77,6 +77,6 @@ def _number(oid: str, found: Walked) -> int | None:
 
 
 def _difference(oid: str, earlier: Walked, later: Walked) -> int | None:
-    """Of a 32-bit counter, which may have begun anew."""
+    """Of a 32-bit counter, which starts again from 0 when it is full."""
     before, after = _number(oid, earlier), _number(oid, later)
     return None if before is None or after is None else (after - before) % (1 << 32)

@@ -115,7 +115,7 @@ def medium(name: str, sys_class_net: Path = _SYS) -> Medium | None:
 
 
 def default_gateway(name: str | None = None, route_table: Path = Path("/proc/net/route")) -> str | None:
-    """The IPv4 default gateway (of one interface), lowest metric first; None where there is none or no way to tell."""
+    """The IPv4 default gateway (of one interface), lowest metric first; None where no such route is seen."""
     found: list[tuple[int, str]] = []
     for line in _read(route_table).splitlines()[1:]:
         fields = line.split()

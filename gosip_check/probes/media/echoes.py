@@ -12,7 +12,6 @@ asked with. Never spins.
 import contextlib
 import gc
 import heapq
-import os
 import random
 import secrets
 import sys
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gosip_check.probes.media.child import go_first, say
 from gosip_check.probes.media.dying import MARK, DyingSocket, DyingStream, open_dying
 from gosip_check.probes.media.echo_rule import LATE_MS, Phase, Stopped
 from gosip_check.probes.net.echo import EchoSocket, open_echo
@@ -39,7 +39,6 @@ _STALL_S = 0.05
 _STEP_MS = 3.0
 "A clock that is moved by more than this spoils what is timed by it."
 _SLEEP_FROM_S = 20e-6
-_NICE = -10
 _SEQUENCES = 1 << 16
 _NS = 1_000_000_000
 
@@ -289,32 +288,26 @@ def _reason_to_stop(plan: EchoPlan, sendings: list[_Sending], now_s: float) -> S
 def _tell(at_s: int, sending: _Sending) -> None:
     last = next((rtt for rtt in reversed(sending.rtts_ms) if rtt is not None), None)
     lost, _ = sending.lost_between(0, time.monotonic() - 1)
-    _say(EchoMessage(at_s=at_s, lost=lost, rtt_ms=last))
-
-
-def _say(message: EchoMessage) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
-    sys.stdout.buffer.flush()
+    say(EchoMessage(at_s=at_s, lost=lost, rtt_ms=last))
 
 
 def main() -> None:
     """The process: lines in, lines out. A refusal of this machine is a line too."""
-    with contextlib.suppress(OSError):  # only root may go first
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    go_first()
     link = msgspec.json.decode(sys.stdin.buffer.readline(), type=Link)
     try:
         sock = open_echo(link)
     except ProbeFailed as failed:
-        _say(EchoMessage(failure=failed.failure))
+        say(EchoMessage(failure=failed.failure))
         return
     echoes = _Echoes(sock, link)
     for line in sys.stdin.buffer:
         plan = msgspec.json.decode(line, type=EchoPlan)
         gc.disable()
         try:
-            _say(EchoMessage(phases=echoes.carry_out(plan)))
+            say(EchoMessage(phases=echoes.carry_out(plan)))
         except ProbeFailed as failed:
-            _say(EchoMessage(failure=failed.failure))
+            say(EchoMessage(failure=failed.failure))
         gc.enable()
 
 

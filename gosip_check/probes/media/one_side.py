@@ -8,12 +8,12 @@ clock: the system's when a packet leaves, the kernel's when it arrives.
 
 import contextlib
 import gc
-import os
 import sys
 import time
 
 import msgspec
 
+from gosip_check.probes.media.child import go_first, say
 from gosip_check.probes.media.pacing import read_until_quiet, send_paced
 from gosip_check.probes.media.stream_facts import SendingFacts
 from gosip_check.probes.net import flow
@@ -21,7 +21,6 @@ from gosip_check.records import Link, Record
 from gosip_check.wire import stamp
 from gosip_check.wire.stamp_tlv import StampError
 
-_NICE = -10
 _IPV4_UDP_OCTETS = 28
 
 
@@ -84,7 +83,7 @@ def take_part(plan: SidePlan, start: Start) -> Noted:
 
         gc.disable()
         before_ns = time.time_ns() - time.monotonic_ns()
-        paced = send_paced(plan.packets, plan.channels, start.at_s, send, lambda at_s: _say({"at_s": at_s}))
+        paced = send_paced(plan.packets, plan.channels, start.at_s, send, lambda at_s: say({"at_s": at_s}))
         read_until_quiet(read, plan.packets * plan.channels)
         step_ms = (time.time_ns() - time.monotonic_ns() - before_ns) / 1e6
         drops, dscp = flow.drops(sock), flow.dscp(sock)
@@ -99,19 +98,13 @@ def take_part(plan: SidePlan, start: Start) -> Noted:
     return Noted(paced.facts(step_ms), sent_ns, arrived, drops, dscp)
 
 
-def _say(message: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 def main() -> None:
     """The process: plan and start in, lines out."""
-    with contextlib.suppress(OSError):  # only root may go first
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    go_first()
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=SidePlan)
-    _say({})
+    say({})
     start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
-    _say({"noted": take_part(plan, start)})
+    say({"noted": take_part(plan, start)})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ waits in the line, even where each flow has a queue of its own.
 """
 
 import contextlib
-import os
 import socket
 import struct
 import sys
@@ -17,6 +16,7 @@ import time
 
 import msgspec
 
+from gosip_check.probes.media.child import go_first, say
 from gosip_check.probes.media.dying import MARK
 from gosip_check.probes.media.echo_rule import LATE_MS, Phase
 from gosip_check.probes.net import flow, sockets
@@ -33,7 +33,6 @@ _HEADERS_OCTETS = 28
 _HEADER = struct.Struct("!IQ")
 _SENDING_TRIES = 4
 _TTL = 64
-_NICE = -10
 
 
 class FillPlan(Record, frozen=True):
@@ -176,18 +175,12 @@ class _Fill:
 
 def main() -> None:
     """The process: plan in, result out."""
-    with contextlib.suppress(OSError):  # only root may go first
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    _say(b"{}")
+    go_first()
+    say({})
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=FillPlan)
     with flow.adopt(plan.near_link, plan.near, 0) as near, flow.adopt(plan.far_link, plan.far, 0) as far:
         done = _Fill(plan, near, far).run()
-    _say(msgspec.json.encode(done))
-
-
-def _say(line: bytes) -> None:
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
+    say(done)
 
 
 if __name__ == "__main__":

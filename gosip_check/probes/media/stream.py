@@ -10,7 +10,6 @@ read when it has just been sent to, and never waited for. Never spins.
 
 import contextlib
 import gc
-import os
 import resource
 import socket
 import struct
@@ -22,6 +21,7 @@ import msgspec
 
 from gosip_check.probes.media import answer
 from gosip_check.probes.media.answer import TLV_OCTETS, Arrival
+from gosip_check.probes.media.child import go_first, say
 from gosip_check.probes.media.pacing import read_until_quiet, send_paced, sleep_until
 from gosip_check.probes.media.stream_facts import SendingFacts, StreamFacts, facts_of
 from gosip_check.probes.net import flow
@@ -36,7 +36,6 @@ _TAIL = 3
 _TAIL_PAUSE_S = 0.3
 _TAIL_INTERVAL_S = 0.1
 _READ_EVERY = 4
-_NICE = -10
 _ARRIVAL = struct.Struct("=qBH")
 "When, its DSCP, and how many octets it had."
 _IPV4_UDP_OCTETS, _IPV6_UDP_OCTETS = 28, 48
@@ -158,7 +157,7 @@ def _send(plan: StreamPlan, flows: _Flows) -> SendingFacts:
 
     clock_ns = time.time_ns() - time.monotonic_ns()
     start_s = time.monotonic() + 0.05
-    paced = send_paced(plan.packets, len(channels), start_s, send, lambda at_s: _say({"at_s": at_s}))
+    paced = send_paced(plan.packets, len(channels), start_s, send, lambda at_s: say({"at_s": at_s}))
     _send_tail(plan, flows)
     read_until_quiet(flows.read, (plan.packets + _TAIL) * len(channels))
     return paced.facts((time.time_ns() - time.monotonic_ns() - clock_ns) / 1e6)
@@ -175,23 +174,17 @@ def _send_tail(plan: StreamPlan, flows: _Flows) -> None:
         channel.read()
 
 
-def _say(message: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 def main() -> None:
     """The process: plan in, lines out. A refusal of this machine is a line too."""
-    with contextlib.suppress(OSError):  # only root may go first
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    go_first()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(OSError, ValueError):  # a socket for each channel; the usual limit ends at a thousand
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=StreamPlan)
     try:
-        _say({"facts": stream(plan)})
+        say({"facts": stream(plan)})
     except ProbeFailed as failed:
-        _say({"failure": failed.failure})
+        say({"failure": failed.failure})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_inside
 from gosip_check.probes.net import sockets
 from gosip_check.probes.path import hops
+from gosip_check.probes.path.own_request import VIA_NAME
 from gosip_check.probes.path.stand_in import without_stand_ins
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.probes.sip import exchange, mapping
@@ -135,7 +136,7 @@ def _ask_without_rport(
     context: Context, domain: str, server: Server, sock: socket.socket, port: int, listener: socket.socket | None = None
 ) -> Transaction:
     """The host in Via is one that no ALG takes for the site's, so the server goes by the address that it sees."""
-    request = exchange.options(context, domain, "UDP", server.address, port, via_host=exchange.VIA_NAME, rport=False)
+    request = exchange.options(context, domain, "UDP", server.address, port, via_host=VIA_NAME, rport=False)
     transaction = Transaction(context, sock, server, request, _TIMEOUT_S)
     run(context, [transaction], listener)
     return transaction

@@ -5,7 +5,6 @@ arrives, the largest size that does is found by connections whose segments are k
 hop by hop (DF set, large and small) show who swallows the large ones. RFC 1191, RFC 2923 2.1 (black holes). IPv4 only.
 """
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +12,15 @@ from typing import Literal
 
 import psutil
 
-from gosip_check import __version__
 from gosip_check.probes import probe
 from gosip_check.probes.dns.servers import Server, servers_offered
 from gosip_check.probes.net import segments, sockets
 from gosip_check.probes.path.asking import Desk
+from gosip_check.probes.path.own_request import own_options
 from gosip_check.probes.path.quotes import Shot, volley
 from gosip_check.probes.path.stand_in import stand_in_of
 from gosip_check.probes.probe import Context, Probe, ProbeFailed, side_by_side
 from gosip_check.records import FailureKind, Record
-from gosip_check.wire import sip
 
 _CONNECT_TIMEOUT_S = 4.0
 _ARRIVAL_TIMEOUT_S = 2.5
@@ -192,17 +190,7 @@ def _send_segments(
 
 def _long_request(options: Options, host: str, port: int, octets: int) -> bytes:
     """A whole OPTIONS of at least so many octets."""
-    return sip.options_request(
-        uri=f"sip:{options.domain}",
-        transport="TCP",
-        host=host,
-        port=port,
-        branch=f"z9hG4bK{secrets.token_hex(8)}",
-        call_id=f"{secrets.token_hex(8)}@{host}",
-        from_tag=secrets.token_hex(4),
-        user_agent=f"gosip-check/{__version__}",
-        body=b"\r\n" * (octets // 2),
-    )
+    return own_options(options.domain, "TCP", host, port, body=b"\r\n" * (octets // 2))
 
 
 def _largest_that_arrives(arrives: Callable[[int], bool], low: int, high: int) -> int:

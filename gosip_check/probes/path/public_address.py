@@ -8,20 +8,16 @@ Says nothing where no server says an address, where two say two, or where the de
 sent here that leaves the site but one OPTIONS to each server.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
-from gosip_check import __version__
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.ping import ping
+from gosip_check.probes.path.own_request import VIA_NAME, own_options
 from gosip_check.probes.path.quotes import Reaction, Shot, control, volley
 from gosip_check.probes.probe import Context
 from gosip_check.wire import sip
-
-_VIA_NAME = "probe.invalid"
-"No SIP ALG takes it for an address of its site, so `received` is the server's own."
 
 _FAR_TTL = 64
 _TRIES = 3
@@ -51,17 +47,7 @@ def held_at(context: Context, address: str, destination: str, ports: Mapping[int
 
 def _received(context: Context, server: Server) -> str | None:
     def request(host: str, port: int) -> bytes:
-        return sip.options_request(
-            uri=f"sip:{server.address}",
-            transport="UDP",
-            host=host,
-            port=port,
-            via_host=_VIA_NAME,
-            branch=f"z9hG4bK{secrets.token_hex(8)}",
-            call_id=f"{secrets.token_hex(8)}@{host}",
-            from_tag=secrets.token_hex(4),
-            user_agent=f"gosip-check/{__version__}",
-        )
+        return own_options(server.address, "UDP", host, port, via_host=VIA_NAME)
 
     with context.turn(server.address):
         (reaction,) = volley(context, [Shot(request, server.address, server.port, _FAR_TTL, is_sip=True)])

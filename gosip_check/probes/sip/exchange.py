@@ -6,7 +6,6 @@ RFC 3261 11 (OPTIONS), 17.1.2 (retransmission), RFC 3581 (rport).
 """
 
 import contextlib
-import secrets
 import socket
 from datetime import datetime
 from ipaddress import ip_address
@@ -14,10 +13,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from gosip_check import __version__
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
 from gosip_check.probes.net.icmp import IcmpError
+from gosip_check.probes.path.own_request import own_options
 from gosip_check.probes.probe import Context
 from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.records import FailureKind, Record
@@ -33,9 +32,6 @@ ICMP_IS_FINAL = 2
 _MORE_COPIES = 5
 _COPIES_APART_S = 1.2
 "Of what is sent after a single error; Linux gives one a second."
-
-VIA_NAME = "probe.invalid"
-"A Via host that no SIP ALG takes for an address of its site."
 
 _LONGEST_TEXT = 200
 "What a stranger wrote is kept up to here."
@@ -176,18 +172,7 @@ def options(
 ) -> bytes:
     """An OPTIONS whose Via is the socket's own address, or `via_host`, and `port`; with `rport` or without."""
     host = sockets.source_address(context.link, address)
-    return sip.options_request(
-        uri=f"sip:{domain}",
-        transport=transport,
-        host=host,
-        port=port,
-        via_host=via_host,
-        rport=rport,
-        branch=f"z9hG4bK{secrets.token_hex(8)}",
-        call_id=f"{secrets.token_hex(8)}@{host}",
-        from_tag=secrets.token_hex(4),
-        user_agent=f"gosip-check/{__version__}",
-    )
+    return own_options(domain, transport, host, port, via_host=via_host, rport=rport)
 
 
 def answered(response: sip.Response, rtt_ms: float | None, sent: int) -> Exchange:

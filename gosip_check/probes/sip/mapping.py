@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 from gosip_check.probes.dns.servers import Server
 from gosip_check.probes.net import sockets
+from gosip_check.probes.path.own_request import VIA_NAME
 from gosip_check.probes.probe import Context
-from gosip_check.probes.sip.exchange import VIA_NAME
 from gosip_check.probes.sip.exchange import options as options_request
 from gosip_check.probes.sip.transactions import Transaction, run
 from gosip_check.records import Record
